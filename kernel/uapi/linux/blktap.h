@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * blktap: a block device whose blocks a user process serves.
+ *
+ * Objects
+ *
+ * tap      Minor N, allocated and freed over the generic netlink family
+ *          BLKTAP_GENL_NAME. Owns the ring node /dev/xen/blktap-2/blktapN.
+ * session  One open file on the ring node that did BLKTAP_IOC_ATTACH. It ends
+ *          at the last release of that file, or when the daemon breaks the
+ *          ring's rules. Owns the rings and the buffer memory.
+ * disk     /dev/xen/blktap-2/tapdevN, from BLKTAP_IOC_START to BLKTAP_IOC_STOP.
+ *          It survives the session: without one, requests fail.
+ *
+ * Rules of the interface
+ *
+ * Fields have a fixed width and are naturally aligned without padding; byte
+ * order is the host's; the layout is the same for 32-bit callers. Every ioctl
+ * structure starts with its size as the caller knows it. A structure shorter
+ * than the kernel's is taken as continued with zeroes, a longer one is accepted
+ * while what the kernel does not know is zero (else E2BIG), and no more than
+ * the caller's size is written back. Reserved fields and undefined flag bits
+ * must be zero (else EINVAL), undefined feature bits give EOPNOTSUPP.
+ *
+ * Threads: a queue descriptor is used by one thread at a time; different
+ * queues of a session are independent.
+ */
+#ifndef _UAPI_LINUX_BLKTAP_H
+#define _UAPI_LINUX_BLKTAP_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define BLKTAP_ABI_VERSION	1
+
+/* Names: node directory below /dev, and the format of the node names. */
+#define BLKTAP_DEV_DIR		"xen/blktap-2"
+#define BLKTAP_RING_NAME	BLKTAP_DEV_DIR "/blktap%u"
+#define BLKTAP_DISK_NAME	BLKTAP_DEV_DIR "/tapdev%u"
+
+/* Limits. A tap's queues are bounded by the number of CPUs as well. */
+#define BLKTAP_MAX_MINORS	65536
+#define BLKTAP_MAX_DEPTH	1024
+#define BLKTAP_DEFAULT_DEPTH	128
+#define BLKTAP_DEFAULT_QUEUES	4		/* or the CPUs, if fewer */
+#define BLKTAP_MIN_IO		4096		/* bytes; max-io is a multiple of it */
+#define BLKTAP_MAX_IO		(4U << 20)	/* bytes */
+#define BLKTAP_DEFAULT_IO	(1U << 20)	/* bytes */
+#define BLKTAP_MAX_SERIAL	64		/* characters, without the NUL */
+#define BLKTAP_UUID_LEN		16		/* bytes */
+
+/*
+ * Feature bits, wanted and granted at ATTACH and reported over netlink. The
+ * interface has a place for all of them; a driver grants what it has built.
+ */
+#define BLKTAP_F_DATA_ON_DEMAND	(1ULL << 0)	/* WRITE data stays until FETCH */
+#define BLKTAP_F_REDIRECT	(1ULL << 1)	/* completions by file fragments */
+#define BLKTAP_F_EXTENTS	(1ULL << 2)	/* mapped ranges bypass the daemon */
+#define BLKTAP_F_HOLD		(1ULL << 3)	/* requests wait for a daemon */
+#define BLKTAP_F_TAKEOVER	(1ULL << 4)	/* a second session takes over */
+
+/*
+ * ---------------------------------------------------------------------------
+ * Shared memory
+ *
+ * Each queue has three areas, mapped from the ring node (MAP_SHARED) at the
+ * offsets that ATTACH returns:
+ *
+ *   submission area   read-only; struct blktap_sq_header at its start, the
+ *                     ring of struct blktap_sqe at sqe_offset, the array of
+ *                     struct blktap_desc, one per tag, at desc_offset
+ *   completion area   writable; struct blktap_cq_header at its start, the ring
+ *                     of struct blktap_cqe at cqe_offset
+ *   buffer area       writable; the data of requests. Only the pages of a
+ *                     request that is with the daemon are there: touching
+ *                     others raises SIGBUS.
+ *
+ * Submission and completion areas are mapped whole, one queue per mmap(); the
+ * buffer area in any page-aligned piece. No mapping can be executable,
+ * private, grown, moved or inherited by fork().
+ *
+ * Ring indices run freely over 32 bits; the entry is index & (entries - 1),
+ * entries being a power of two. Neither ring can overflow: there are no more
+ * requests than tags.
+ */
+
+/* Written by the kernel. */
+struct blktap_sq_header {
+	__u32 sq_tail;		/* submissions up to here are valid (acquire) */
+	__u32 reserved0[15];
+	__u32 cq_head;		/* completions up to here have been taken */
+	__u32 reserved1[15];
+};
+
+/*
+ * Written by the daemon; the kernel takes nothing here on trust.
+ *
+ * Sleeping: the kernel wakes pollers and waiters of the queue only when
+ * sq_tail moves past sq_event. Before it sleeps, the daemon stores its sq_head
+ * to sq_event, issues a full memory barrier and looks at sq_tail once more.
+ */
+struct blktap_cq_header {
+	__u32 cq_tail;		/* completions up to here are valid (release) */
+	__u32 reserved0[15];
+	__u32 sq_head;		/* submissions up to here have been taken */
+	__u32 sq_event;		/* wake when sq_tail moves past this */
+	__u32 reserved1[14];
+};
+
+/* Submission: "the descriptor of this tag holds a new request". */
+#define BLKTAP_SQE_REQUEST	0
+struct blktap_sqe {
+	__u16 tag;
+	__u16 type;		/* BLKTAP_SQE_*; ignore unknown types */
+};
+
+#define BLKTAP_OP_READ		0
+#define BLKTAP_OP_WRITE		1
+#define BLKTAP_OP_FLUSH		2	/* all completed writes become durable */
+#define BLKTAP_OP_DISCARD	3
+#define BLKTAP_OP_WRITE_ZEROES	4
+
+#define BLKTAP_REQ_FUA		(1U << 0) /* WRITE: durable before completion */
+#define BLKTAP_REQ_NOUNMAP	(1U << 1) /* WRITE_ZEROES: keep it allocated */
+#define BLKTAP_REQ_DEMAND	(1U << 2) /* WRITE: no data yet, FETCH brings it */
+
+/* Request, valid from its submission to its completion. */
+struct blktap_desc {
+	__u32 generation;	/* never 0; completions must repeat it */
+	__u8  op;		/* BLKTAP_OP_* */
+	__u8  reserved0;
+	__u16 flags;		/* BLKTAP_REQ_* */
+	__u64 offset;		/* bytes from the start of the disk */
+	__u64 length;		/* bytes; 0 for FLUSH */
+	__u64 buffer;		/* READ, WRITE: where in the queue's buffer area */
+	__u64 reserved1[4];
+};
+
+/*
+ * Completion. @result is the request's length for success (0 for FLUSH) or a
+ * negative errno from -4095 to -1; everything else, a short result included, fails
+ * the request with EIO. A completion whose tag is not with the daemon, whose
+ * generation is not the current one or which is malformed is counted and
+ * ignored. A cq_tail more than cq_entries ahead ends the session.
+ */
+#define BLKTAP_CQE_DONE		0
+#define BLKTAP_CQE_REDIRECT	1	/* BLKTAP_F_REDIRECT */
+struct blktap_cqe {
+	__u16 tag;
+	__u8  type;		/* BLKTAP_CQE_* */
+	__u8  flags;		/* 0 */
+	__u32 generation;
+	__s64 result;
+	__u32 fragment;		/* REDIRECT: first fragment; else 0 */
+	__u32 fragments;	/* REDIRECT: how many; else 0 */
+	__u64 reserved;		/* 0 */
+};
+
+/* BLKTAP_F_REDIRECT: a piece of the answer to one request. */
+#define BLKTAP_FRAGMENT_FILE	0	/* bytes of a registered file */
+#define BLKTAP_FRAGMENT_ZERO	1	/* READ: zeroes */
+#define BLKTAP_FRAGMENT_BUFFER	2	/* bytes of the request's buffer */
+struct blktap_fragment {
+	__u32 type;		/* BLKTAP_FRAGMENT_* */
+	__u32 file;		/* FILE: slot of the registered file */
+	__u64 offset;		/* bytes into the file or the buffer */
+	__u64 length;		/* bytes */
+	__u64 reserved;		/* 0 */
+};
+
+/*
+ * ---------------------------------------------------------------------------
+ * Calls on the ring node. Opening it needs CAP_SYS_ADMIN in the initial user
+ * namespace; later calls trust the file.
+ *
+ * poll() on the ring node: EPOLLPRI after the disk was added, could not be
+ * added, was removed or lost its last opener (read with GET_STATE, which
+ * clears it); EPOLLERR | EPOLLHUP once the session has ended.
+ */
+#define BLKTAP_IOC_MAGIC	0xBD
+
+/*
+ * ATTACH: make this file the tap's session.
+ *
+ * EBUSY       the tap has a session, or this file has or had one
+ * ENODEV      the tap has been freed
+ * EOPNOTSUPP  a feature or flag is not built
+ */
+#define BLKTAP_ATTACH_TAKEOVER	(1U << 0)	/* BLKTAP_F_TAKEOVER */
+struct blktap_attach {
+	__u32 size;
+	__u32 flags;		/* in: BLKTAP_ATTACH_* */
+	__u64 features;		/* in: wanted; out: granted */
+	/* all that follows is out, and must be 0 on entry */
+	__u64 epoch;		/* counts the sessions of this tap, from 1 */
+	__u32 minor;
+	__u32 queues;
+	__u32 depth;		/* tags per queue */
+	__u32 max_io;		/* bytes of one READ or WRITE */
+	__u32 sq_entries;
+	__u32 cq_entries;
+	__u32 sqe_offset;	/* in the submission area */
+	__u32 sqe_stride;	/* bytes */
+	__u32 desc_offset;	/* in the submission area */
+	__u32 desc_stride;	/* bytes */
+	__u32 cqe_offset;	/* in the completion area */
+	__u32 cqe_stride;	/* bytes */
+	__u64 sq_area;		/* mmap offset of queue 0's submission area */
+	__u64 sq_area_stride;	/* mmap offset distance between queues */
+	__u64 sq_area_bytes;	/* length to map */
+	__u64 cq_area;
+	__u64 cq_area_stride;
+	__u64 cq_area_bytes;
+	__u64 buffer_area;
+	__u64 buffer_area_stride;
+	__u64 buffer_area_bytes;
+	__u32 fragment_offset;	/* REDIRECT: in the completion area, else 0 */
+	__u32 fragments;	/* REDIRECT: fragments per queue, else 0 */
+	__u32 fragments_max;	/* REDIRECT: fragments per request, else 0 */
+	__u32 files;		/* slots for registered files, else 0 */
+	__u64 reserved[8];
+};
+
+/*
+ * START: the disk appears, asynchronously; EPOLLPRI and GET_STATE tell when its
+ * partitions have been scanned. If the disk exists already, because an earlier
+ * session died, this session takes it on at once: capacity, logical block size
+ * and the READ_ONLY flag must be equal to the disk's (EMEDIUMTYPE).
+ *
+ * EINVAL      a size, limit or flag makes no sense
+ * EALREADY    this session has a started disk
+ * EBUSY       the disk is being removed
+ * EOPNOTSUPP  a flag is not built or not granted
+ * ENODEV      the session has ended
+ */
+#define BLKTAP_DISK_READ_ONLY	(1U << 0)
+#define BLKTAP_DISK_WRITE_CACHE	(1U << 1)	/* completed writes need FLUSH */
+#define BLKTAP_DISK_FUA		(1U << 2)	/* honours FUA; with WRITE_CACHE */
+#define BLKTAP_DISK_ROTATIONAL	(1U << 3)
+#define BLKTAP_DISK_NO_SCAN	(1U << 4)	/* no partition scan */
+#define BLKTAP_DISK_DEMAND	(1U << 5)	/* BLKTAP_F_DATA_ON_DEMAND */
+struct blktap_start {
+	__u32 size;
+	__u32 flags;			/* BLKTAP_DISK_* */
+	__u64 capacity;			/* bytes, a multiple of the logical block */
+	__u32 logical_block_size;	/* bytes: 512 or 4096 */
+	__u32 physical_block_size;	/* bytes: power of 2 >= logical; 0: equal */
+	__u32 io_min;			/* bytes; 0: the physical block size */
+	__u32 io_opt;			/* bytes; 0: unknown */
+	__u32 discard_granularity;	/* bytes; 0: the physical block size */
+	__u32 reserved0;
+	__u64 max_discard;		/* bytes per request; 0: no DISCARD */
+	__u64 max_write_zeroes;		/* bytes per request; 0: none */
+	__u64 reserved[4];
+};
+
+/*
+ * STOP: the disk disappears, asynchronously; EPOLLPRI and GET_STATE tell when.
+ * From success on it cannot be opened.
+ *
+ * EBUSY   the disk is open, or still being added: nothing has changed
+ * ENODEV  there is no disk, or the session has ended
+ */
+struct blktap_stop {
+	__u32 size;
+	__u32 flags;		/* 0 */
+};
+
+/*
+ * RESIZE: a new capacity, with a uevent RESIZE=1.
+ *
+ * EINVAL  not a multiple of the logical block size, or 0, or too large
+ * ENODEV  no disk, or the session has ended
+ */
+struct blktap_resize {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 capacity;		/* bytes */
+};
+
+/* GET_STATE: what became of the disk. Clears EPOLLPRI. */
+#define BLKTAP_DISK_STATE_NONE		0
+#define BLKTAP_DISK_STATE_ADDING	1	/* partitions are being scanned */
+#define BLKTAP_DISK_STATE_LIVE		2
+#define BLKTAP_DISK_STATE_REMOVING	3
+struct blktap_state {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u32 disk_state;	/* BLKTAP_DISK_STATE_* */
+	__u32 openers;		/* opens of the disk and its partitions */
+	__s32 error;		/* negative errno of the last START, or 0 */
+	__u32 reserved0;
+	__u64 capacity;		/* bytes */
+	__u64 rejected;		/* completions that were ignored */
+	__u64 reserved[4];
+};
+
+/* GET_QUEUE_FD: a new descriptor for one queue, close-on-exec. Returns it. */
+struct blktap_queue_fd {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u32 queue;		/* from 0 */
+	__u32 reserved;
+};
+
+/*
+ * ENTER, on a queue descriptor: take all completions; with WAIT, then sleep
+ * until a submission is there that sq_head does not cover.
+ *
+ * Completions are taken whatever becomes of the wait, so the call can always
+ * be repeated.
+ *
+ * EINTR    a signal came
+ * ETIME    the time-out passed without a submission
+ * EBUSY    another thread is inside ENTER for this queue
+ * EPROTO   the indices made no sense: the session has ended
+ * ENODEV   the session has ended
+ *
+ * poll() on a queue descriptor: EPOLLIN while a submission is there that
+ * sq_head does not cover; EPOLLERR | EPOLLHUP once the session has ended.
+ */
+#define BLKTAP_ENTER_WAIT	(1U << 0)
+struct blktap_enter {
+	__u32 size;
+	__u32 flags;		/* in: BLKTAP_ENTER_* */
+	__s64 timeout;		/* in: nanoseconds; negative: no limit */
+	__u32 taken;		/* out: completions that ended a request */
+	__u32 rejected;		/* out: completions that were ignored */
+	__u64 reserved[2];
+};
+
+#define BLKTAP_IOC_ATTACH	_IOWR(BLKTAP_IOC_MAGIC, 0x01, struct blktap_attach)
+#define BLKTAP_IOC_START	_IOW(BLKTAP_IOC_MAGIC, 0x02, struct blktap_start)
+#define BLKTAP_IOC_STOP		_IOW(BLKTAP_IOC_MAGIC, 0x03, struct blktap_stop)
+#define BLKTAP_IOC_RESIZE	_IOW(BLKTAP_IOC_MAGIC, 0x04, struct blktap_resize)
+#define BLKTAP_IOC_GET_STATE	_IOWR(BLKTAP_IOC_MAGIC, 0x05, struct blktap_state)
+#define BLKTAP_IOC_GET_QUEUE_FD	_IOW(BLKTAP_IOC_MAGIC, 0x06, struct blktap_queue_fd)
+#define BLKTAP_IOC_ENTER	_IOWR(BLKTAP_IOC_MAGIC, 0x10, struct blktap_enter)
+/*
+ * Numbers kept for calls to come: 0x07 hold, 0x08 release, 0x09 register file,
+ * 0x0a unregister file, 0x0b map extent, 0x0c unmap extent, 0x11 fetch. Until
+ * then they give EOPNOTSUPP; numbers never given out give ENOTTY.
+ */
+#define BLKTAP_IOC_NR_HOLD		0x07
+#define BLKTAP_IOC_NR_RELEASE		0x08
+#define BLKTAP_IOC_NR_REGISTER_FILE	0x09
+#define BLKTAP_IOC_NR_UNREGISTER_FILE	0x0a
+#define BLKTAP_IOC_NR_MAP_EXTENT	0x0b
+#define BLKTAP_IOC_NR_UNMAP_EXTENT	0x0c
+#define BLKTAP_IOC_NR_FETCH		0x11
+
+/*
+ * ---------------------------------------------------------------------------
+ * Generic netlink family, initial network namespace only. Every command, and
+ * listening to the group, needs CAP_SYS_ADMIN in the initial user namespace.
+ * Validation is strict; refusals carry an extack text.
+ */
+#define BLKTAP_GENL_NAME	"blktap"
+#define BLKTAP_GENL_VERSION	1
+#define BLKTAP_GENL_GROUP	"events"
+
+enum blktap_cmd {
+	BLKTAP_CMD_UNSPEC,
+	/*
+	 * do: nothing in; ABI, FEATURES, MAX_MINORS, MAX_QUEUES, MAX_DEPTH,
+	 * MAX_IO_LIMIT out
+	 */
+	BLKTAP_CMD_GET_FEATURES,
+	/*
+	 * do: allocate. In, all optional: MINOR (default: the lowest free one),
+	 * QUEUES, DEPTH, MAX_IO, ON_DEATH, HOLD_MS, IO_TIMEOUT_MS, SERIAL,
+	 * UUID. Out: as TAP_GET.
+	 * EEXIST: the minor is taken; ENOSPC: all are; EINVAL, ERANGE: see the
+	 * text; EOPNOTSUPP: not built
+	 */
+	BLKTAP_CMD_NEW_TAP,
+	/*
+	 * do: free; MINOR in. If a disk is left over from a daemon that died it
+	 * goes first, in the background: the event FREED tells when all is gone.
+	 * ENODEV: no such minor; EBUSY: a daemon is attached or the disk is open
+	 */
+	BLKTAP_CMD_DEL_TAP,
+	/* do: MINOR in, one tap out; dump: all taps. ENODEV: no such minor */
+	BLKTAP_CMD_GET_TAP,
+	/* notification: EVENT, SEQ, and the tap's attributes as in GET_TAP */
+	BLKTAP_CMD_EVENT,
+
+	__BLKTAP_CMD_MAX,
+	BLKTAP_CMD_MAX = __BLKTAP_CMD_MAX - 1
+};
+
+enum blktap_attr {
+	BLKTAP_A_UNSPEC,
+	BLKTAP_A_PAD,
+	/* identity and configuration */
+	BLKTAP_A_MINOR,			/* u32 */
+	BLKTAP_A_QUEUES,		/* u32 */
+	BLKTAP_A_DEPTH,			/* u32, per queue */
+	BLKTAP_A_MAX_IO,		/* u32, bytes */
+	BLKTAP_A_ON_DEATH,		/* u32, enum blktap_on_death */
+	BLKTAP_A_HOLD_MS,		/* u32, milliseconds; 0: no limit */
+	BLKTAP_A_IO_TIMEOUT_MS,		/* u32, milliseconds; 0: none */
+	BLKTAP_A_SERIAL,		/* string */
+	BLKTAP_A_UUID,			/* binary, 16 bytes */
+	/* devices */
+	BLKTAP_A_RING_MAJOR,		/* u32; the minor is MINOR */
+	BLKTAP_A_DISK_MAJOR,		/* u32; the minor is MINOR */
+	/* session; PID only while there is one */
+	BLKTAP_A_PID,			/* u32, in the initial pid namespace */
+	BLKTAP_A_EPOCH,			/* u64, of the last session; 0: none yet */
+	BLKTAP_A_REJECTED,		/* u64, completions ignored, this session */
+	/* disk; all but DISK_STATE only while there is one */
+	BLKTAP_A_DISK_STATE,		/* u32, BLKTAP_DISK_STATE_* */
+	BLKTAP_A_DISK_FLAGS,		/* u32, BLKTAP_DISK_* */
+	BLKTAP_A_OPENERS,		/* u32 */
+	BLKTAP_A_CAPACITY,		/* u64, bytes */
+	BLKTAP_A_LOGICAL_BLOCK_SIZE,	/* u32, bytes */
+	BLKTAP_A_PHYSICAL_BLOCK_SIZE,	/* u32, bytes */
+	/* events */
+	BLKTAP_A_EVENT,			/* u32, enum blktap_event */
+	BLKTAP_A_SEQ,			/* u64, counts all events of the module */
+	/* the driver itself */
+	BLKTAP_A_ABI,			/* u32, BLKTAP_ABI_VERSION */
+	BLKTAP_A_FEATURES,		/* u64, BLKTAP_F_* */
+	BLKTAP_A_MAX_MINORS,		/* u32 */
+	BLKTAP_A_MAX_QUEUES,		/* u32 */
+	BLKTAP_A_MAX_DEPTH,		/* u32 */
+	BLKTAP_A_MAX_IO_LIMIT,		/* u32, bytes */
+
+	__BLKTAP_A_MAX,
+	BLKTAP_A_MAX = __BLKTAP_A_MAX - 1
+};
+
+/* What becomes of requests while no daemon is there. */
+enum blktap_on_death {
+	BLKTAP_ON_DEATH_FAIL,		/* they fail with EIO */
+	BLKTAP_ON_DEATH_HOLD,		/* they wait, at most HOLD_MS */
+};
+
+enum blktap_event {
+	BLKTAP_EVENT_UNSPEC,
+	BLKTAP_EVENT_ALLOCATED,
+	BLKTAP_EVENT_FREED,
+	BLKTAP_EVENT_ATTACHED,
+	BLKTAP_EVENT_DETACHED,		/* a session without a disk ended */
+	BLKTAP_EVENT_DISK_ADDED,	/* partitions scanned */
+	BLKTAP_EVENT_DISK_REMOVED,
+	BLKTAP_EVENT_DAEMON_LOST,	/* a session ended, its disk is still there */
+	BLKTAP_EVENT_TIMEOUT,
+	BLKTAP_EVENT_RESIZED,
+};
+
+#endif /* _UAPI_LINUX_BLKTAP_H */

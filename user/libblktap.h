@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libblktap: user space of the blktap driver.
+ *
+ * - blktap_nl_*      the kernel's netlink family: allocate, free, list, events
+ * - blktap_ring_*    a daemon's access to a tap's rings
+ * - blktap_ctl_*     control of tapdisk processes (client)
+ * - blktap_rpc_*     the control protocol's codec (both sides)
+ *
+ * Conventions. Functions return 0 (or a count) on success and a negative errno
+ * on failure; where an error argument is given (it may be NULL) it then holds
+ * the same errno and one sentence that names the object. Objects are used by
+ * one thread at a time; different objects are independent. Strings handed out
+ * belong to the object they came with unless said otherwise. Sizes and offsets
+ * are in bytes, times in milliseconds unless said otherwise; a negative
+ * time-out waits without limit.
+ */
+#ifndef LIBBLKTAP_H
+#define LIBBLKTAP_H
+
+#include <jansson.h>
+#include <linux/blktap.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The library's version, "0.1.0". */
+const char *blktap_version(void);
+
+/* ------------------------------------------------------------------ errors */
+
+struct blktap_error {
+	int code;		/* negative errno, 0: none */
+	char text[512];		/* one sentence, no newline */
+};
+
+/* Fills @err (may be NULL) and returns @code. */
+int blktap_error_set(struct blktap_error *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Puts "prefix: " before the text that @err holds; returns its code. */
+int blktap_error_prefix(struct blktap_error *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* ----------------------------------------------------------------- logging */
+
+enum blktap_log_target { BLKTAP_LOG_STDERR, BLKTAP_LOG_SYSLOG };
+
+/*
+ * @name tags the process ("tapdisk[4168]" in syslog is "blktap" with @name in
+ * the message); messages above @level (LOG_ERR … LOG_DEBUG) are dropped.
+ * Process-wide; call once, before threads.
+ */
+void blktap_log_init(const char *name, enum blktap_log_target target, int level);
+void blktap_log(int level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* ----------------------------------------------------------------- netlink */
+
+struct blktap_nl;
+
+struct blktap_features {
+	uint32_t abi;
+	uint64_t features;	/* BLKTAP_F_* */
+	uint32_t max_minors;
+	uint32_t max_queues;
+	uint32_t max_depth;
+	uint32_t max_io;	/* bytes */
+};
+
+/* Parameters of a new tap; all zero (and minor -1) means defaults. */
+struct blktap_tap_params {
+	int minor;		/* -1: the lowest free one */
+	uint32_t queues;	/* 0: default */
+	uint32_t depth;		/* 0: default */
+	uint32_t max_io;	/* bytes, 0: default */
+	uint32_t on_death;	/* enum blktap_on_death */
+	uint32_t hold_ms;
+	uint32_t io_timeout_ms;
+	const char *serial;	/* NULL: none */
+	const uint8_t *uuid;	/* 16 bytes; NULL: none */
+};
+#define BLKTAP_TAP_PARAMS_INIT { .minor = -1 }
+
+/* A tap as the kernel reports it. */
+struct blktap_tap {
+	uint32_t minor, queues, depth, max_io, on_death, hold_ms, io_timeout_ms;
+	char serial[BLKTAP_MAX_SERIAL + 1];
+	bool has_uuid;
+	uint8_t uuid[BLKTAP_UUID_LEN];
+	uint32_t ring_major, disk_major;
+	pid_t pid;		/* 0: no session */
+	uint64_t epoch, rejected;
+	uint32_t disk_state, disk_flags, openers;
+	uint64_t capacity;
+	uint32_t logical_block_size, physical_block_size;
+};
+
+struct blktap_event_msg {
+	enum blktap_event event;
+	uint64_t seq;
+	struct blktap_tap tap;
+};
+
+/*
+ * ENOSYS: the module is not loaded and does not load on demand ("blktap kernel
+ * module not installed"). EPERM: no CAP_SYS_ADMIN (reported by the calls).
+ */
+int blktap_nl_open(struct blktap_nl **nl, struct blktap_error *err);
+void blktap_nl_close(struct blktap_nl *nl);
+int blktap_nl_features(struct blktap_nl *nl, struct blktap_features *features,
+		       struct blktap_error *err);
+int blktap_nl_allocate(struct blktap_nl *nl, const struct blktap_tap_params *params,
+		       struct blktap_tap *tap, struct blktap_error *err);
+/*
+ * Frees a tap and waits, at most @timeout_ms, until it is gone.
+ * ENODEV: no such minor; EBUSY: attached or open; ETIMEDOUT.
+ */
+int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, int timeout_ms,
+		   struct blktap_error *err);
+int blktap_nl_get(struct blktap_nl *nl, unsigned int minor, struct blktap_tap *tap,
+		  struct blktap_error *err);
+/* All taps by ascending minor; an interrupted dump is repeated. free() *@taps. */
+int blktap_nl_list(struct blktap_nl *nl, struct blktap_tap **taps, size_t *count,
+		   struct blktap_error *err);
+
+/*
+ * Events. After subscribing the descriptor of blktap_nl_fd() becomes readable;
+ * use an object of its own for events. blktap_nl_next_event() returns 1 with an
+ * event, 0 if there is none now, -ENOBUFS if some were lost (list again).
+ */
+int blktap_nl_subscribe(struct blktap_nl *nl, struct blktap_error *err);
+int blktap_nl_fd(const struct blktap_nl *nl);
+int blktap_nl_next_event(struct blktap_nl *nl, struct blktap_event_msg *msg,
+			 struct blktap_error *err);
+
+/* -------------------------------------------------------------------- ring */
+
+struct blktap_ring;	/* a session */
+struct blktap_queue;	/* one queue of it; belongs to the ring */
+
+/* A request as the daemon sees it; a private copy of the descriptor. */
+struct blktap_request {
+	uint16_t tag;
+	uint8_t op;		/* BLKTAP_OP_* */
+	uint16_t flags;		/* BLKTAP_REQ_* */
+	uint32_t generation;
+	uint64_t offset;	/* bytes */
+	uint64_t length;	/* bytes */
+	void *data;		/* READ, WRITE; page aligned; valid until completion */
+};
+
+/*
+ * Opens the ring node of @minor, attaches and maps everything.
+ * ENODEV: no such minor; EBUSY: another process is attached; EACCES.
+ */
+int blktap_ring_open(struct blktap_ring **ring, unsigned int minor,
+		     struct blktap_error *err);
+/* Ends the session. Requests still with the daemon fail. */
+void blktap_ring_close(struct blktap_ring *ring);
+
+unsigned int blktap_ring_minor(const struct blktap_ring *ring);
+unsigned int blktap_ring_queues(const struct blktap_ring *ring);
+unsigned int blktap_ring_depth(const struct blktap_ring *ring);
+uint32_t blktap_ring_max_io(const struct blktap_ring *ring);
+
+/* Poll it for EPOLLPRI (then blktap_ring_state()) and EPOLLHUP. */
+int blktap_ring_fd(const struct blktap_ring *ring);
+
+/* BLKTAP_IOC_START, _STOP, _RESIZE, _GET_STATE; @params->size is filled in. */
+int blktap_ring_start(struct blktap_ring *ring, struct blktap_start *params,
+		      struct blktap_error *err);
+int blktap_ring_stop(struct blktap_ring *ring, struct blktap_error *err);
+int blktap_ring_resize(struct blktap_ring *ring, uint64_t capacity,
+		       struct blktap_error *err);
+int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,
+		      struct blktap_error *err);
+
+struct blktap_queue *blktap_ring_queue(struct blktap_ring *ring, unsigned int index);
+int blktap_queue_fd(const struct blktap_queue *queue);
+
+/* Takes the next request: true and *@req filled, or false if there is none. */
+bool blktap_queue_next(struct blktap_queue *queue, struct blktap_request *req);
+
+/*
+ * Posts a completion; @result is the length for success (0 for FLUSH) or a
+ * negative errno. The kernel sees it at the next blktap_queue_enter().
+ */
+void blktap_queue_complete(struct blktap_queue *queue, const struct blktap_request *req,
+			   int64_t result);
+
+/* Completions posted and not yet entered. */
+unsigned int blktap_queue_posted(const struct blktap_queue *queue);
+
+/*
+ * Prepares to sleep on the descriptor: publishes what has been taken and asks
+ * for a wake-up. False if a request is already there: take it instead.
+ */
+bool blktap_queue_arm(struct blktap_queue *queue);
+
+/*
+ * One ENTER without waiting (@wait false), or until a request is there (@wait
+ * true, at most @timeout_ns nanoseconds, negative: no limit). -EPROTO and
+ * -ENODEV: the session has ended. -EINTR, -ETIME: repeat at will.
+ */
+int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns);
+
+/* ---------------------------------------- control protocol: codec, see
+ * Documentation/control-protocol.md
+ */
+
+#define BLKTAP_CONTROL_DIR	"/run/blktap-control"	/* env BLKTAP_CONTROL_DIR */
+#define BLKTAP_RPC_VERSION	1
+#define BLKTAP_RPC_MAX_LINE	(1U << 20)	/* bytes, newline included */
+
+/* The control directory in force: the environment's or the default. */
+const char *blktap_control_dir(void);
+/* Path of a tapdisk's socket into @buf; -ENAMETOOLONG. */
+int blktap_control_path(char *buf, size_t size, pid_t pid);
+
+/* A request as the server sees it. */
+struct blktap_rpc_request {
+	json_t *id;		/* borrowed from root; NULL: a notification */
+	const char *method;
+	json_t *params;		/* borrowed; an object, or NULL */
+	json_t *root;		/* owned */
+};
+
+/*
+ * Parses one line (without its newline). On failure returns a negative errno
+ * and *@reply (if not NULL) is a complete JSON-RPC error line to send.
+ */
+int blktap_rpc_parse(const char *line, size_t length, struct blktap_rpc_request *req,
+		     char **reply);
+void blktap_rpc_request_free(struct blktap_rpc_request *req);
+
+/*
+ * Reply lines, newline included, malloc'ed; NULL without memory. @result is
+ * stolen; @id borrowed (NULL: null). An error carries errno @code and the
+ * sentence.
+ */
+char *blktap_rpc_result(json_t *id, json_t *result);
+char *blktap_rpc_error(json_t *id, const struct blktap_error *err);
+
+/* ------------------------------------------------ control of tapdisks (client) */
+
+/* States of a VBD; the numbers that scripts know. */
+#define BLKTAP_VBD_CLOSED	0x2	/* closed by "close" */
+#define BLKTAP_VBD_QUIESCED	0x8
+#define BLKTAP_VBD_PAUSED	0x20
+
+struct blktap_vbd_info {
+	int minor;
+	unsigned int state;	/* BLKTAP_VBD_*; 0 after attach and open */
+	char *type;		/* NULL: no image */
+	char *path;		/* NULL: no image */
+};
+
+/* What "open" can ask for. */
+struct blktap_open_params {
+	const char *image;	/* "type:path" */
+	bool read_only;
+	bool no_direct;		/* upstream's -D: the page cache may be used */
+	int timeout_ms;		/* for the call; negative: none */
+};
+
+/*
+ * One call on a fresh connection. @params is stolen (NULL: none); *@result is
+ * a new reference (json_decref()); @result may be NULL.
+ * ENOENT: no such tapdisk; ECONNREFUSED: its socket is stale; ETIMEDOUT: no
+ * answer in time; EPROTO: not an answer; else the daemon's errno and sentence.
+ */
+int blktap_ctl_call(pid_t pid, const char *method, json_t *params, int timeout_ms,
+		    json_t **result, struct blktap_error *err);
+
+/* PIDs of the tapdisks that answer, ascending. free() *@pids. */
+int blktap_ctl_tapdisks(pid_t **pids, size_t *count, struct blktap_error *err);
+/* The VBDs of one tapdisk by ascending minor. */
+int blktap_ctl_list(pid_t pid, struct blktap_vbd_info **vbds, size_t *count,
+		    int timeout_ms, struct blktap_error *err);
+void blktap_vbd_info_free(struct blktap_vbd_info *vbds, size_t count);
+
+/*
+ * Starts a tapdisk and waits until it listens (at most @timeout_ms). Its own
+ * reason is in @err if it cannot start. Returns 0 and *@pid.
+ */
+int blktap_ctl_spawn(pid_t *pid, int timeout_ms, struct blktap_error *err);
+int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err);
+int blktap_ctl_detach(pid_t pid, unsigned int minor, struct blktap_error *err);
+int blktap_ctl_open(pid_t pid, unsigned int minor,
+		    const struct blktap_open_params *params, struct blktap_error *err);
+/*
+ * Waits for the disk's last close, at most @timeout_ms (0: a short grace for
+ * probes). EBUSY: it is still open, and goes on as before.
+ */
+int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms,
+		     struct blktap_error *err);
+
+/* Path of the disk of @minor, "/dev/xen/blktap-2/tapdev0"; -ENAMETOOLONG. */
+int blktap_disk_path(char *buf, size_t size, unsigned int minor);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBBLKTAP_H */
