@@ -9,7 +9,7 @@ load() {
 	background fio --name=load --filename="$DISK" --rw="$1" --direct=1 --ioengine=libaio \
 		--iodepth=32 --bs=16k --size=16M --time_based --runtime=60 --output="$WORK/fio.$1"
 }
-busy() { [ "$(cat "/sys/block/xen!blktap-2!tapdev0/stat" | awk '{ print $1 + $5 }')" -gt 500 ]; }
+busy() { [ "$(awk '{ print $1 + $5 }' '/sys/block/xen!blktap-2!tapdev0/stat')" -gt 500 ]; }
 
 image disk.img 16M
 must dd if=/dev/urandom of="$IMAGE" bs=1M count=16 conv=notrunc
