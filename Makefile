@@ -33,14 +33,14 @@ B := $(if $(filter 1,$(SANITIZE)),build/asan,build)
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(Q),@printf '  %-8s%s\n' $(1) $(2))
 
-flags := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -fvisibility=hidden -fPIC -pthread
+flags := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -fPIC -pthread
 flags += $(if $(filter 1,$(WERROR)),-Werror)
-flags += $(if $(filter 1,$(SANITIZE)),-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+flags += $(if $(filter 1,$(SANITIZE)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 flags += -D_GNU_SOURCE -DBLKTAP_VERSION='"$(VERSION)"' -DBLKTAP_TAPDISK='"$(LIBEXECDIR)/blktap/tapdisk"'
 flags += -Iuser -Ikernel/uapi $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 libs = $(or $(shell $(PKG_CONFIG) --libs $(LIBS)),$(error $(LIBS): not found by $(PKG_CONFIG); on Debian run scripts/deps build))
 
-objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
+objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 lib_objects := $(call objects,user/*.c)
 ctl_objects := $(call objects,ctl/*.c)
 tapdisk_objects := $(call objects,tapdisk/*.c tapdisk/drivers/*.c)
@@ -59,7 +59,7 @@ $(B)/flags: FORCE
 	@echo '$(subst ','\'',$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(flags))' | cmp -s - $@ || \
 		echo '$(subst ','\'',$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(flags))' >$@
 
-$(B)/%.o: %.c $(B)/flags
+$(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(filter tapdisk/%,$<),-Itapdisk) -MMD -MP -c -o $@ $<
@@ -88,8 +88,8 @@ $(B)/tapdisk: $(tapdisk_objects) $(B)/$(SONAME)
 
 # Tests see the insides: they are linked with the static library, and those of
 # tapdisk with all of it but main().
-$(filter $(B)/user/%,$(tests)): $(B)/%: $(B)/%.o $(B)/libblktap.a
-$(filter $(B)/tapdisk/%,$(tests)): $(B)/%: $(B)/%.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
+$(filter $(B)/obj/user/%,$(tests)): %: %.o $(B)/libblktap.a
+$(filter $(B)/obj/tapdisk/%,$(tests)): %: %.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
 $(tests):
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $^ $(libs) -laio -lcmocka
