@@ -86,7 +86,7 @@ pack_modules() {
 	if [ ! -L "$root/lib" ]; then
 		mkdir -p "$root/usr/lib"
 		[ ! -d "$root/lib/modules" ] || mv "$root/lib/modules" "$root/usr/lib/"
-		rm -rf "$root/lib"
+		rm -rf "${root:?}/lib"
 		ln -s usr/lib "$root/lib"
 	fi
 	depmod -b "$root" "$release"

@@ -44,7 +44,7 @@ machine_command() {
 	local dir=$1 kernel=$2 append serial
 	append="console=ttyS0 loglevel=5 panic=-1 oops=panic net.ifnames=0 ${append_extra:-}"
 	[ "$kernel" != debug ] || append+=" pci=noacpi"
-	# shellcheck disable=SC2207 # words, none of which holds a space
+	# shellcheck disable=SC2207,SC2054 # words, none of which holds a space; commas are QEMU's
 	machine_command=(qemu-system-x86_64 $(accelerator) -smp "$cpus" -m "$memory"
 		-nodefaults -no-user-config -display none -no-reboot
 		-kernel "$(kernel_dir "$kernel")/vmlinuz" -initrd "$dir/initrd" -append "$append"
@@ -57,8 +57,10 @@ machine_command() {
 		machine_command+=(-drive "file=$(image_of "$serial" "$dir" "$kernel"),format=raw,if=none,id=$serial,readonly=on"
 			-device "virtio-blk-pci,drive=$serial,serial=$serial")
 	done
+	# shellcheck disable=SC2054
 	machine_command+=(-drive "file=$dir/scratch,format=raw,if=none,id=scratch,cache=unsafe,discard=unmap"
 		-device virtio-blk-pci,drive=scratch,serial=scratch)
+	# shellcheck disable=SC2054
 	if [ -n "${interactive:-}" ]; then
 		machine_command+=(-chardev stdio,id=terminal,mux=on,signal=off
 			-device virtconsole,chardev=terminal -mon chardev=terminal)
