@@ -219,6 +219,12 @@ int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns
 #define BLKTAP_RPC_VERSION	1
 #define BLKTAP_RPC_MAX_LINE	(1U << 20)	/* bytes, newline included */
 
+/* JSON-RPC's own codes, for what is wrong with the request itself. */
+#define BLKTAP_RPC_PARSE_ERROR		-32700	/* EPROTO: not JSON */
+#define BLKTAP_RPC_INVALID_REQUEST	-32600	/* EINVAL: not a request */
+#define BLKTAP_RPC_METHOD_NOT_FOUND	-32601	/* EOPNOTSUPP */
+#define BLKTAP_RPC_INVALID_PARAMS	-32602	/* EINVAL; EOPNOTSUPP: not built */
+
 /* The control directory in force: the environment's or the default. */
 const char *blktap_control_dir(void);
 /* Path of a tapdisk's socket into @buf; -ENAMETOOLONG. */
@@ -234,19 +240,24 @@ struct blktap_rpc_request {
 
 /*
  * Parses one line (without its newline). On failure returns a negative errno
- * and *@reply (if not NULL) is a complete JSON-RPC error line to send.
+ * and *@reply (if not NULL) is a complete JSON-RPC error line to send, or NULL
+ * without memory. Free @req after success only.
  */
 int blktap_rpc_parse(const char *line, size_t length, struct blktap_rpc_request *req,
 		     char **reply);
 void blktap_rpc_request_free(struct blktap_rpc_request *req);
 
 /*
- * Reply lines, newline included, malloc'ed; NULL without memory. @result is
- * stolen; @id borrowed (NULL: null). An error carries errno @code and the
- * sentence.
+ * Lines, newline included, malloc'ed; NULL without memory. @result and @params
+ * are stolen; @id is borrowed (NULL: null in a reply, absent from a request). A
+ * result that is NULL or too long for a line becomes an error. An error carries
+ * @err's errno and sentence; blktap_rpc_protocol_error() has one of
+ * BLKTAP_RPC_* as its code, and the errno in its data.
  */
 char *blktap_rpc_result(json_t *id, json_t *result);
 char *blktap_rpc_error(json_t *id, const struct blktap_error *err);
+char *blktap_rpc_protocol_error(json_t *id, int rpc_code, const struct blktap_error *err);
+char *blktap_rpc_request_line(json_t *id, const char *method, json_t *params);
 
 /* ------------------------------------------------ control of tapdisks (client) */
 
