@@ -20,8 +20,8 @@
 #include "libblktap.h"
 #include "tapdisks.h"
 
-#ifndef TAPDISK_PATH
-#define TAPDISK_PATH	"/usr/libexec/blktap/tapdisk"
+#ifndef BLKTAP_TAPDISK
+#define BLKTAP_TAPDISK	"/usr/libexec/blktap/tapdisk"
 #endif
 
 #define READY_FD	3
@@ -30,7 +30,7 @@ static const char *tapdisk_path(void)
 {
 	const char *path = secure_getenv("TAPDISK");
 
-	return path && *path ? path : TAPDISK_PATH;
+	return path && *path ? path : BLKTAP_TAPDISK;
 }
 
 /* ------------------------------------------------------------------ the child
@@ -113,9 +113,12 @@ static int start(struct spawning *spawning, struct blktap_error *err)
 	if (spawning->child == 0)
 		run_child(spawning->path, theirs);
 	spawning->pidfd = pidfd_open(spawning->child, 0);
-	if (spawning->pidfd < 0)
-		return blktap_error_set(err, -errno, "cannot watch tapdisk's start: %m");
-	return 0;
+	if (spawning->pidfd >= 0)
+		return 0;
+	blktap_error_set(err, -errno, "cannot watch tapdisk's start: %m");
+	kill(spawning->child, SIGKILL);
+	waitpid(spawning->child, NULL, 0);
+	return err ? err->code : -EMFILE;
 }
 
 /* 1: a line is there, 0: the end without one. */
@@ -168,7 +171,7 @@ static void kill_child(struct spawning *spawning)
 {
 	siginfo_t info;
 
-	kill(spawning->child, SIGKILL);
+	pidfd_send_signal(spawning->pidfd, SIGKILL, NULL, 0);
 	reap(spawning, deadline_in(-1), &info);
 }
 
