@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table of image types.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "image.h"
+
+static const struct image_driver *const drivers[] = {
+	&aio_driver,
+	&ram_driver,
+};
+
+/* Types that other tapdisks have, so that the answer can tell them from typos. */
+static const char *const known_types[] = {
+	"block-cache", "lcache", "llecache", "llpcache", "log", "nbd", "qcow", "qcow2", "remus",
+	"sync", "valve", "vhd", "vhdi", "vhdsync", "vmdk",
+};
+
+static bool is_type(const char *name, const char *type, size_t length)
+{
+	return strlen(name) == length && memcmp(name, type, length) == 0;
+}
+
+static void list_drivers(char *buf, size_t size)
+{
+	size_t used = 0, i;
+
+	buf[0] = '\0';
+	for (i = 0; i < ARRAY_SIZE(drivers) && used < size; i++)
+		used += snprintf(buf + used, size - used, "%s%s", i ? ", " : "",
+				 drivers[i]->name);
+}
+
+static int unknown_type(const char *type, size_t length, struct blktap_error *err)
+{
+	int shown = length > 32 ? 32 : (int)length;
+	char names[64];
+	size_t i;
+
+	list_drivers(names, sizeof(names));
+	for (i = 0; i < ARRAY_SIZE(known_types); i++)
+		if (is_type(known_types[i], type, length))
+			return blktap_error_set(err, -ENOSYS, "image type %s is not built into this "
+						"tapdisk, which has %s", known_types[i], names);
+	return blktap_error_set(err, -ENOENT, "there is no image type %.*s; this tapdisk has %s",
+				shown, type, names);
+}
+
+int image_find_driver(const char *spec, const struct image_driver **driver, const char **path,
+		      struct blktap_error *err)
+{
+	const char *colon = strchr(spec, ':');
+	size_t length, i;
+
+	if (!colon || colon == spec)
+		return blktap_error_set(err, -EINVAL, "%s is not of the form type:path", spec);
+	length = colon - spec;
+	for (i = 0; i < ARRAY_SIZE(drivers); i++) {
+		if (!is_type(drivers[i]->name, spec, length))
+			continue;
+		if (!colon[1])
+			return blktap_error_set(err, -EINVAL, "%s names no image", spec);
+		*driver = drivers[i];
+		*path = colon + 1;
+		return 0;
+	}
+	return unknown_type(spec, length, err);
+}
+
+static bool power_of_two(uint32_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* What a driver says is checked here once, for all drivers. */
+static int check_limits(const struct image_limits *l, const char *spec, struct blktap_error *err)
+{
+	if (!l->capacity)
+		return blktap_error_set(err, -EINVAL, "%s is empty", spec);
+	if (l->logical_block_size != 512 && l->logical_block_size != 4096)
+		return blktap_error_set(err, -EINVAL, "%s has blocks of %u bytes; 512 and 4096 can "
+					"be served", spec, l->logical_block_size);
+	if (l->capacity % l->logical_block_size)
+		return blktap_error_set(err, -EINVAL, "the size of %s, %llu bytes, is not a "
+					"multiple of the block size, %u", spec,
+					(unsigned long long)l->capacity, l->logical_block_size);
+	if (l->capacity > INT64_MAX)
+		return blktap_error_set(err, -EFBIG, "%s is too large", spec);
+	if (!power_of_two(l->physical_block_size) ||
+	    l->physical_block_size < l->logical_block_size)
+		return blktap_error_set(err, -EINVAL, "%s has physical blocks of %u bytes", spec,
+					l->physical_block_size);
+	return 0;
+}
+
+static int finish_open(struct image *image, const char *spec, const char *path,
+		       const struct image_params *params, struct blktap_error *err)
+{
+	image->path = strdup(path);
+	if (!image->path)
+		return blktap_error_set(err, -ENOMEM, "no memory for %s", spec);
+	image->read_only = params->read_only || image->limits.read_only;
+	return check_limits(&image->limits, spec, err);
+}
+
+int image_open(struct image **image, const char *spec, struct image_params *params,
+	       struct blktap_error *err)
+{
+	const struct image_driver *driver;
+	const char *path;
+	struct image *new;
+	int ret;
+
+	*image = NULL;
+	ret = image_find_driver(spec, &driver, &path, err);
+	if (ret)
+		return ret;
+	params->path = path;
+	ret = driver->open(&new, params, err);
+	if (ret)
+		return ret;
+	list_init(&new->link);
+	new->driver = driver;
+	new->path = NULL;
+	ret = finish_open(new, spec, path, params, err);
+	if (ret) {
+		image_close(new);
+		return ret;
+	}
+	*image = new;
+	return 0;
+}
+
+void image_close(struct image *image)
+{
+	if (!image)
+		return;
+	free(image->path);
+	image->driver->close(image);
+}

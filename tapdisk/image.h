@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Images by name: "type:path".
+ */
+#ifndef TAPDISK_IMAGE_H
+#define TAPDISK_IMAGE_H
+
+#include "driver.h"
+
+/*
+ * Finds the driver of @spec and *@path inside it.
+ * EINVAL: no "type:" or no path; ENOENT: no such type; ENOSYS: a type that is
+ * known but not built.
+ */
+int image_find_driver(const char *spec, const struct image_driver **driver, const char **path,
+		      struct blktap_error *err);
+
+/* Opens "type:path"; @params->path is filled in. May block. */
+int image_open(struct image **image, const char *spec, struct image_params *params,
+	       struct blktap_error *err);
+/* May block. */
+void image_close(struct image *image);
+
+#endif /* TAPDISK_IMAGE_H */
