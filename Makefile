@@ -76,7 +76,7 @@ $(B)/$(SONAME): $(lib_objects) user/libblktap.map
 
 $(B)/libblktap.pc: user/libblktap.pc.in VERSION $(B)/flags
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|; s|@LIBS@|$(LIBS)|' $< >$@
+		-e 's|@VERSION@|$(VERSION)|' $< >$@
 
 $(B)/tap-ctl: $(ctl_objects) $(B)/$(SONAME)
 	$(call say,LD,$@)
