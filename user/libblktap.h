@@ -302,6 +302,8 @@ int blktap_ctl_call(pid_t pid, const char *method, json_t *params, int timeout_m
  * to answer is among them. free() *@pids.
  */
 int blktap_ctl_tapdisks(pid_t **pids, size_t *count, struct blktap_error *err);
+/* Removes the sockets that dead tapdisks left; blktap_ctl_spawn() does so, too. */
+void blktap_ctl_sweep(void);
 /* The VBDs of one tapdisk by ascending minor. */
 int blktap_ctl_list(pid_t pid, struct blktap_vbd_info **vbds, size_t *count,
 		    int timeout_ms, struct blktap_error *err);

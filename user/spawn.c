@@ -18,7 +18,6 @@
 #include "cleanup.h"
 #include "deadline.h"
 #include "libblktap.h"
-#include "tapdisks.h"
 
 #ifndef BLKTAP_TAPDISK
 #define BLKTAP_TAPDISK	"/usr/libexec/blktap/tapdisk"
@@ -266,7 +265,7 @@ int blktap_ctl_spawn(pid_t *pid, int timeout_ms, struct blktap_error *err)
 	struct deadline deadline = deadline_in(timeout_ms);
 	int ret;
 
-	tapdisks_sweep();
+	blktap_ctl_sweep();
 	ret = start(&spawning, err);
 	if (!ret)
 		ret = wait_until_ready(&spawning, deadline, pid, err);

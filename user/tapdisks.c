@@ -12,7 +12,6 @@
 
 #include "call.h"
 #include "cleanup.h"
-#include "tapdisks.h"
 #include "vbd.h"
 
 static void cleanup_dir(DIR **dir)
@@ -114,7 +113,7 @@ int blktap_ctl_tapdisks(pid_t **pids, size_t *count, struct blktap_error *err)
  * A socket that is bound but not yet listening refuses connections, too: only
  * that of a process that is gone is removed.
  */
-void tapdisks_sweep(void)
+void blktap_ctl_sweep(void)
 {
 	CLEANUP_FREE pid_t *pids = NULL;
 	char path[PATH_MAX];
