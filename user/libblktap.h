@@ -278,8 +278,15 @@ struct blktap_open_params {
 	const char *image;	/* "type:path" */
 	bool read_only;
 	bool no_direct;		/* upstream's -D: the page cache may be used */
-	int timeout_ms;		/* for the call; negative: none */
+	int timeout_ms;		/* for the call; 0: 60 s; negative: none */
 };
+
+/*
+ * Process-wide: as long as @fd is readable (a signalfd, say), the waits of
+ * blktap_ctl_*() and blktap_nl_free() end with EINTR. What was asked for may
+ * still happen. -1: no such descriptor, the default.
+ */
+void blktap_cancel_on(int fd);
 
 /*
  * One call on a fresh connection. @params is stolen (NULL: none); *@result is
@@ -290,16 +297,41 @@ struct blktap_open_params {
 int blktap_ctl_call(pid_t pid, const char *method, json_t *params, int timeout_ms,
 		    json_t **result, struct blktap_error *err);
 
-/* PIDs of the tapdisks that answer, ascending. free() *@pids. */
+/*
+ * PIDs of the tapdisks whose socket is alive, ascending; one that is too busy
+ * to answer is among them. free() *@pids.
+ */
 int blktap_ctl_tapdisks(pid_t **pids, size_t *count, struct blktap_error *err);
+/* Removes the sockets that dead tapdisks left; blktap_ctl_spawn() does so, too. */
+void blktap_ctl_sweep(void);
 /* The VBDs of one tapdisk by ascending minor. */
 int blktap_ctl_list(pid_t pid, struct blktap_vbd_info **vbds, size_t *count,
 		    int timeout_ms, struct blktap_error *err);
 void blktap_vbd_info_free(struct blktap_vbd_info *vbds, size_t count);
 
+/* A tapdisk and its VBDs by ascending minor. */
+struct blktap_tapdisk {
+	pid_t pid;
+	int code;		/* 0, or why it gave no list: ETIMEDOUT, EPROTO, … */
+	struct blktap_vbd_info *vbds;
+	size_t count;
+};
+
+/*
+ * The VBDs of many tapdisks, asked at the same time: together they have
+ * @timeout_ms. @pids' order is kept; those that have left are not in *@tapdisks.
+ */
+int blktap_ctl_list_all(const pid_t *pids, size_t count, int timeout_ms,
+			struct blktap_tapdisk **tapdisks, size_t *answered,
+			struct blktap_error *err);
+void blktap_tapdisks_free(struct blktap_tapdisk *tapdisks, size_t count);
+
 /*
  * Starts a tapdisk and waits until it listens (at most @timeout_ms). Its own
- * reason is in @err if it cannot start. Returns 0 and *@pid.
+ * reason is in @err if it cannot start. Returns 0 and *@pid. The program is
+ * TAPDISK of the environment, or else the installed one.
+ * ENOENT, EACCES, …: it cannot be executed; ECHILD: it died; ETIMEDOUT: it was
+ * not ready in time, and has been killed; EPROTO: it talks nonsense.
  */
 int blktap_ctl_spawn(pid_t *pid, int timeout_ms, struct blktap_error *err);
 int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err);

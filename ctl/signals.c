@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "libblktap.h"
+#include "signals.h"
+
+/* A signal that is ignored stays so: nohup, background jobs of scripts. */
+static void add_unless_ignored(sigset_t *set, int signal)
+{
+	struct sigaction action;
+
+	if (sigaction(signal, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+		sigaddset(set, signal);
+}
+
+int signals_hold(struct held_signals *held, struct blktap_error *err)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		add_unless_ignored(&set, signals[i]);
+	held->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (held->fd < 0)
+		return blktap_error_set(err, -errno, "cannot hold signals: %s", strerror(errno));
+	sigprocmask(SIG_BLOCK, &set, &held->before);
+	blktap_cancel_on(held->fd);
+	return 0;
+}
+
+bool signals_came(const struct held_signals *held)
+{
+	struct pollfd fd = { .fd = held->fd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+void signals_ignore(void)
+{
+	blktap_cancel_on(-1);
+}
+
+void signals_release(struct held_signals *held)
+{
+	blktap_cancel_on(-1);
+	close(held->fd);
+	sigprocmask(SIG_SETMASK, &held->before, NULL);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Signals that would end the program while it must not be ended: they are kept
+ * back, and end the library's waits instead.
+ */
+#ifndef TAP_CTL_SIGNALS_H
+#define TAP_CTL_SIGNALS_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+struct held_signals {
+	int fd;
+	sigset_t before;
+};
+
+struct blktap_error;
+
+int signals_hold(struct held_signals *held, struct blktap_error *err);
+/* Whether one has come. */
+bool signals_came(const struct held_signals *held);
+/* From now on waits are not ended any more. */
+void signals_ignore(void);
+/* Back to before; a signal that came ends the program here. */
+void signals_release(struct held_signals *held);
+
+#endif /* TAP_CTL_SIGNALS_H */

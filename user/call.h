@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Calls of the control protocol, many at a time.
+ */
+#ifndef BLKTAP_CALL_H
+#define BLKTAP_CALL_H
+
+#include "deadline.h"
+#include "libblktap.h"
+
+enum call_phase { CALL_WAITING, CALL_CONNECTING, CALL_SENDING, CALL_RECEIVING, CALL_DONE };
+
+struct call {
+	pid_t pid;
+	enum call_phase phase;
+	int fd;
+	char *request;		/* a line */
+	size_t request_length;
+	size_t sent;
+	char *answer;
+	size_t answer_size;
+	size_t received;
+	json_t *result;		/* once done, on success */
+	struct blktap_error err;	/* once done, on failure; else code 0 */
+};
+
+/* Steals @params. What it returns is kept in @call->err as well. */
+int call_init(struct call *call, pid_t pid, const char *method, json_t *params);
+void call_clear(struct call *call);
+
+/* Runs the calls until all are done; at the deadline the rest are, too: ETIMEDOUT. */
+void calls_run(struct call *calls, size_t count, struct deadline deadline);
+
+/*
+ * Connects without waiting; the socket, or a negative errno: -EAGAIN if its
+ * queue of connections is full.
+ */
+int call_connect(pid_t pid);
+
+#endif /* BLKTAP_CALL_H */

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Waits that can be ended early, say by a signal.
+ */
+#include <errno.h>
+#include <poll.h>
+
+#include "cancel.h"
+#include "libblktap.h"
+
+static int cancelling = -1;
+
+void blktap_cancel_on(int fd)
+{
+	cancelling = fd;
+}
+
+int cancel_fd(void)
+{
+	return cancelling;
+}
+
+int cancel_poll(int fd, short events, int timeout_ms)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = events },
+		{ .fd = cancelling, .events = POLLIN },
+	};
+	int ret = poll(fds, 2, timeout_ms);
+
+	if (ret > 0 && fds[1].revents)
+		return -EINTR;
+	return ret > 0;
+}
+
+bool cancelled(void)
+{
+	return cancel_poll(-1, 0, 0) < 0;
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The control protocol's client. A call has a connection of its own; calls to
+ * several tapdisks run side by side, so that a slow one delays nobody.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "call.h"
+#include "cancel.h"
+#include "cleanup.h"
+
+#define CALLS_AT_ONCE	256	/* descriptors are a limited good */
+#define RETRY_MS	10	/* when a tapdisk's queue of connections is full */
+#define CALL_ID		1
+
+int call_connect(pid_t pid)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	CLEANUP_CLOSE int fd = -1;
+	int ret;
+
+	ret = blktap_control_path(address.sun_path, sizeof(address.sun_path), pid);
+	if (ret)
+		return ret;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+static void finish(struct call *call)
+{
+	if (call->fd >= 0)
+		close(call->fd);
+	call->fd = -1;
+	call->phase = CALL_DONE;
+}
+
+#define FAIL(call, code, ...) \
+	(blktap_error_set(&(call)->err, (code), __VA_ARGS__), finish(call))
+
+int call_init(struct call *call, pid_t pid, const char *method, json_t *params)
+{
+	CLEANUP_JSON json_t *id = json_integer(CALL_ID);
+
+	memset(call, 0, sizeof(*call));
+	call->pid = pid;
+	call->fd = -1;
+	call->request = blktap_rpc_request_line(id, method, params);
+	if (!call->request) {
+		FAIL(call, -EINVAL, "tapdisk %d: the request to %s is not valid UTF-8",
+		     (int)pid, method);
+		return call->err.code;
+	}
+	call->request_length = strlen(call->request);
+	if (call->request_length > BLKTAP_RPC_MAX_LINE)
+		FAIL(call, -EMSGSIZE, "tapdisk %d: the request to %s is too long", (int)pid, method);
+	return call->err.code;
+}
+
+void call_clear(struct call *call)
+{
+	finish(call);
+	free(call->request);
+	free(call->answer);
+	json_decref(call->result);
+	call->request = NULL;
+	call->answer = NULL;
+	call->result = NULL;
+}
+
+static void connect_failed(struct call *call, int code)
+{
+	int pid = call->pid;
+
+	switch (code) {
+	case -ENOENT:
+		FAIL(call, code, "no such tapdisk: %d", pid);
+		break;
+	case -ECONNREFUSED:
+		FAIL(call, code, "tapdisk %d is gone: its control socket is stale", pid);
+		break;
+	case -EACCES:
+	case -EPERM:
+		FAIL(call, -EACCES, "tapdisk %d: no permission to use its control socket", pid);
+		break;
+	case -ENAMETOOLONG:
+		FAIL(call, code, "the control directory's name is too long: %s",
+		     blktap_control_dir());
+		break;
+	default:
+		FAIL(call, code, "tapdisk %d: cannot connect to its control socket: %s",
+		     pid, strerror(-code));
+	}
+}
+
+static void step_connect(struct call *call)
+{
+	int fd = call_connect(call->pid);
+
+	if (fd == -EAGAIN || fd == -EINTR) {
+		call->phase = CALL_CONNECTING;
+		return;
+	}
+	if (fd < 0) {
+		connect_failed(call, fd);
+		return;
+	}
+	call->fd = fd;
+	call->phase = CALL_SENDING;
+}
+
+static void step_send(struct call *call)
+{
+	ssize_t done;
+
+	done = send(call->fd, call->request + call->sent, call->request_length - call->sent,
+		    MSG_NOSIGNAL);
+	if (done < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	/* Whoever hangs up while we talk may have said why: hear it out. */
+	if (done >= 0)
+		call->sent += done;
+	if (done < 0 || call->sent == call->request_length)
+		call->phase = CALL_RECEIVING;
+}
+
+/*
+ * The errno of an error answer: as it says, or its code if that is one; for
+ * everything else the peer does not speak our protocol.
+ */
+static int answered_errno(const json_t *error)
+{
+	json_int_t code;
+
+	code = -json_integer_value(json_object_get(json_object_get(error, "data"), "errno"));
+	if (code >= 0 || code < -4095)
+		code = json_integer_value(json_object_get(error, "code"));
+	return code < 0 && code >= -4095 ? (int)code : -EPROTO;
+}
+
+static void take_answer(struct call *call, const json_t *answer)
+{
+	const char *version = json_string_value(json_object_get(answer, "jsonrpc"));
+	json_t *error = json_object_get(answer, "error");
+	json_t *result = json_object_get(answer, "result");
+	json_t *id = json_object_get(answer, "id");
+	const char *message;
+
+	if (!version || strcmp(version, "2.0") != 0 || !error == !result) {
+		FAIL(call, -EPROTO, "tapdisk %d: what it says is not an answer", (int)call->pid);
+		return;
+	}
+	if (error) {
+		message = json_string_value(json_object_get(error, "message"));
+		FAIL(call, answered_errno(error), "%s", message ? message : "no reason given");
+		return;
+	}
+	if (!json_is_integer(id) || json_integer_value(id) != CALL_ID) {
+		FAIL(call, -EPROTO, "tapdisk %d: its answer is for another request",
+		     (int)call->pid);
+		return;
+	}
+	call->result = json_incref(result);
+	finish(call);
+}
+
+static void take_line(struct call *call, size_t length)
+{
+	CLEANUP_JSON json_t *answer = NULL;
+	json_error_t error;
+
+	answer = json_loadb(call->answer, length, JSON_REJECT_DUPLICATES, &error);
+	if (!answer)
+		FAIL(call, -EPROTO, "tapdisk %d: its answer is not JSON: %s", (int)call->pid,
+		     error.text);
+	else
+		take_answer(call, answer);
+}
+
+static bool make_room(struct call *call)
+{
+	size_t size = call->answer_size ? call->answer_size * 2 : 4096;
+	char *answer;
+
+	if (call->received < call->answer_size)
+		return true;
+	if (call->received >= BLKTAP_RPC_MAX_LINE) {
+		FAIL(call, -EPROTO, "tapdisk %d: its answer is longer than %u bytes",
+		     (int)call->pid, BLKTAP_RPC_MAX_LINE);
+		return false;
+	}
+	answer = realloc(call->answer, size);
+	if (!answer) {
+		FAIL(call, -ENOMEM, "tapdisk %d: no memory for its answer", (int)call->pid);
+		return false;
+	}
+	call->answer = answer;
+	call->answer_size = size;
+	return true;
+}
+
+static void step_receive(struct call *call)
+{
+	char *end;
+	ssize_t done;
+
+	if (!make_room(call))
+		return;
+	done = recv(call->fd, call->answer + call->received, call->answer_size - call->received, 0);
+	if (done < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (done <= 0) {
+		FAIL(call, -EPROTO, "tapdisk %d: it hung up %s", (int)call->pid,
+		     call->received ? "in the middle of its answer" : "without an answer");
+		return;
+	}
+	end = memchr(call->answer + call->received, '\n', done);
+	call->received += done;
+	if (end)
+		take_line(call, end - call->answer);
+}
+
+static void step(struct call *call)
+{
+	switch (call->phase) {
+	case CALL_WAITING:
+	case CALL_CONNECTING:
+		step_connect(call);
+		break;
+	case CALL_SENDING:
+		step_send(call);
+		break;
+	case CALL_RECEIVING:
+		step_receive(call);
+		break;
+	case CALL_DONE:
+		break;
+	}
+}
+
+/* Fills @fds from the calls under way, starting new ones as there is room. */
+static size_t gather(struct call *calls, size_t count, struct pollfd *fds, struct call **of,
+		     int *wait_ms)
+{
+	size_t used = 0;
+	size_t i;
+
+	for (i = 0; i < count && used < CALLS_AT_ONCE; i++) {
+		struct call *call = &calls[i];
+
+		if (call->phase == CALL_WAITING || call->phase == CALL_CONNECTING)
+			step(call);
+		if (call->phase == CALL_DONE)
+			continue;
+		if (call->phase == CALL_CONNECTING)
+			*wait_ms = *wait_ms < 0 || *wait_ms > RETRY_MS ? RETRY_MS : *wait_ms;
+		fds[used].fd = call->fd;
+		fds[used].events = call->phase == CALL_SENDING ? POLLOUT : POLLIN;
+		fds[used].revents = 0;
+		of[used++] = call;
+	}
+	return used;
+}
+
+static void give_up(struct call *calls, size_t count, int code)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (calls[i].phase != CALL_DONE)
+			FAIL(&calls[i], code, code == -EINTR ?
+			     "interrupted while waiting for tapdisk %d" :
+			     "tapdisk %d does not answer", (int)calls[i].pid);
+}
+
+void calls_run(struct call *calls, size_t count, struct deadline deadline)
+{
+	struct pollfd fds[CALLS_AT_ONCE + 1];
+	struct call *of[CALLS_AT_ONCE];
+	size_t used, i;
+	int wait_ms;
+
+	do {
+		wait_ms = deadline_left(deadline);
+		used = gather(calls, count, fds, of, &wait_ms);
+		if (!used)
+			return;
+		fds[used] = (struct pollfd){ .fd = cancel_fd(), .events = POLLIN };
+		if (poll(fds, used + 1, wait_ms) <= 0)
+			continue;
+		for (i = 0; i < used; i++)
+			if (fds[i].revents)
+				step(of[i]);
+		if (fds[used].revents) {
+			give_up(calls, count, -EINTR);
+			return;
+		}
+	} while (!deadline_passed(deadline));
+	give_up(calls, count, -ETIMEDOUT);
+}
+
+int blktap_ctl_call(pid_t pid, const char *method, json_t *params, int timeout_ms,
+		    json_t **result, struct blktap_error *err)
+{
+	struct call call;
+	int code;
+
+	call_init(&call, pid, method, params);
+	calls_run(&call, 1, deadline_in(timeout_ms));
+	code = call.err.code;
+	if (code && err)
+		*err = call.err;
+	if (!code && result)
+		*result = TAKE_POINTER(call.result);
+	call_clear(&call);
+	return code;
+}
