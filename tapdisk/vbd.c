@@ -219,13 +219,14 @@ void vbd_close(struct vbd *vbd, int timeout_ms, vbd_done done, void *data)
 	try_stop(vbd);
 }
 
-void vbd_close_withdraw(struct vbd *vbd, const void *data)
+bool vbd_close_withdraw(struct vbd *vbd, const void *data)
 {
 	if (vbd->state != VBD_CLOSING || vbd->aborting || vbd->op.data != data)
-		return;
+		return false;
 	blktap_log(LOG_INFO, "tapdev%u: the close was given up", vbd->minor);
 	vbd->op.done = NULL;
 	finish(vbd, VBD_LIVE);
+	return true;
 }
 
 /* ---------------------------------------------------------------------- open */

@@ -100,8 +100,11 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
  * goes on as before.
  */
 void vbd_close(struct vbd *vbd, int timeout_ms, vbd_done done, void *data);
-/* Gives up a vbd_close() that waits for the last close; done() is not called. */
-void vbd_close_withdraw(struct vbd *vbd, const void *data);
+/*
+ * Gives up the vbd_close() of @data if it waits for the last close: true, and
+ * done() will not be called.
+ */
+bool vbd_close_withdraw(struct vbd *vbd, const void *data);
 
 /* The leaf, or NULL unless the disk is there. */
 const struct image *vbd_image(const struct vbd *vbd);
