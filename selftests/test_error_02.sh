@@ -6,7 +6,7 @@ setup tap-ctl
 
 clean_after_create() {
 	wait_for 5 no_tapdisk
-	same "nothing is left" "" "$(tap-ctl list; control_sockets; ls $NODES 2>/dev/null)"
+	same "nothing is left" "" "$(tap-ctl list; control_sockets; ls "$NODES" 2>/dev/null)"
 }
 
 # bad TEXT STATUS PATTERN IMAGE: by open and by create

@@ -4,6 +4,8 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl
 
+one_tapdisk() { [ "$(tapdisks | wc -l)" = 1 ]; }
+
 image disk.img 8M
 create -a "aio:$IMAGE"
 first=$PID
@@ -11,7 +13,7 @@ refused "a second tapdisk cannot write to the image" 11 'disk.img' tap-ctl creat
 refused "nor read it" 11 'disk.img' tap-ctl create -R -a "aio:$IMAGE"
 ln -s disk.img "$WORK/link"
 refused "nor by another name" 11 'link' tap-ctl create -a "aio:$WORK/link"
-wait_for 5 test "$(tapdisks | wc -l)" = 1
+wait_for 5 one_tapdisk
 same "nothing is left of the failed ones" "pid=$first minor=0 state=0 args=aio:$IMAGE" \
 	"$(tap-ctl list)"
 check "destroy" destroy

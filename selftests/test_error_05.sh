@@ -20,8 +20,8 @@ check "destroy" destroy
 
 load=$(cat /proc/sys/kernel/modprobe)
 without_module() {
+	must modprobe -r blktap
 	echo /bin/false >/proc/sys/kernel/modprobe
-	modprobe -r blktap || die "cannot unload the module"
 	refused "allocate without the module" 38 'module' tap-ctl allocate
 	refused "free without the module" 38 'module' tap-ctl free -m 0
 	refused "create without the module" 38 'module' tap-ctl create -a "aio:$IMAGE"

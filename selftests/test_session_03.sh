@@ -32,7 +32,7 @@ check "destroy" tap-ctl destroy -p "$PID" -m 0
 
 check "create of a RAM disk" tap-ctl create -a ram:4M
 PID=$(pid_of 0)
-same "its size" $((4 << 20)) "$(blockdev --getsize64 $NODES/tapdev0)"
+same "its size" $((4 << 20)) "$(blockdev --getsize64 "$NODES/tapdev0")"
 check "destroy" tap-ctl destroy -p "$PID" -m 0
 
 check "allocate with queues, depth and max-io" tap-ctl allocate --queues 1 --depth 1024 --max-io 1048576

@@ -30,7 +30,7 @@ for ((i = 0; i < COUNT; i++)); do
 done
 same "each disk has its own image" 0 $wrong
 
-background fio --name=one --filename=$NODES/tapdev0 --rw=randrw --bs=4k --size=4M \
+background fio --name=one --filename="$NODES/tapdev0" --rw=randrw --bs=4k --size=4M \
 	--direct=1 --ioengine=libaio --iodepth=16 --time_based --runtime=3
 busy=$JOB
 for ((i = 1; i < COUNT; i++)); do
