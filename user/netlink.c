@@ -362,7 +362,7 @@ static int wait_freed(struct blktap_nl *nl, struct blktap_nl *events, unsigned i
 		if (deadline_passed(deadline))
 			return blktap_error_set(err, -ETIMEDOUT,
 						"minor %u: its disk does not go away", minor);
-		ret = cancel_poll(blktap_nl_fd(events), POLLIN, deadline_step(deadline, step_ms));
+		ret = cancel_poll(blktap_nl_fd(events), deadline_step(deadline, step_ms));
 		if (ret == -EINTR)
 			return blktap_error_set(err, ret, "interrupted while minor %u was freed",
 						minor);

@@ -17,9 +17,9 @@ need_guest() {
 	with_lock guest make_guest
 }
 
-# Another list of packages is another image.
+# Other packages, or another way to unpack them, are another image.
 guest_dir() {
-	echo "$CACHE/guest-$(echo "${GUEST_PACKAGES[*]}" | sha256sum | cut -c 1-12)"
+	echo "$CACHE/guest-$({ echo "${GUEST_PACKAGES[*]}"; declare -f make_guest bootstrap; } | sha256sum | cut -c 1-12)"
 }
 
 make_guest() {
@@ -29,14 +29,13 @@ make_guest() {
 	name=$(basename "$(guest_dir)")
 	dir=$(fresh_dir "$name")
 	bootstrap bookworm "$dir/root" "${GUEST_PACKAGES[@]}"
-	mkdir -p "$dir/root/blktap" "$dir/root/var/tmp"
+	mkdir -p "$dir"/root/{blktap,home,media,mnt,opt,srv,var/lib,var/log,var/tmp}
 	echo blktap >"$dir/root/etc/hostname"
 	printf '127.0.0.1 localhost blktap\n' >"$dir/root/etc/hosts"
 	ln -sf /proc/self/mounts "$dir/root/etc/mtab"
 	quietly "$dir/mksquashfs.log" mksquashfs "$dir/root" "$dir/rootfs.squashfs" \
 		-comp zstd -Xcompression-level 1 -noappend \
-		-e "$dir/root/usr/share/doc" "$dir/root/usr/share/man" "$dir/root/usr/share/locale" \
-		"$dir/root/var/lib/dpkg" "$dir/root/var/cache"
+		-e "$dir/root/var/lib/dpkg" "$dir/root/var/cache"
 	rm -rf "$dir/root"
 	settle "$name"
 	note "the userland is ready after $((SECONDS - start)) s"

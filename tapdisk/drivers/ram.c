@@ -14,7 +14,9 @@
 #include "driver.h"
 #include "size.h"
 
-#define MAX_DISCARD	(1ULL << 30)
+/* Small enough not to hold up the other disks. */
+#define MAX_DISCARD		(64ULL << 20)
+#define MAX_WRITE_ZEROES	(4ULL << 20)
 
 struct ram_image {
 	struct image image;
@@ -114,7 +116,7 @@ static void set_limits(const struct ram_options *options, struct image_limits *l
 	};
 	if (!options->read_only) {
 		limits->max_discard = MAX_DISCARD;
-		limits->max_write_zeroes = MAX_DISCARD;
+		limits->max_write_zeroes = MAX_WRITE_ZEROES;
 	}
 }
 

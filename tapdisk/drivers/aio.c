@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * aio:/path  A raw file or block device, served with libaio and O_DIRECT.
+ *
+ * Requests of a turn are collected and sent with one io_submit(). Completions
+ * wake the loop through an eventfd and are read from the ring in memory. What
+ * has no asynchronous call (discard, write zeroes), and everything where
+ * io_submit() would block (the page cache), is done by worker threads.
+ */
+#include <errno.h>
+#include <libaio.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "aio-ring.h"
+#include "cleanup.h"
+#include "raw.h"
+#include "workers.h"
+
+/*
+ * In flight per image. The contexts of all processes share fs.aio-max-nr, 65536
+ * unless raised, so a thousand disks must not take it all.
+ */
+#define MAX_EVENTS	256U
+#define MIN_EVENTS	16U
+#define MAX_BATCH	64U
+
+#define DIRECT_THREADS	2
+#define BUFFERED_THREADS 8
+
+/* io_submit() without memory and nothing in flight that could give some back. */
+#define RETRY_MS	10
+#define MAX_RETRIES	100
+/* A request that the kernel sends back with EAGAIN. */
+#define MAX_AGAIN	16
+
+struct aio_image {
+	struct image image;
+	struct raw raw;
+	struct loop *loop;
+	struct workers *workers;
+	io_context_t ctx;	/* NULL: worker threads do it all */
+	bool ring;		/* completions can be read from memory */
+	unsigned int events;	/* capacity of ctx */
+	unsigned int inflight;	/* with ctx */
+	struct list pending;	/* not yet with ctx */
+	struct loop_fd event;
+	struct loop_timer retry;
+	unsigned int retries;
+};
+
+struct aio_request {
+	struct image_request req;
+	struct aio_image *aio;
+	struct list link;
+	struct iocb iocb;
+	struct work work;
+	uint64_t transferred;
+	unsigned int again;
+	int error;
+};
+
+static struct aio_image *to_aio(struct image *image)
+{
+	return container_of(image, struct aio_image, image);
+}
+
+static struct aio_request *to_request(struct image_request *req)
+{
+	return container_of(req, struct aio_request, req);
+}
+
+static bool transfers(const struct aio_request *r)
+{
+	return r->req.op == BLKTAP_OP_READ || r->req.op == BLKTAP_OP_WRITE;
+}
+
+/* ------------------------------------------------------------------ workers */
+
+static void run_blocking(struct work *work)
+{
+	struct aio_request *r = container_of(work, struct aio_request, work);
+
+	r->error = raw_execute(&r->aio->raw, r->req.op, r->req.flags, r->req.offset,
+			       r->req.length, r->req.data);
+}
+
+static void blocking_done(struct work *work)
+{
+	struct aio_request *r = container_of(work, struct aio_request, work);
+
+	r->req.done(&r->req, r->error);
+}
+
+/* From the start: what was transferred already is transferred again. */
+static void submit_to_worker(struct aio_request *r)
+{
+	r->work.run = run_blocking;
+	r->work.done = blocking_done;
+	workers_submit(r->aio->workers, &r->work);
+}
+
+/* -------------------------------------------------------------- completions */
+
+static void queue_again(struct aio_request *r)
+{
+	list_add_tail(&r->aio->pending, &r->link);
+}
+
+/* O_DIRECT can go on at block boundaries only; no progress is a file cut short. */
+static void transfer_done(struct aio_request *r, uint64_t bytes)
+{
+	uint64_t left = r->req.length - r->transferred;
+
+	if (bytes == left) {
+		r->req.done(&r->req, 0);
+		return;
+	}
+	bytes -= bytes % r->aio->raw.block_size;
+	if (!bytes || bytes > left) {
+		r->req.done(&r->req, -EIO);
+		return;
+	}
+	r->transferred += bytes;
+	queue_again(r);
+}
+
+static void request_failed(struct aio_request *r, int error)
+{
+	bool flush = r->req.op == BLKTAP_OP_FLUSH;
+	bool fua = r->req.flags & BLKTAP_REQ_FUA;
+
+	if (error == -EAGAIN && ++r->again <= MAX_AGAIN)
+		queue_again(r);
+	else if (error == -EAGAIN)
+		submit_to_worker(r);
+	else if ((flush && error == -EINVAL) || (fua && error == -EOPNOTSUPP))
+		submit_to_worker(r);	/* no such asynchronous call here */
+	else
+		r->req.done(&r->req, error);
+}
+
+static void complete(struct aio_request *r, int64_t result)
+{
+	if (result < 0)
+		request_failed(r, result);
+	else if (transfers(r))
+		transfer_done(r, result);
+	else
+		r->req.done(&r->req, 0);
+}
+
+static bool take_event(struct aio_image *aio, struct io_event *event)
+{
+	struct timespec now = { 0 };
+
+	if (aio->ring)
+		return aio_ring_take(aio->ctx, event);
+	return io_getevents(aio->ctx, 0, 1, event, &now) == 1;
+}
+
+static void reap(struct aio_image *aio)
+{
+	struct io_event event;
+
+	while (aio->inflight && take_event(aio, &event)) {
+		aio->inflight--;
+		complete(event.data, (long)event.res);
+	}
+}
+
+/* ----------------------------------------------------------------- sending */
+
+static void prepare(struct aio_request *r)
+{
+	int fd = r->aio->raw.fd;
+	char *data = (char *)r->req.data + r->transferred;
+	uint64_t length = r->req.length - r->transferred;
+	uint64_t offset = r->req.offset + r->transferred;
+
+	switch (r->req.op) {
+	case BLKTAP_OP_READ:
+		io_prep_pread(&r->iocb, fd, data, length, offset);
+		break;
+	case BLKTAP_OP_WRITE:
+		io_prep_pwrite(&r->iocb, fd, data, length, offset);
+		if (r->req.flags & BLKTAP_REQ_FUA)
+			r->iocb.aio_rw_flags = RWF_DSYNC;
+		break;
+	default:
+		io_prep_fdsync(&r->iocb, fd);
+	}
+	io_set_eventfd(&r->iocb, r->aio->event.fd);
+	r->iocb.data = r;
+}
+
+static unsigned int collect(struct aio_image *aio, struct iocb **batch)
+{
+	unsigned int room = aio->events - aio->inflight, count = 0;
+	struct aio_request *r;
+
+	list_for_each(r, &aio->pending, link) {
+		if (count == room || count == MAX_BATCH)
+			break;
+		prepare(r);
+		batch[count++] = &r->iocb;
+	}
+	return count;
+}
+
+static struct aio_request *take_pending(struct aio_image *aio)
+{
+	struct aio_request *r = list_first(&aio->pending, struct aio_request, link);
+
+	list_del(&r->link);
+	return r;
+}
+
+static void submitted(struct aio_image *aio, unsigned int count)
+{
+	aio->retries = 0;
+	aio->inflight += count;
+	while (count--)
+		take_pending(aio);
+}
+
+/* The kernel is short of something: wait for what is in flight, or a little. */
+static void wait_for_room(struct aio_image *aio)
+{
+	if (aio->inflight)
+		return;
+	if (++aio->retries <= MAX_RETRIES)
+		loop_timer_set(aio->loop, &aio->retry, RETRY_MS);
+	else
+		submit_to_worker(take_pending(aio));
+}
+
+/* One io_submit(); false if no more can be sent now. */
+static bool send_batch(struct aio_image *aio)
+{
+	struct iocb *batch[MAX_BATCH];
+	unsigned int count = collect(aio, batch);
+	int ret;
+
+	if (!count)
+		return false;
+	ret = io_submit(aio->ctx, count, batch);
+	if (ret > 0) {
+		submitted(aio, ret);
+		return true;
+	}
+	if (ret == 0 || ret == -EAGAIN || ret == -ENOMEM) {
+		wait_for_room(aio);
+		return false;
+	}
+	/* It is the first that the kernel does not like. */
+	if (ret != -EINTR)
+		complete(take_pending(aio), ret);
+	return true;
+}
+
+static void aio_kick(struct image *image)
+{
+	struct aio_image *aio = to_aio(image);
+
+	if (loop_timer_active(&aio->retry))
+		return;
+	while (!list_empty(&aio->pending) && send_batch(aio))
+		;
+	reap(aio);
+}
+
+static void completions_ready(struct loop_fd *event, uint32_t events)
+{
+	struct aio_image *aio = container_of(event, struct aio_image, event);
+
+	(void)events;
+	reap(aio);
+	if (!list_empty(&aio->pending))
+		aio_kick(&aio->image);
+}
+
+static void retry_fired(struct loop_timer *timer)
+{
+	struct aio_image *aio = container_of(timer, struct aio_image, retry);
+
+	aio_kick(&aio->image);
+}
+
+static void aio_submit(struct image *image, struct image_request *req)
+{
+	struct aio_image *aio = to_aio(image);
+	struct aio_request *r = to_request(req);
+
+	r->aio = aio;
+	r->transferred = 0;
+	r->again = 0;
+	if (aio->ctx && (transfers(r) || req->op == BLKTAP_OP_FLUSH))
+		queue_again(r);
+	else
+		submit_to_worker(r);
+}
+
+/* --------------------------------------------------------- open and close */
+
+/* As large as wanted, or as fs.aio-max-nr still permits, or none. */
+static void set_up_context(struct aio_image *aio, const struct image_params *params)
+{
+	unsigned int events = params->requests < MAX_EVENTS ? params->requests : MAX_EVENTS;
+	int ret;
+
+	if (events < MIN_EVENTS)
+		events = MIN_EVENTS;
+	do {
+		ret = io_setup(events, &aio->ctx);
+		aio->events = events;
+		events /= 2;
+	} while (ret == -EAGAIN && events >= MIN_EVENTS);
+	if (!ret) {
+		aio->ring = aio_ring_usable(aio->ctx);
+		return;
+	}
+	aio->ctx = NULL;
+	blktap_log(LOG_WARNING, "tapdev%u: no asynchronous I/O, slower without (%s%s)",
+		   params->minor, strerror(-ret),
+		   ret == -EAGAIN ? "; fs.aio-max-nr is used up" : "");
+}
+
+static int aio_open(struct image **image, const struct image_params *params,
+		    struct blktap_error *err)
+{
+	struct aio_image *aio = calloc(1, sizeof(*aio));
+	int ret;
+
+	if (!aio)
+		return blktap_error_set(err, -ENOMEM, "no memory for %s", params->path);
+	list_init(&aio->pending);
+	ret = raw_open(&aio->raw, &aio->image.limits, params, err);
+	if (ret) {
+		free(aio);
+		return ret;
+	}
+	if (aio->raw.direct)
+		set_up_context(aio, params);
+	*image = &aio->image;
+	return 0;
+}
+
+static void aio_close(struct image *image)
+{
+	struct aio_image *aio = to_aio(image);
+
+	if (aio->ctx)
+		io_destroy(aio->ctx);
+	raw_close(&aio->raw);
+	free(aio);
+}
+
+static int start_event(struct aio_image *aio)
+{
+	int ret;
+
+	aio->event.ready = completions_ready;
+	aio->event.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (aio->event.fd < 0)
+		return -errno;
+	/* Edges: each completion is one, so that it need not be read. */
+	ret = loop_add(aio->loop, &aio->event, EPOLLIN | EPOLLET);
+	if (ret)
+		close(aio->event.fd);
+	return ret;
+}
+
+static void stop_event(struct aio_image *aio)
+{
+	loop_timer_cancel(&aio->retry);
+	loop_remove(aio->loop, &aio->event);
+	close(aio->event.fd);
+}
+
+static int aio_start(struct image *image, struct loop *loop, struct blktap_error *err)
+{
+	struct aio_image *aio = to_aio(image);
+	unsigned int threads = aio->ctx ? DIRECT_THREADS : BUFFERED_THREADS;
+	int ret;
+
+	aio->loop = loop;
+	loop_timer_init(&aio->retry, retry_fired);
+	ret = start_event(aio);
+	if (!ret) {
+		ret = workers_new(&aio->workers, loop, threads);
+		if (ret)
+			stop_event(aio);
+	}
+	if (ret)
+		blktap_error_set(err, ret, "cannot serve %s: %s", image->path, strerror(-ret));
+	return ret;
+}
+
+static void aio_stop(struct image *image)
+{
+	struct aio_image *aio = to_aio(image);
+
+	workers_free(aio->workers);
+	stop_event(aio);
+}
+
+const struct image_driver aio_driver = {
+	.name = "aio",
+	.request_size = sizeof(struct aio_request),
+	.open = aio_open,
+	.close = aio_close,
+	.start = aio_start,
+	.stop = aio_stop,
+	.submit = aio_submit,
+	.kick = aio_kick,
+};

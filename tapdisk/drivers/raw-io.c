@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests to a raw image by calls that block.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "raw.h"
+
+#define MAX_EAGAIN	100	/* 10 ms each */
+
+static const char zeroes[65536] __attribute__((aligned(4096)));
+
+/* ------------------------------------------------------------ read and write */
+
+/* True if a call that failed with errno is worth repeating. */
+static bool try_again(unsigned int *tries)
+{
+	static const struct timespec pause = { .tv_nsec = 10000000 };
+
+	if (errno == EINTR)
+		return true;
+	if (errno != EAGAIN || ++*tries > MAX_EAGAIN)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+/*
+ * What a short transfer is good for: O_DIRECT can go on at block boundaries only.
+ * Nothing at all is the end of a file that somebody has cut.
+ */
+static ssize_t usable(const struct raw *raw, ssize_t done, uint64_t wanted)
+{
+	if ((uint64_t)done != wanted && raw->direct)
+		done -= done % raw->block_size;
+	return done ? done : -EIO;
+}
+
+static int read_all(const struct raw *raw, char *data, uint64_t length, uint64_t offset)
+{
+	unsigned int tries = 0;
+
+	while (length) {
+		ssize_t done = pread(raw->fd, data, length, offset);
+
+		if (done < 0 && try_again(&tries))
+			continue;
+		done = done < 0 ? -errno : usable(raw, done, length);
+		if (done < 0)
+			return done;
+		data += done;
+		offset += done;
+		length -= done;
+	}
+	return 0;
+}
+
+static int write_all(const struct raw *raw, const char *data, uint64_t length, uint64_t offset)
+{
+	unsigned int tries = 0;
+
+	while (length) {
+		ssize_t done = pwrite(raw->fd, data, length, offset);
+
+		if (done < 0 && try_again(&tries))
+			continue;
+		done = done < 0 ? -errno : usable(raw, done, length);
+		if (done < 0)
+			return done;
+		data += done;
+		offset += done;
+		length -= done;
+	}
+	return 0;
+}
+
+static int flush(const struct raw *raw)
+{
+	int ret;
+
+	do {
+		ret = fdatasync(raw->fd);
+	} while (ret && errno == EINTR);
+	return ret ? -errno : 0;
+}
+
+static int write_request(const struct raw *raw, uint16_t flags, const char *data,
+			 uint64_t length, uint64_t offset)
+{
+	int ret = write_all(raw, data, length, offset);
+
+	if (!ret && (flags & BLKTAP_REQ_FUA))
+		ret = flush(raw);
+	return ret;
+}
+
+/* ----------------------------------------------------- discard, write zeroes */
+
+static int allocate(const struct raw *raw, int mode, uint64_t offset, uint64_t length)
+{
+	int ret;
+
+	do {
+		ret = fallocate(raw->fd, mode | FALLOC_FL_KEEP_SIZE, offset, length);
+	} while (ret && errno == EINTR);
+	return ret ? -errno : 0;
+}
+
+static int discard(const struct raw *raw, uint64_t offset, uint64_t length)
+{
+	uint64_t range[2] = { offset, length };
+
+	if (!raw->block_device)
+		return allocate(raw, FALLOC_FL_PUNCH_HOLE, offset, length);
+	return ioctl(raw->fd, BLKDISCARD, range) == 0 ? 0 : -errno;
+}
+
+static int write_out_zeroes(const struct raw *raw, uint64_t offset, uint64_t length)
+{
+	int ret = 0;
+
+	while (length && !ret) {
+		uint64_t step = length < sizeof(zeroes) ? length : sizeof(zeroes);
+
+		ret = write_all(raw, zeroes, step, offset);
+		offset += step;
+		length -= step;
+	}
+	return ret;
+}
+
+static int write_zeroes(const struct raw *raw, uint16_t flags, uint64_t offset, uint64_t length)
+{
+	int ret = -EOPNOTSUPP;
+
+	if (!(flags & BLKTAP_REQ_NOUNMAP))
+		ret = allocate(raw, FALLOC_FL_PUNCH_HOLE, offset, length);
+	if (ret == -EOPNOTSUPP)
+		ret = allocate(raw, FALLOC_FL_ZERO_RANGE, offset, length);
+	if (ret == -EOPNOTSUPP)
+		ret = write_out_zeroes(raw, offset, length);
+	return ret;
+}
+
+int raw_execute(const struct raw *raw, uint8_t op, uint16_t flags, uint64_t offset,
+		uint64_t length, void *data)
+{
+	switch (op) {
+	case BLKTAP_OP_READ:
+		return read_all(raw, data, length, offset);
+	case BLKTAP_OP_WRITE:
+		return write_request(raw, flags, data, length, offset);
+	case BLKTAP_OP_FLUSH:
+		return flush(raw);
+	case BLKTAP_OP_DISCARD:
+		return discard(raw, offset, length);
+	case BLKTAP_OP_WRITE_ZEROES:
+		return write_zeroes(raw, flags, offset, length);
+	default:
+		return -EOPNOTSUPP;
+	}
+}

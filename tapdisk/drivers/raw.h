@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Raw files and block devices: opening them, what they can do, and requests
+ * carried out by calls that block.
+ */
+#ifndef TAPDISK_DRIVERS_RAW_H
+#define TAPDISK_DRIVERS_RAW_H
+
+#include "driver.h"
+
+struct raw {
+	int fd;
+	bool block_device;
+	bool direct;		/* O_DIRECT is set */
+	bool read_only;
+	uint32_t block_size;	/* logical, bytes */
+};
+
+/*
+ * Opens, locks and measures an image. What cannot be an image is found out
+ * before it is opened: directories, pipes, character devices.
+ */
+int raw_open(struct raw *raw, struct image_limits *limits, const struct image_params *params,
+	     struct blktap_error *err);
+void raw_close(struct raw *raw);
+
+/* The part of raw_open() that asks what the image can do; sets raw->direct too. */
+int raw_limits(struct raw *raw, struct image_limits *limits, const struct image_params *params,
+	       struct blktap_error *err);
+
+/* BLKTAP_OP_*: 0 when all of it is done, or a negative errno. */
+int raw_execute(const struct raw *raw, uint8_t op, uint16_t flags, uint64_t offset,
+		uint64_t length, void *data);
+
+#endif /* TAPDISK_DRIVERS_RAW_H */

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The methods of the control protocol, see Documentation/control-protocol.md.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "methods.h"
+
+/* One request until it is answered. */
+struct call {
+	struct list link;
+	struct client *client;	/* NULL: gone */
+	json_t *id;
+	bool notification;
+	struct tapdisk *tapdisk;
+	struct vbd *closing;	/* waits for the last close of this one */
+};
+
+/* ------------------------------------------------------------------ answers */
+
+/* Takes @line and @call. */
+static void answer(struct call *call, char *line)
+{
+	struct client *client = call->client;
+	bool wanted = client && !call->notification;
+
+	list_del(&call->link);
+	json_decref(call->id);
+	free(call);
+	if (wanted)
+		client->send(client, line);
+	else
+		free(line);
+}
+
+static void answer_result(struct call *call, json_t *result)
+{
+	answer(call, blktap_rpc_result(call->id, result));
+}
+
+static void answer_error(struct call *call, const struct blktap_error *err)
+{
+	answer(call, blktap_rpc_error(call->id, err));
+}
+
+static void answer_wrong(struct call *call, int rpc_code, const struct blktap_error *err)
+{
+	answer(call, blktap_rpc_protocol_error(call->id, rpc_code, err));
+}
+
+static void answer_status(struct call *call, int ret, const struct blktap_error *err)
+{
+	if (ret)
+		answer_error(call, err);
+	else
+		answer_result(call, json_object());
+}
+
+/* --------------------------------------------------------------- parameters */
+
+struct args {
+	unsigned int minor;
+	const char *image;
+	bool read_only;
+	bool no_direct;
+	int timeout_ms;
+};
+
+enum param_type { PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS };
+
+struct param {
+	const char *name;
+	enum param_type type;
+	size_t offset;
+	bool required;
+};
+
+#define PARAM(field, type, required) { #field, type, offsetof(struct args, field), required }
+#define MAX_PARAMS	5
+
+static bool integer_in(const json_t *json, json_int_t low, json_int_t high)
+{
+	return json_is_integer(json) && json_integer_value(json) >= low &&
+	       json_integer_value(json) <= high;
+}
+
+static int take_param(const struct param *param, const json_t *json, struct args *args)
+{
+	void *field = (char *)args + param->offset;
+
+	switch (param->type) {
+	case PARAM_MINOR:
+		if (!integer_in(json, 0, BLKTAP_MAX_MINORS - 1))
+			return -EINVAL;
+		*(unsigned int *)field = json_integer_value(json);
+		return 0;
+	case PARAM_MS:
+		if (!integer_in(json, -1, INT_MAX))
+			return -EINVAL;
+		*(int *)field = json_integer_value(json);
+		return 0;
+	case PARAM_STRING:
+		if (!json_is_string(json))
+			return -EINVAL;
+		*(const char **)field = json_string_value(json);
+		return 0;
+	case PARAM_BOOL:
+		if (!json_is_boolean(json))
+			return -EINVAL;
+		*(bool *)field = json_is_true(json);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static const struct param *find_param(const struct param *params, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < MAX_PARAMS && params[i].name; i++)
+		if (strcmp(params[i].name, name) == 0)
+			return &params[i];
+	return NULL;
+}
+
+/* Features of "open" that other versions have. */
+static bool is_not_built(const char *name)
+{
+	static const char *const names[] = {
+		"add_cache", "add_log", "encryption", "leaf_cache", "parent_minor", "secondary",
+		"shared", "standby", "vhd_index",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static int unknown_param(const char *method, const char *name, struct blktap_error *err)
+{
+	if (is_not_built(name))
+		return blktap_error_set(err, -EOPNOTSUPP, "%s: %s is not built into this tapdisk",
+					method, name);
+	return blktap_error_set(err, -EINVAL, "%s: there is no parameter %.64s", method, name);
+}
+
+static int check_required(const char *method, const struct param *params, const json_t *object,
+			  struct blktap_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < MAX_PARAMS && params[i].name; i++)
+		if (params[i].required && !json_object_get(object, params[i].name))
+			return blktap_error_set(err, -EINVAL, "%s: the parameter %s is missing",
+						method, params[i].name);
+	return 0;
+}
+
+static int take_params(const char *method, const struct param *params, json_t *object,
+		       struct args *args, struct blktap_error *err)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value) {
+		const struct param *param = find_param(params, name);
+
+		if (!param)
+			return unknown_param(method, name, err);
+		if (take_param(param, value, args))
+			return blktap_error_set(err, -EINVAL, "%s: %s has no such value", method,
+						name);
+	}
+	return check_required(method, params, object, err);
+}
+
+/* ------------------------------------------------------------------ methods */
+
+static struct vbd *find_vbd(struct call *call, const struct args *args)
+{
+	struct vbd *vbd = tapdisk_find(call->tapdisk, args->minor);
+	struct blktap_error err;
+
+	if (vbd)
+		return vbd;
+	blktap_error_set(&err, -ENODEV, "tapdisk %d has no tapdev%u", (int)getpid(), args->minor);
+	answer_error(call, &err);
+	return NULL;
+}
+
+static void do_version(struct call *call, const struct args *args)
+{
+	(void)args;
+	answer_result(call, json_pack("{s:i, s:s, s:i, s:[]}", "protocol", BLKTAP_RPC_VERSION,
+				      "version", blktap_version(), "pid", (int)getpid(),
+				      "features"));
+}
+
+static json_t *describe(const struct vbd *vbd)
+{
+	const struct image *image = vbd_image(vbd);
+
+	if (!image)
+		return json_pack("{s:i, s:i}", "minor", (int)vbd->minor,
+				 "state", (int)vbd_user_state(vbd));
+	return json_pack("{s:i, s:i, s:{s:s, s:s}}", "minor", (int)vbd->minor,
+			 "state", (int)vbd_user_state(vbd),
+			 "image", "type", image->driver->name, "path", image->path);
+}
+
+static void do_list(struct call *call, const struct args *args)
+{
+	CLEANUP_JSON json_t *vbds = json_array();
+	struct vbd *vbd;
+
+	(void)args;
+	list_for_each(vbd, &call->tapdisk->vbds, link) {
+		if (json_array_append_new(vbds, describe(vbd))) {
+			answer_result(call, NULL);
+			return;
+		}
+	}
+	answer_result(call, json_pack("{s:O}", "vbds", vbds));
+}
+
+static void do_attach(struct call *call, const struct args *args)
+{
+	struct blktap_error err;
+
+	answer_status(call, tapdisk_attach(call->tapdisk, args->minor, &err), &err);
+}
+
+static void do_detach(struct call *call, const struct args *args)
+{
+	struct vbd *vbd = find_vbd(call, args);
+	struct blktap_error err;
+
+	if (vbd)
+		answer_status(call, tapdisk_detach(call->tapdisk, vbd, &err), &err);
+}
+
+static void open_done(struct vbd *vbd, void *data, const struct blktap_error *err)
+{
+	const struct image *image = vbd_image(vbd);
+	struct call *call = data;
+
+	if (err) {
+		answer_error(call, err);
+		return;
+	}
+	answer_result(call, json_pack("{s:I, s:I, s:I, s:b}",
+				      "capacity", (json_int_t)image->limits.capacity,
+				      "logical_block_size",
+				      (json_int_t)image->limits.logical_block_size,
+				      "physical_block_size",
+				      (json_int_t)image->limits.physical_block_size,
+				      "read_only", (int)image->read_only));
+}
+
+static void do_open(struct call *call, const struct args *args)
+{
+	struct vbd_open_params params = {
+		.image = args->image,
+		.read_only = args->read_only,
+		.no_direct = args->no_direct,
+		.timeout_ms = args->timeout_ms,
+	};
+	struct vbd *vbd = find_vbd(call, args);
+	struct blktap_error err;
+
+	if (!vbd)
+		return;
+	if (call->tapdisk->terminating) {
+		blktap_error_set(&err, -ESHUTDOWN, "tapdev%u: this tapdisk is about to end",
+				 vbd->minor);
+		answer_error(call, &err);
+		return;
+	}
+	vbd_open(vbd, &params, open_done, call);
+}
+
+static void close_done(struct vbd *vbd, void *data, const struct blktap_error *err)
+{
+	(void)vbd;
+	answer_status(data, err ? err->code : 0, err);
+}
+
+static void do_close(struct call *call, const struct args *args)
+{
+	struct vbd *vbd = find_vbd(call, args);
+
+	if (!vbd)
+		return;
+	call->closing = vbd;
+	vbd_close(vbd, args->timeout_ms, close_done, call);
+}
+
+static const struct method {
+	const char *name;
+	void (*run)(struct call *call, const struct args *args);
+	struct param params[MAX_PARAMS];
+	int timeout_ms;		/* when none is given */
+} methods[] = {
+	{ "version", do_version, { { 0 } }, 0 },
+	{ "list", do_list, { { 0 } }, 0 },
+	{ "attach", do_attach, { PARAM(minor, PARAM_MINOR, true) }, 0 },
+	{ "detach", do_detach, { PARAM(minor, PARAM_MINOR, true) }, 0 },
+	{ "open", do_open, {
+		PARAM(minor, PARAM_MINOR, true),
+		PARAM(image, PARAM_STRING, true),
+		PARAM(read_only, PARAM_BOOL, false),
+		PARAM(no_direct, PARAM_BOOL, false),
+		PARAM(timeout_ms, PARAM_MS, false),
+	}, -1 },
+	{ "close", do_close, {
+		PARAM(minor, PARAM_MINOR, true),
+		PARAM(timeout_ms, PARAM_MS, false),
+	}, 0 },
+};
+
+static const struct method *find_method(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(methods); i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	return NULL;
+}
+
+static void dispatch(struct call *call, const struct blktap_rpc_request *req)
+{
+	const struct method *method = find_method(req->method);
+	struct blktap_error err;
+	struct args args = { 0 };
+
+	if (!method) {
+		blktap_error_set(&err, -EOPNOTSUPP, "there is no method %.64s", req->method);
+		answer_wrong(call, BLKTAP_RPC_METHOD_NOT_FOUND, &err);
+		return;
+	}
+	args.timeout_ms = method->timeout_ms;
+	if (take_params(method->name, method->params, req->params, &args, &err))
+		answer_wrong(call, BLKTAP_RPC_INVALID_PARAMS, &err);
+	else
+		method->run(call, &args);
+}
+
+/* ------------------------------------------------------------------ clients */
+
+void client_init(struct client *client, void (*send)(struct client *client, char *line))
+{
+	list_init(&client->calls);
+	client->send = send;
+}
+
+void client_gone(struct client *client)
+{
+	struct call *call;
+
+	list_for_each(call, &client->calls, link) {
+		list_del(&call->link);
+		call->client = NULL;
+		if (call->closing && vbd_close_withdraw(call->closing, call))
+			answer(call, NULL);
+	}
+}
+
+static struct call *new_call(struct tapdisk *tapdisk, struct client *client, json_t *id)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->tapdisk = tapdisk;
+	call->client = client;
+	call->notification = !id;
+	call->id = json_incref(id);
+	list_add_tail(&client->calls, &call->link);
+	return call;
+}
+
+void methods_handle(struct tapdisk *tapdisk, struct client *client, const char *line,
+		    size_t length)
+{
+	struct blktap_rpc_request req;
+	struct call *call;
+	char *reply;
+
+	if (blktap_rpc_parse(line, length, &req, &reply)) {
+		client->send(client, reply);
+		return;
+	}
+	call = new_call(tapdisk, client, req.id);
+	if (call)
+		dispatch(call, &req);
+	else
+		client->send(client, NULL);
+	blktap_rpc_request_free(&req);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The process: its VBDs, and when it ends.
+ */
+#include <errno.h>
+#include <syslog.h>
+
+#include "tapdisk.h"
+
+#define OPENER_THREADS	4
+
+static struct tapdisk *from_env(const struct vbd_env *env)
+{
+	return container_of(env, struct tapdisk, env);
+}
+
+static void vbd_removed(struct tapdisk *tapdisk)
+{
+	if (!list_empty(&tapdisk->vbds) || tapdisk->ending)
+		return;
+	tapdisk->ending = true;
+	tapdisk->end(tapdisk);
+}
+
+static void vbd_changed(const struct vbd_env *env, struct vbd *vbd)
+{
+	struct tapdisk *tapdisk = from_env(env);
+
+	(void)vbd;
+	if (tapdisk->terminating)
+		loop_defer(tapdisk->loop, &tapdisk->progress);
+}
+
+static void vbd_gone(const struct vbd_env *env, struct vbd *vbd)
+{
+	blktap_log(LOG_WARNING, "tapdev%u: detached", vbd->minor);
+	vbd_free(vbd);
+	vbd_removed(from_env(env));
+}
+
+/* -------------------------------------------------------------- termination */
+
+static void closed_at_end(struct vbd *vbd, void *data, const struct blktap_error *err)
+{
+	(void)data;
+	if (err)
+		blktap_log(LOG_WARNING, "tapdev%u: not closed: %s", vbd->minor, err->text);
+}
+
+static void close_at_end(struct vbd *vbd)
+{
+	vbd_close(vbd, -1, closed_at_end, NULL);
+	if (vbd->state == VBD_CLOSING)
+		blktap_log(LOG_NOTICE, "tapdev%u: still open; tapdisk serves it and leaves at its "
+			   "last close", vbd->minor);
+}
+
+static void progress(struct loop_task *task)
+{
+	struct tapdisk *tapdisk = container_of(task, struct tapdisk, progress);
+	struct vbd *vbd;
+
+	list_for_each(vbd, &tapdisk->vbds, link) {
+		if (vbd->state == VBD_IDLE && !vbd->lost)
+			vbd_detach(vbd, NULL);
+		else if (vbd->state == VBD_LIVE)
+			close_at_end(vbd);
+	}
+	vbd_removed(tapdisk);
+}
+
+void tapdisk_terminate(struct tapdisk *tapdisk)
+{
+	tapdisk->terminating = true;
+	loop_defer(tapdisk->loop, &tapdisk->progress);
+}
+
+/* ---------------------------------------------------------------------- VBDs */
+
+struct vbd *tapdisk_find(struct tapdisk *tapdisk, unsigned int minor)
+{
+	struct vbd *vbd;
+
+	list_for_each(vbd, &tapdisk->vbds, link)
+		if (vbd->minor == minor)
+			return vbd;
+	return NULL;
+}
+
+static void insert(struct tapdisk *tapdisk, struct vbd *new)
+{
+	struct list *at = &tapdisk->vbds;
+	struct vbd *vbd;
+
+	list_for_each(vbd, &tapdisk->vbds, link) {
+		if (vbd->minor > new->minor) {
+			at = &vbd->link;
+			break;
+		}
+	}
+	list_add_before(at, &new->link);
+}
+
+int tapdisk_attach(struct tapdisk *tapdisk, unsigned int minor, struct blktap_error *err)
+{
+	struct vbd *vbd;
+	int ret;
+
+	if (tapdisk->terminating || tapdisk->ending)
+		return blktap_error_set(err, -ESHUTDOWN, "tapdev%u: this tapdisk is about to end",
+					minor);
+	if (tapdisk_find(tapdisk, minor))
+		return blktap_error_set(err, -EEXIST, "tapdev%u is attached to this tapdisk already",
+					minor);
+	ret = vbd_attach(&vbd, &tapdisk->env, minor, err);
+	if (ret)
+		return ret;
+	insert(tapdisk, vbd);
+	blktap_log(LOG_INFO, "tapdev%u: attached", minor);
+	return 0;
+}
+
+int tapdisk_detach(struct tapdisk *tapdisk, struct vbd *vbd, struct blktap_error *err)
+{
+	unsigned int minor = vbd->minor;
+	int ret = vbd_detach(vbd, err);
+
+	if (ret)
+		return ret;
+	blktap_log(LOG_INFO, "tapdev%u: detached", minor);
+	vbd_removed(tapdisk);
+	return 0;
+}
+
+int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop)
+{
+	int ret;
+
+	*tapdisk = (struct tapdisk){ .loop = loop };
+	list_init(&tapdisk->vbds);
+	loop_task_init(&tapdisk->progress, progress);
+	ret = workers_new(&tapdisk->workers, loop, OPENER_THREADS);
+	tapdisk->env = (struct vbd_env){
+		.loop = loop,
+		.workers = tapdisk->workers,
+		.changed = vbd_changed,
+		.gone = vbd_gone,
+	};
+	return ret;
+}
+
+void tapdisk_exit(struct tapdisk *tapdisk)
+{
+	loop_task_cancel(&tapdisk->progress);
+	workers_free(tapdisk->workers);
+}

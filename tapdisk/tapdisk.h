@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The process: its VBDs, and when it ends.
+ */
+#ifndef TAPDISK_TAPDISK_H
+#define TAPDISK_TAPDISK_H
+
+#include "vbd.h"
+
+struct tapdisk {
+	struct loop *loop;
+	struct workers *workers;
+	struct vbd_env env;
+	struct list vbds;		/* by ascending minor */
+	bool terminating;		/* at the last close of each disk */
+	bool ending;			/* end() has been called */
+	struct loop_task progress;
+	/* The last VBD is gone: stop listening, answer, leave. */
+	void (*end)(struct tapdisk *tapdisk);
+	void *end_data;
+};
+
+int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop);
+/* When no VBD is left. */
+void tapdisk_exit(struct tapdisk *tapdisk);
+
+/* NULL: no such VBD. */
+struct vbd *tapdisk_find(struct tapdisk *tapdisk, unsigned int minor);
+int tapdisk_attach(struct tapdisk *tapdisk, unsigned int minor, struct blktap_error *err);
+/* The last one ends the process. */
+int tapdisk_detach(struct tapdisk *tapdisk, struct vbd *vbd, struct blktap_error *err);
+
+/* Leave as soon as no disk is open. */
+void tapdisk_terminate(struct tapdisk *tapdisk);
+
+#endif /* TAPDISK_TAPDISK_H */

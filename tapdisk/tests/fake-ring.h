@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A kernel for tests: takes the place of libblktap's ring.c, while the index
+ * logic of queue.c is the real one. Include it once per program.
+ */
+#ifndef TAPDISK_TESTS_FAKE_RING_H
+#define TAPDISK_TESTS_FAKE_RING_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "queue.h"
+
+#define FAKE_QUEUES	2
+#define FAKE_DEPTH	128
+#define FAKE_IO		65536
+
+struct fake_queue {
+	struct blktap_queue queue;	/* first: tests get here from it */
+	struct blktap_sq_header sq;
+	struct blktap_cq_header cq;
+	struct blktap_sqe sqes[FAKE_DEPTH];
+	struct blktap_desc descs[FAKE_DEPTH];
+	struct blktap_cqe cqes[FAKE_DEPTH];
+	char *buffer;
+	bool outstanding[FAKE_DEPTH];
+	int64_t results[FAKE_DEPTH];
+	unsigned int completed;
+	unsigned int entered;
+	unsigned int rejected;
+};
+
+struct blktap_ring {
+	unsigned int minor;
+	int fd;
+	struct fake_queue queues[FAKE_QUEUES];
+	struct blktap_start start;
+	struct blktap_state state;
+	int start_error;	/* what START returns */
+	uint32_t start_state;	/* where START leads to */
+	uint32_t stop_state;	/* where STOP leads to */
+	int enter_error;	/* what ENTER returns */
+};
+
+/* The last one opened; how the next one behaves. */
+static struct blktap_ring *fake_ring;
+static int fake_open_error;
+static int fake_start_error;
+static uint32_t fake_start_state = BLKTAP_DISK_STATE_LIVE;
+static unsigned int fake_rings;
+
+static void fake_reset(void)
+{
+	fake_ring = NULL;
+	fake_open_error = 0;
+	fake_start_error = 0;
+	fake_start_state = BLKTAP_DISK_STATE_LIVE;
+}
+
+static void fake_set_up_queue(struct fake_queue *q)
+{
+	q->buffer = aligned_alloc(4096, (size_t)FAKE_DEPTH * FAKE_IO);
+	q->queue = (struct blktap_queue){
+		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+		.depth = FAKE_DEPTH,
+		.max_io = FAKE_IO,
+		.sq_entries = FAKE_DEPTH,
+		.cq_entries = FAKE_DEPTH,
+		.sqe_stride = sizeof(struct blktap_sqe),
+		.desc_stride = sizeof(struct blktap_desc),
+		.cqe_stride = sizeof(struct blktap_cqe),
+		.sq = &q->sq,
+		.cq = &q->cq,
+		.sqes = (const char *)q->sqes,
+		.descs = (const char *)q->descs,
+		.cqes = (char *)q->cqes,
+		.buffer = q->buffer,
+		.buffer_bytes = (uint64_t)FAKE_DEPTH * FAKE_IO,
+	};
+}
+
+int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, struct blktap_error *err)
+{
+	unsigned int i;
+
+	*ring = NULL;
+	if (fake_open_error)
+		return blktap_error_set(err, fake_open_error, "tap %u: no", minor);
+	*ring = calloc(1, sizeof(**ring));
+	(*ring)->minor = minor;
+	(*ring)->fd = eventfd(0, EFD_CLOEXEC);
+	(*ring)->start_error = fake_start_error;
+	(*ring)->start_state = fake_start_state;
+	(*ring)->stop_state = BLKTAP_DISK_STATE_NONE;
+	for (i = 0; i < FAKE_QUEUES; i++)
+		fake_set_up_queue(&(*ring)->queues[i]);
+	fake_ring = *ring;
+	fake_rings++;
+	return 0;
+}
+
+void blktap_ring_close(struct blktap_ring *ring)
+{
+	unsigned int i;
+
+	if (!ring)
+		return;
+	for (i = 0; i < FAKE_QUEUES; i++) {
+		close(ring->queues[i].queue.fd);
+		free(ring->queues[i].buffer);
+	}
+	close(ring->fd);
+	if (fake_ring == ring)
+		fake_ring = NULL;
+	free(ring);
+	fake_rings--;
+}
+
+unsigned int blktap_ring_minor(const struct blktap_ring *ring)
+{
+	return ring->minor;
+}
+
+unsigned int blktap_ring_queues(const struct blktap_ring *ring)
+{
+	(void)ring;
+	return FAKE_QUEUES;
+}
+
+unsigned int blktap_ring_depth(const struct blktap_ring *ring)
+{
+	(void)ring;
+	return FAKE_DEPTH;
+}
+
+uint32_t blktap_ring_max_io(const struct blktap_ring *ring)
+{
+	(void)ring;
+	return FAKE_IO;
+}
+
+int blktap_ring_fd(const struct blktap_ring *ring)
+{
+	return ring->fd;
+}
+
+struct blktap_queue *blktap_ring_queue(struct blktap_ring *ring, unsigned int index)
+{
+	return &ring->queues[index].queue;
+}
+
+int blktap_queue_fd(const struct blktap_queue *queue)
+{
+	return queue->fd;
+}
+
+int blktap_ring_start(struct blktap_ring *ring, struct blktap_start *params,
+		      struct blktap_error *err)
+{
+	if (ring->start_error)
+		return blktap_error_set(err, ring->start_error, "tapdev%u: no", ring->minor);
+	ring->start = *params;
+	ring->state.disk_state = ring->start_state;
+	return 0;
+}
+
+int blktap_ring_stop(struct blktap_ring *ring, struct blktap_error *err)
+{
+	if (ring->state.openers || ring->state.disk_state == BLKTAP_DISK_STATE_ADDING)
+		return blktap_error_set(err, -EBUSY, "tapdev%u is still open", ring->minor);
+	if (ring->state.disk_state != BLKTAP_DISK_STATE_LIVE)
+		return blktap_error_set(err, -ENODEV, "there is no tapdev%u", ring->minor);
+	ring->state.disk_state = ring->stop_state;
+	return 0;
+}
+
+int blktap_ring_resize(struct blktap_ring *ring, uint64_t capacity, struct blktap_error *err)
+{
+	(void)capacity;
+	return blktap_error_set(err, -EOPNOTSUPP, "tapdev%u: no", ring->minor);
+}
+
+int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,
+		      struct blktap_error *err)
+{
+	(void)err;
+	*state = ring->state;
+	return 0;
+}
+
+static void fake_take(struct fake_queue *q, const struct blktap_cqe *cqe)
+{
+	if (cqe->tag >= FAKE_DEPTH || !q->outstanding[cqe->tag] ||
+	    cqe->generation != q->descs[cqe->tag].generation) {
+		q->rejected++;
+		return;
+	}
+	q->outstanding[cqe->tag] = false;
+	q->results[cqe->tag] = cqe->result;
+	q->completed++;
+}
+
+int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns)
+{
+	struct fake_queue *q = (struct fake_queue *)queue;
+
+	(void)wait;
+	(void)timeout_ns;
+	if (fake_ring && fake_ring->enter_error)
+		return fake_ring->enter_error;
+	if (queue->broken)
+		return -EPROTO;
+	blktap_queue_publish(queue);
+	q->entered++;
+	while (q->sq.cq_head != q->cq.cq_tail)
+		fake_take(q, &q->cqes[q->sq.cq_head++ % FAKE_DEPTH]);
+	blktap_queue_entered(queue);
+	return 0;
+}
+
+/* A request from the block layer; its data is at fake_data(). */
+static void fake_submit(struct fake_queue *q, uint16_t tag, uint8_t op, uint16_t flags,
+			uint64_t offset, uint64_t length)
+{
+	q->descs[tag].generation++;
+	q->descs[tag].op = op;
+	q->descs[tag].flags = flags;
+	q->descs[tag].offset = offset;
+	q->descs[tag].length = length;
+	q->descs[tag].buffer = (uint64_t)tag * FAKE_IO;
+	q->outstanding[tag] = true;
+	q->results[tag] = 1;
+	q->sqes[q->sq.sq_tail++ % FAKE_DEPTH] = (struct blktap_sqe){ .tag = tag };
+}
+
+static char *fake_data(struct fake_queue *q, uint16_t tag)
+{
+	return q->buffer + (size_t)tag * FAKE_IO;
+}
+
+/* Descriptors are readable while there is something that sq_head does not cover. */
+static void fake_poll(struct blktap_ring *ring)
+{
+	unsigned int i;
+
+	for (i = 0; ring && i < FAKE_QUEUES; i++) {
+		struct fake_queue *q = &ring->queues[i];
+		uint64_t count = 1;
+		ssize_t ignored;
+
+		if (q->sq.sq_tail != q->cq.sq_head)
+			ignored = write(q->queue.fd, &count, sizeof(count));
+		else
+			ignored = read(q->queue.fd, &count, sizeof(count));
+		(void)ignored;
+	}
+}
+
+#endif /* TAPDISK_TESTS_FAKE_RING_H */
