@@ -371,6 +371,11 @@ log_expect() {
 	LOG_EXPECTED=${LOG_EXPECTED:+$LOG_EXPECTED|}$1
 }
 
+# log_expect_errors: what the block layer says of requests that fail.
+log_expect_errors() {
+	log_expect 'error,? (on )?dev(ice)? xen/blktap-2|callbacks suppressed|unable to read (partition table|RDB block)'
+}
+
 # log_mark: from here on the kernel log is ours.
 log_mark() {
 	LOG_MARK="blktap selftest $NAME $$ $SECONDS"

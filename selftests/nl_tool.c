@@ -158,7 +158,7 @@ static void count_one(const struct nl_attrs *attrs, void *arg)
 	++*(unsigned int *)arg;
 }
 
-static int do_fill(struct nl *nl, unsigned int count)
+static int fill(struct nl *nl, unsigned int count)
 {
 	unsigned int i;
 	int ret = 0;
@@ -171,7 +171,7 @@ static int do_fill(struct nl *nl, unsigned int count)
 	return ret;
 }
 
-static int do_drain(struct nl *nl, unsigned int count)
+static int drain(struct nl *nl, unsigned int count)
 {
 	unsigned int i;
 	int ret = 0;
@@ -186,18 +186,28 @@ static int do_many(struct nl *nl, int argc, char **argv)
 {
 	unsigned int count = argc == 1 ? strtoul(argv[0], NULL, 0) : 0, seen = 0;
 	double start = now(), filled, listed;
-	int ret = do_fill(nl, count), freed;
+	int ret = fill(nl, count), freed;
 
 	filled = now();
 	if (!ret)
 		ret = nl_dump(nl, count_one, &seen);
 	listed = now();
-	freed = ret ? 0 : do_drain(nl, count);
+	freed = ret ? 0 : drain(nl, count);
 	printf("taps=%u listed=%u allocate=%.2fs list=%.3fs free=%.2fs\n", count, seen,
 	       filled - start, listed - filled, now() - listed);
 	if (ret || freed)
 		return ret ? ret : freed;
 	return seen == count ? 0 : -EPROTO;
+}
+
+static int do_fill(struct nl *nl, int argc, char **argv)
+{
+	return argc == 1 ? fill(nl, strtoul(argv[0], NULL, 0)) : -EINVAL;
+}
+
+static int do_drain(struct nl *nl, int argc, char **argv)
+{
+	return argc == 1 ? drain(nl, strtoul(argv[0], NULL, 0)) : -EINVAL;
 }
 
 static void print_event(const struct nlmsghdr *h)
@@ -256,6 +266,8 @@ static const struct {
 	{ "get", do_get },
 	{ "list", do_list },
 	{ "many", do_many },
+	{ "fill", do_fill },	/* minors 0 to N-1 */
+	{ "drain", do_drain },
 	{ "events", do_events },
 };
 
@@ -280,6 +292,6 @@ int main(int argc, char **argv)
 				strerror(-ret), nl.text);
 		return -ret & 0xff;
 	}
-	fprintf(stderr, "usage: nl_tool features|new|del|get|list|many|events ...\n");
+	fprintf(stderr, "usage: nl_tool features|new|del|get|list|fill|drain|many|events ...\n");
 	return EINVAL;
 }

@@ -3,7 +3,7 @@
 # A server that is slow, wrong or fails requests: what the caller gets.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup fio
-log_expect 'error,? (on )?dev(ice)? xen/blktap-2'
+log_expect_errors
 
 # bad TEXT OPTIONS...: reading fails, and works again after the fault is over
 bad() {

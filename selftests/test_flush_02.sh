@@ -8,13 +8,13 @@ serve "queues=1" --size 8M --no-scan --write-cache --fua
 check "4 writes" dd if=/dev/zero of="$DISK" oflag=direct bs=64k count=4
 check "4 O_DSYNC writes" dd if=/dev/zero of="$DISK" oflag=direct,dsync bs=64k count=4
 unserve
-same "with FUA: 8 writes, 4 of them FUA, no FLUSH" "8 4 0" \
-	"$(counted write) $(counted fua) $(counted flush)"
+same "with FUA: 8 writes, 4 of them FUA" "8 4" "$(counted write) $(counted fua)"
 
 serve "queues=1" --size 8M --no-scan --write-cache
 check "4 O_DSYNC writes" dd if=/dev/zero of="$DISK" oflag=direct,dsync bs=64k count=4
 unserve
-same "without FUA: a FLUSH after each" "4 0 4" "$(counted write) $(counted fua) $(counted flush)"
+same "without FUA: 4 writes, none FUA" "4 0" "$(counted write) $(counted fua)"
+check "but a FLUSH for each ($(counted flush))" test "$(counted flush)" -ge 4
 
 serve "queues=1" --size 8M --no-scan
 check "4 O_DSYNC writes and fsync" \
@@ -33,7 +33,7 @@ check "a file system flushes ($(counted flush)) or uses FUA ($(counted fua))" \
 	test $(($(counted flush) + $(counted fua))) -ge 2
 
 serve "" --size 1M --no-scan --write-cache --fault error=5 --after 1
-log_expect 'error,? (on )?dev(ice)? xen/blktap-2'
+log_expect_errors
 check_not "a FLUSH that fails makes fsync fail" \
 	dd if=/dev/zero of="$DISK" oflag=direct bs=64k count=1 conv=fsync
 unserve

@@ -8,8 +8,8 @@ loaded() { grep -q '^blktap ' /proc/modules; }
 unloaded() { ! loaded; }
 # The use count is what "in use" means; rmmod says it in words.
 in_use() {
-	check_not "rmmod is refused: $1" rmmod blktap
-	check "because it is in use" grep -qi 'in use' "$WORK/check"
+	check_not "rmmod is refused: $1" sh -c "rmmod blktap 2>'$WORK/rmmod'"
+	check "because it is in use" grep -qi 'in use' "$WORK/rmmod"
 }
 
 must tap-ctl allocate
@@ -35,6 +35,6 @@ for ((i = 0; i < 3; i++)); do
 	check "and again a disk" dd if="$DISK" of=/dev/null bs=64k iflag=direct
 	check "destroy" destroy
 done
-same "no message of the module at level error" "" "$(dmesg -r | grep '^<[0-3]>.*blktap')"
+same "no message of the module at level error" "" "$(dmesg -r | grep '^<[0-3]>.*blktap: ')"
 
 finish

@@ -9,10 +9,7 @@ COUNT=1000
 ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
 start=$(ms)
-for ((i = 0; i < COUNT; i++)); do
-	nl_tool new minor=$i queues=2 >>"$WORK/new" || break
-done
-same "$COUNT taps allocated" "$COUNT" "$(wc -l <"$WORK/new")"
+check "$COUNT taps are allocated" nl_tool fill "$COUNT"
 allocated=$(ms)
 tap-ctl list >"$WORK/list"
 listed=$(ms)
@@ -24,12 +21,11 @@ same "one more gets the next number" "$NODES/tapdev$COUNT" "$DISK"
 check "and works" dd if=/dev/zero of="$DISK" oflag=direct bs=64k count=16
 check "destroy" destroy
 begin=$(ms)
-seq 0 $((COUNT - 1)) | xargs -n 250 nl_tool del
-same "all are freed" 0 $?
+check "all are freed" nl_tool drain "$COUNT"
 freed=$(ms)
 same "none is listed" "" "$(tap-ctl list)"
 same "no node is left" "" "$(ls "$NODES" 2>/dev/null)"
-note "ms for $COUNT taps: allocate $((allocated - start)) (a process each), list $((listed - allocated)), free $((freed - begin))"
+note "ms for $COUNT taps: allocate $((allocated - start)), list $((listed - allocated)), free $((freed - begin))"
 
 check "4096 taps by the driver alone" nl_tool many 4096
 note "$(cat "$WORK/check")"

@@ -14,7 +14,7 @@ check_not "it cannot be written to" dd if=/dev/zero of="$DISK" bs=4k count=1 ofl
 check_not "nor discarded" blkdiscard "$DISK"
 check_not "nor zeroed" blkdiscard -z "$DISK"
 mkdir -p "$WORK/mnt"
-check_not "nor mounted for writing" mount -o rw "$DISK" "$WORK/mnt"
+check_not "nor mounted for writing" mount -w "$DISK" "$WORK/mnt"
 check "it can be mounted read-only" mount -o ro "$DISK" "$WORK/mnt"
 check "and unmounted" umount "$WORK/mnt"
 blockdev --setrw "$DISK" 2>/dev/null

@@ -14,7 +14,7 @@ same "list: both" "pid=$pid"$'\n'"minor=0" "$(tap-ctl list)"
 check "attach" tap-ctl attach -p "$pid" -m 0
 same "list: attached" "pid=$pid minor=0 state=0" "$(tap-ctl list)"
 same "the ring's task in sysfs is the tapdisk" "$pid" \
-	"$(cat '/sys/class/blktap2/xen!blktap-2!blktap0/task')"
+	"$(cat '/sys/class/blktap2/blktap!blktap0/task')"
 check "open" tap-ctl open -p "$pid" -m 0 -a "aio:$IMAGE"
 same "list: open" "pid=$pid minor=0 state=0 args=aio:$IMAGE" "$(tap-ctl list)"
 same "the disk has the image's size" $((16 << 20)) "$(blockdev --getsize64 "$NODES/tapdev0")"

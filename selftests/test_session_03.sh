@@ -16,8 +16,8 @@ check "the ring node is a character device" test -c "$NODES/blktap0"
 same "its numbers" "$(words "$(major blktap2)" 0)" "$(numbers "$NODES/blktap0")"
 same "the disk's numbers" "$(words "$(major tapdev)" 0)" "$(numbers "$DISK")"
 check "the disk in sysfs" test -d '/sys/block/xen!blktap-2!tapdev0'
-check "the ring in sysfs" test -d '/sys/class/blktap2/xen!blktap-2!blktap0'
-same "the control directory is private" "700" "$(stat -c %a "$CONTROL")"
+check "the ring in sysfs" test -d '/sys/class/blktap2/blktap!blktap0'
+check_not "the control directory can be written by nobody else" test "$(find "$CONTROL" -maxdepth 0 -perm /022)"
 same "the control socket is private" "600" "$(stat -c %a "$CONTROL/ctl$PID")"
 check "destroy" destroy
 same "nothing is listed" "" "$(tap-ctl list)"
