@@ -366,6 +366,10 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
 {
 	struct vbd_job *job = &vbd->job;
 
+	if (vbd->lost) {
+		refuse(vbd, done, data, -ENODEV, "has lost its session");
+		return;
+	}
 	if (vbd->state != VBD_IDLE) {
 		refuse(vbd, done, data, -EALREADY, "has an image open already");
 		return;
