@@ -13,6 +13,8 @@ int exit_status(int code)
 	switch (-code) {
 	case EPERM:
 		return EACCES;		/* 1 means that spawn failed */
+	case ERANGE:
+		return EINVAL;
 	case ECONNREFUSED:
 		return ENOENT;		/* the socket is there, the tapdisk is not */
 	case ECHILD:

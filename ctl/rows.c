@@ -8,12 +8,17 @@
 
 /* --------------------------------------------------------------------- joining */
 
-static int compare_taps(const void *key, const void *element)
+static int compare_minor(const void *key, const void *element)
 {
 	int minor = *(const int *)key;
 	const struct blktap_tap *tap = element;
 
 	return (minor > (int)tap->minor) - (minor < (int)tap->minor);
+}
+
+static const struct blktap_tap *find_tap(const struct blktap_tap *taps, size_t count, int minor)
+{
+	return count ? bsearch(&minor, taps, count, sizeof(*taps), compare_minor) : NULL;
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -49,7 +54,7 @@ static size_t add_tapdisk(struct row *rows, const struct blktap_tapdisk *tapdisk
 			.type = vbd->type,
 			.path = vbd->path,
 		};
-		tap = bsearch(&vbd->minor, taps, tap_count, sizeof(*taps), compare_taps);
+		tap = find_tap(taps, tap_count, vbd->minor);
 		if (tap)
 			served[tap - taps] = true;
 	}

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make                            everything: programs, and the module for KDIR
+# make user | modules             one of the two
+# make install modules_install    into DESTDIR and INSTALL_MOD_PATH
+# make unit | check               unit tests; everything, in virtual machines
+#
+# V=1 shows the commands, WERROR=0 lets warnings pass, SANITIZE=1 builds the
+# programs with ASan and UBSan below build/asan.
+
+PREFIX ?= /usr
+DESTDIR ?=
+SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+INSTALL_MOD_PATH ?= $(DESTDIR)
+
+PKG_CONFIG ?= pkg-config
+INSTALL ?= install
+CFLAGS ?= -O2 -g
+WERROR ?= 1
+SANITIZE ?= 0
+
+VERSION := $(shell cat VERSION)
+SONAME := libblktap.so.0
+LIBS := libnl-3.0 libnl-genl-3.0 jansson
+B := $(if $(filter 1,$(SANITIZE)),build/asan,build)
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(Q),@printf '  %-8s%s\n' $(1) $(2))
+
+flags := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -fPIC -pthread
+flags += $(if $(filter 1,$(WERROR)),-Werror)
+flags += $(if $(filter 1,$(SANITIZE)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+flags += -D_GNU_SOURCE -DBLKTAP_VERSION='"$(VERSION)"' -DBLKTAP_TAPDISK='"$(LIBEXECDIR)/blktap/tapdisk"'
+flags += -Iuser -Ikernel/uapi $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+libs = $(or $(shell $(PKG_CONFIG) --libs $(LIBS)),$(error $(LIBS): not found by $(PKG_CONFIG); on Debian run scripts/deps build))
+
+objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
+lib_objects := $(call objects,user/*.c)
+ctl_objects := $(call objects,ctl/*.c)
+tapdisk_objects := $(call objects,tapdisk/*.c tapdisk/drivers/*.c)
+test_objects := $(call objects,user/tests/test-*.c tapdisk/tests/test-*.c)
+tests := $(test_objects:.o=)
+programs := $(if $(ctl_objects),$(B)/tap-ctl) $(if $(tapdisk_objects),$(B)/tapdisk)
+libraries := $(if $(lib_objects),$(B)/$(SONAME) $(B)/libblktap.a $(B)/libblktap.pc)
+manuals := $(wildcard Documentation/man/*.[1-8])
+
+all: user modules
+user: $(libraries) $(programs)
+
+# Recompile when the flags change.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(flags))' | cmp -s - $@ || \
+		echo '$(subst ','\'',$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(flags))' >$@
+
+$(B)/obj/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(filter tapdisk/%,$<),-Itapdisk) -MMD -MP -c -o $@ $<
+
+$(B)/libblktap.a: $(lib_objects)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/$(SONAME): $(lib_objects) user/libblktap.map
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,user/libblktap.map \
+		-Wl,-z,defs -o $@ $(lib_objects) $(libs)
+	$(Q)ln -sf $(SONAME) $(B)/libblktap.so
+
+$(B)/libblktap.pc: user/libblktap.pc.in VERSION $(B)/flags
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' $< >$@
+
+$(B)/tap-ctl: $(ctl_objects) $(B)/$(SONAME)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $(ctl_objects) -L$(B) -lblktap $(libs)
+
+$(B)/tapdisk: $(tapdisk_objects) $(B)/$(SONAME)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $(tapdisk_objects) -L$(B) -lblktap $(libs) -laio
+
+# Tests see the insides: they are linked with the static library, and those of
+# tapdisk with all of it but main().
+$(filter $(B)/obj/user/%,$(tests)): %: %.o $(B)/libblktap.a
+$(filter $(B)/obj/tapdisk/%,$(tests)): %: %.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
+$(tests):
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $^ $(libs) -laio -lcmocka
+
+unit:
+	$(Q)$(MAKE) --no-print-directory SANITIZE=1 unit-run
+unit-run: $(tests)
+	$(Q)scripts/unit $(tests)
+
+selftests: FORCE
+	$(Q)$(MAKE) --no-print-directory -C selftests OUTPUT=$(CURDIR)/build/selftests
+
+modules:
+	$(Q)test -e $(KDIR)/Makefile || { echo "No kernel headers in $(KDIR): install them, name others with" \
+		"KDIR=, or build the programs alone with 'make user'." >&2; exit 1; }
+	$(Q)$(MAKE) -C $(KDIR) M=$(CURDIR)/kernel V=$(or $(V),0) modules
+
+modules_install:
+	$(Q)$(MAKE) -C $(KDIR) M=$(CURDIR)/kernel INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) \
+		$(if $(INSTALL_MOD_PATH),DEPMOD=true) modules_install
+
+install: user
+	$(Q)$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(LIBEXECDIR)/blktap $(LIBDIR) $(PKGCONFIGDIR) $(INCLUDEDIR)/linux)
+	$(Q)$(INSTALL) -m 755 $(B)/tap-ctl $(DESTDIR)$(SBINDIR)/
+	$(Q)$(INSTALL) -m 755 $(B)/tapdisk $(DESTDIR)$(LIBEXECDIR)/blktap/
+	$(Q)$(INSTALL) -m 644 $(B)/$(SONAME) $(B)/libblktap.a $(DESTDIR)$(LIBDIR)/
+	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libblktap.so
+	$(Q)$(INSTALL) -m 644 $(B)/libblktap.pc $(DESTDIR)$(PKGCONFIGDIR)/
+	$(Q)$(INSTALL) -m 644 user/libblktap.h $(DESTDIR)$(INCLUDEDIR)/
+	$(Q)$(INSTALL) -m 644 kernel/uapi/linux/blktap.h $(DESTDIR)$(INCLUDEDIR)/linux/
+	$(Q)$(foreach m,$(manuals),$(INSTALL) -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)) &&) true
+	$(if $(DESTDIR),,$(Q)-ldconfig)
+
+uninstall:
+	$(Q)rm -f $(addprefix $(DESTDIR),$(SBINDIR)/tap-ctl $(LIBDIR)/$(SONAME) $(LIBDIR)/libblktap.so $(LIBDIR)/libblktap.a \
+		$(PKGCONFIGDIR)/libblktap.pc $(INCLUDEDIR)/libblktap.h $(INCLUDEDIR)/linux/blktap.h \
+		$(foreach m,$(manuals),$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))))
+	$(Q)rm -rf $(DESTDIR)$(LIBEXECDIR)/blktap
+
+check:
+	$(Q)scripts/check
+
+clean:
+	$(Q)rm -rf build
+	$(Q)test ! -e $(KDIR)/Makefile || $(MAKE) -s -C $(KDIR) M=$(CURDIR)/kernel clean
+
+-include $(patsubst %.o,%.d,$(lib_objects) $(ctl_objects) $(tapdisk_objects) $(test_objects))
+
+.PHONY: all user unit unit-run selftests modules modules_install install uninstall check clean FORCE
+.SECONDARY:

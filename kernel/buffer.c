@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "buffer.h"
+
+#include <linux/blk-mq.h>
+#include <linux/bvec.h>
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/jiffies.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+/* Enough to move on with; idle disks keep no more than this. */
+#define BLKTAP_RESERVE_BYTES	(32U << 10)
+
+static unsigned int blktap_queue_buffers_mib = 64;
+module_param_named(queue_buffers_mib, blktap_queue_buffers_mib, uint, 0644);
+MODULE_PARM_DESC(queue_buffers_mib, "Buffer memory that one queue may use, MiB (64)");
+
+static unsigned int blktap_total_buffers_mib;
+module_param_named(total_buffers_mib, blktap_total_buffers_mib, uint, 0644);
+MODULE_PARM_DESC(total_buffers_mib, "Buffer memory of all queues, MiB (0: an eighth of memory)");
+
+static atomic_long_t blktap_total_pages = ATOMIC_LONG_INIT(0);
+
+/* A slot is free, with a request, or losing its pages. */
+enum { BLKTAP_SLOT_FREE, BLKTAP_SLOT_BUSY, BLKTAP_SLOT_TRIM };
+
+/* queue_rq may not sleep, and may run for memory reclaim: no emergency memory. */
+#define BLKTAP_GFP	(GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC | __GFP_ZERO)
+
+static u32 blktap_io_pages(u32 bytes)
+{
+	return DIV_ROUND_UP(bytes, PAGE_SIZE);
+}
+
+u64 blktap_buffer_bytes(u32 depth, u32 max_io)
+{
+	return (u64)(depth + 1) * blktap_io_pages(max_io) << PAGE_SHIFT;
+}
+
+u64 blktap_buffer_offset(const struct blktap_buffer *buffer, u32 slot)
+{
+	return (u64)slot * buffer->slot_pages << PAGE_SHIFT;
+}
+
+static struct blktap_slot *blktap_buffer_reserve(struct blktap_buffer *buffer)
+{
+	return &buffer->slots[buffer->nr_slots - 1];
+}
+
+/* --- pages --------------------------------------------------------------- */
+
+static bool blktap_charge_page(struct blktap_buffer *buffer)
+{
+	long queue_max = (long)READ_ONCE(blktap_queue_buffers_mib) << (20 - PAGE_SHIFT);
+	long total_max = (long)READ_ONCE(blktap_total_buffers_mib) << (20 - PAGE_SHIFT);
+
+	if (!total_max)
+		total_max = totalram_pages() / 8;
+
+	if (atomic_read(&buffer->nr_pages) >= queue_max ||
+	    atomic_long_read(&blktap_total_pages) >= total_max)
+		return false;
+
+	atomic_inc(&buffer->nr_pages);
+	atomic_long_inc(&blktap_total_pages);
+	return true;
+}
+
+static void blktap_uncharge_pages(struct blktap_buffer *buffer, u32 nr)
+{
+	atomic_sub(nr, &buffer->nr_pages);
+	atomic_long_sub(nr, &blktap_total_pages);
+}
+
+static bool blktap_slot_alloc_array(struct blktap_buffer *buffer, struct blktap_slot *slot,
+				    gfp_t gfp)
+{
+	struct page **pages;
+
+	if (slot->pages)
+		return true;
+
+	pages = kcalloc(buffer->slot_pages, sizeof(*pages), gfp);
+	if (!pages)
+		return false;
+
+	/* Pairs with the fault handler. */
+	smp_store_release(&slot->pages, pages);
+	return true;
+}
+
+/* Adds pages to a busy slot until it has @want, or there are no more. */
+static bool blktap_slot_grow(struct blktap_buffer *buffer, struct blktap_slot *slot, u32 want)
+{
+	u32 nr = slot->nr_pages;
+	u32 had = nr;
+
+	if (!blktap_slot_alloc_array(buffer, slot, BLKTAP_GFP))
+		return false;
+
+	while (nr < want && blktap_charge_page(buffer)) {
+		slot->pages[nr] = alloc_page(BLKTAP_GFP);
+		if (!slot->pages[nr]) {
+			blktap_uncharge_pages(buffer, 1);
+			break;
+		}
+		nr++;
+	}
+
+	smp_store_release(&slot->nr_pages, nr);
+	return nr > had;
+}
+
+static void blktap_free_pages(struct page **pages, u32 nr)
+{
+	while (nr--)
+		put_page(pages[nr]);
+	kfree(pages);
+}
+
+/* --- slots --------------------------------------------------------------- */
+
+static bool blktap_slot_claim(struct blktap_slot *slot)
+{
+	return atomic_cmpxchg(&slot->state, BLKTAP_SLOT_FREE, BLKTAP_SLOT_BUSY) ==
+	       BLKTAP_SLOT_FREE;
+}
+
+static bool blktap_take_own(struct blktap_buffer *buffer, u32 tag, u32 want, bool *grew)
+{
+	struct blktap_slot *slot = &buffer->slots[tag];
+
+	if (!blktap_slot_claim(slot))
+		return false;
+
+	if (slot->nr_pages < want)
+		*grew = blktap_slot_grow(buffer, slot, want);
+	if (slot->nr_pages)
+		return true;
+
+	atomic_set_release(&slot->state, BLKTAP_SLOT_FREE);
+	return false;
+}
+
+int blktap_buffer_take(struct blktap_buffer *buffer, u32 tag, u32 *bytes, bool *grew)
+{
+	u32 slot = tag;
+
+	*grew = false;
+	if (!blktap_take_own(buffer, tag, blktap_io_pages(*bytes), grew)) {
+		slot = buffer->nr_slots - 1;
+		if (!blktap_slot_claim(&buffer->slots[slot]))
+			return -ENOMEM;
+	}
+
+	*bytes = min_t(u64, *bytes, (u64)buffer->slots[slot].nr_pages << PAGE_SHIFT);
+	return slot;
+}
+
+void blktap_buffer_release(struct blktap_buffer *buffer, u32 slot)
+{
+	buffer->slots[slot].used = jiffies;
+	atomic_set_release(&buffer->slots[slot].state, BLKTAP_SLOT_FREE);
+}
+
+/* --- copying ------------------------------------------------------------- */
+
+/* Copies @len bytes between @data and the slot, from byte @at on. */
+static void blktap_slot_copy(const struct blktap_slot *slot, u32 at, void *data, u32 len,
+			     bool to_slot)
+{
+	while (len) {
+		u32 chunk = min_t(u32, len, PAGE_SIZE - offset_in_page(at));
+		void *page = page_address(slot->pages[at >> PAGE_SHIFT]) + offset_in_page(at);
+
+		if (to_slot)
+			memcpy(page, data, chunk);
+		else
+			memcpy(data, page, chunk);
+
+		data += chunk;
+		at += chunk;
+		len -= chunk;
+	}
+}
+
+static void blktap_slot_copy_request(const struct blktap_slot *slot, struct request *rq,
+				     u32 bytes, bool to_slot)
+{
+	struct req_iterator iter;
+	struct bio_vec bv;
+	u32 at = 0;
+
+	rq_for_each_segment(bv, rq, iter) {
+		u32 len = min_t(u32, bv.bv_len, bytes - at);
+		void *data = bvec_kmap_local(&bv);
+
+		blktap_slot_copy(slot, at, data, len, to_slot);
+		if (!to_slot)
+			flush_dcache_page(bv.bv_page);
+		kunmap_local(data);
+
+		at += len;
+		if (at == bytes)
+			break;
+	}
+}
+
+void blktap_buffer_fill(struct blktap_buffer *buffer, u32 slot, struct request *rq, u32 bytes)
+{
+	blktap_slot_copy_request(&buffer->slots[slot], rq, bytes, true);
+}
+
+void blktap_buffer_drain(struct blktap_buffer *buffer, u32 slot, struct request *rq, u32 bytes)
+{
+	blktap_slot_copy_request(&buffer->slots[slot], rq, bytes, false);
+}
+
+/* --- mapping ------------------------------------------------------------- */
+
+/* Maps the pages of @slot from @index on, as far as the mapping reaches. */
+static vm_fault_t blktap_slot_map(const struct blktap_slot *slot, struct vm_area_struct *vma,
+				  unsigned long address, u32 index)
+{
+	u32 nr = smp_load_acquire(&slot->nr_pages);
+	int err;
+
+	if (index >= nr)
+		return VM_FAULT_SIGBUS;
+
+	err = vm_insert_page(vma, address, slot->pages[index]);
+	if (err && err != -EBUSY)
+		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+
+	/* The rest of the request will be wanted next; if it fails, it faults. */
+	while (++index < nr && (address += PAGE_SIZE) < vma->vm_end) {
+		if (vm_insert_page(vma, address, slot->pages[index]))
+			break;
+	}
+
+	return VM_FAULT_NOPAGE;
+}
+
+vm_fault_t blktap_buffer_fault(struct blktap_buffer *buffer, struct vm_area_struct *vma,
+			       unsigned long address, unsigned long index)
+{
+	unsigned long nr = index / buffer->slot_pages;
+	struct blktap_slot *slot;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	if (nr >= buffer->nr_slots)
+		return VM_FAULT_SIGBUS;
+
+	/* A page is mapped, or removed, but never mapped once it is removed. */
+	slot = &buffer->slots[nr];
+	mutex_lock(&buffer->map_lock);
+	if (atomic_read(&slot->state) == BLKTAP_SLOT_BUSY && smp_load_acquire(&slot->pages))
+		ret = blktap_slot_map(slot, vma, address, index % buffer->slot_pages);
+	mutex_unlock(&buffer->map_lock);
+
+	return ret;
+}
+
+/* --- trimming ------------------------------------------------------------ */
+
+static bool blktap_slot_is_idle(const struct blktap_slot *slot, unsigned long age)
+{
+	return READ_ONCE(slot->nr_pages) && time_after_eq(jiffies, READ_ONCE(slot->used) + age);
+}
+
+static void blktap_slot_trim(struct blktap_buffer *buffer, struct blktap_slot *slot,
+			     struct address_space *mapping, loff_t offset)
+{
+	if (mapping)
+		unmap_mapping_range(mapping, offset, (loff_t)buffer->slot_pages << PAGE_SHIFT, 1);
+
+	blktap_uncharge_pages(buffer, slot->nr_pages);
+	blktap_free_pages(slot->pages, slot->nr_pages);
+	slot->pages = NULL;
+	slot->nr_pages = 0;
+}
+
+bool blktap_buffer_trim(struct blktap_buffer *buffer, unsigned long age,
+			struct address_space *mapping, loff_t offset)
+{
+	u32 i;
+
+	if (!atomic_read(&buffer->nr_pages))
+		return false;
+
+	for (i = 0; i < buffer->nr_slots - 1; i++) {
+		struct blktap_slot *slot = &buffer->slots[i];
+
+		if (!blktap_slot_is_idle(slot, age))
+			continue;
+
+		mutex_lock(&buffer->map_lock);
+		if (atomic_cmpxchg(&slot->state, BLKTAP_SLOT_FREE, BLKTAP_SLOT_TRIM) ==
+		    BLKTAP_SLOT_FREE) {
+			blktap_slot_trim(buffer, slot, mapping,
+					 offset + blktap_buffer_offset(buffer, i));
+			atomic_set_release(&slot->state, BLKTAP_SLOT_FREE);
+		}
+		mutex_unlock(&buffer->map_lock);
+		cond_resched();
+	}
+
+	return atomic_read(&buffer->nr_pages);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+static int blktap_buffer_fill_reserve(struct blktap_buffer *buffer)
+{
+	struct blktap_slot *slot = blktap_buffer_reserve(buffer);
+	u32 want = min(blktap_io_pages(BLKTAP_RESERVE_BYTES), buffer->slot_pages);
+
+	if (!blktap_slot_alloc_array(buffer, slot, GFP_KERNEL))
+		return -ENOMEM;
+
+	while (slot->nr_pages < want) {
+		slot->pages[slot->nr_pages] = alloc_page(GFP_KERNEL | __GFP_ZERO);
+		if (!slot->pages[slot->nr_pages])
+			return -ENOMEM;
+		slot->nr_pages++;
+	}
+
+	return 0;
+}
+
+int blktap_buffer_init(struct blktap_buffer *buffer, u32 depth, u32 max_io)
+{
+	int err;
+
+	mutex_init(&buffer->map_lock);
+	atomic_set(&buffer->nr_pages, 0);
+	buffer->nr_slots = depth + 1;
+	buffer->slot_pages = blktap_io_pages(max_io);
+	buffer->slots = kvcalloc(buffer->nr_slots, sizeof(*buffer->slots), GFP_KERNEL);
+	if (!buffer->slots)
+		return -ENOMEM;
+
+	err = blktap_buffer_fill_reserve(buffer);
+	if (err)
+		blktap_buffer_exit(buffer);
+	return err;
+}
+
+void blktap_buffer_exit(struct blktap_buffer *buffer)
+{
+	u32 i;
+
+	for (i = 0; i < buffer->nr_slots; i++)
+		blktap_free_pages(buffer->slots[i].pages, buffer->slots[i].nr_pages);
+
+	atomic_long_sub(atomic_read(&buffer->nr_pages), &blktap_total_pages);
+	kvfree(buffer->slots);
+	mutex_destroy(&buffer->map_lock);
+}

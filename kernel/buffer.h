@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A queue's buffer area: a slot of pages per tag, and one more in reserve.
+ *
+ * Pages come when a request needs them and go when they have been idle. If there
+ * is no memory a request gets fewer pages than it wants and is served in pieces;
+ * the reserve makes sure that one request per queue always moves on.
+ */
+#ifndef _BLKTAP_BUFFER_H
+#define _BLKTAP_BUFFER_H
+
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+struct address_space;
+struct request;
+
+struct blktap_slot {
+	atomic_t state;
+	u32 nr_pages;
+	struct page **pages;
+	unsigned long used;		/* jiffies of the last release */
+};
+
+struct blktap_buffer {
+	struct blktap_slot *slots;
+	u32 nr_slots;			/* tags, and the reserve as the last */
+	u32 slot_pages;			/* pages of a slot's address range */
+	atomic_t nr_pages;		/* without the reserve's */
+	struct mutex map_lock;		/* mapping pages against removing them */
+};
+
+int blktap_buffer_init(struct blktap_buffer *buffer, u32 depth, u32 max_io);
+void blktap_buffer_exit(struct blktap_buffer *buffer);
+
+/* Bytes of the area in the address space. */
+u64 blktap_buffer_bytes(u32 depth, u32 max_io);
+
+/*
+ * Takes a slot for @tag with room for up to *@bytes; *@bytes becomes what there
+ * is room for, at least a page. Does not sleep. Returns the slot, or -ENOMEM
+ * if the reserve is busy as well. *@grew says that pages have been added.
+ */
+int blktap_buffer_take(struct blktap_buffer *buffer, u32 tag, u32 *bytes, bool *grew);
+void blktap_buffer_release(struct blktap_buffer *buffer, u32 slot);
+
+/* Copies the first @bytes of a request between its pages and the slot. */
+void blktap_buffer_fill(struct blktap_buffer *buffer, u32 slot, struct request *rq, u32 bytes);
+void blktap_buffer_drain(struct blktap_buffer *buffer, u32 slot, struct request *rq, u32 bytes);
+
+/* Offset of a slot in the area. */
+u64 blktap_buffer_offset(const struct blktap_buffer *buffer, u32 slot);
+
+/* Maps the slot around page @index of the area. */
+vm_fault_t blktap_buffer_fault(struct blktap_buffer *buffer, struct vm_area_struct *vma,
+			       unsigned long address, unsigned long index);
+
+/*
+ * Gives back the pages of slots that have been idle for @age jiffies, and unmaps
+ * them: the area starts at @offset of @mapping (NULL: nothing is mapped).
+ * Returns whether pages are left.
+ */
+bool blktap_buffer_trim(struct blktap_buffer *buffer, unsigned long age,
+			struct address_space *mapping, loff_t offset);
+
+#endif /* _BLKTAP_BUFFER_H */

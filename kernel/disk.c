@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "disk.h"
+#include "netlink.h"
+#include "queue.h"
+#include "session.h"
+#include "tap.h"
+
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#define BLKTAP_DISK_FLAGS_KNOWN	(BLKTAP_DISK_READ_ONLY | BLKTAP_DISK_WRITE_CACHE | \
+				 BLKTAP_DISK_FUA | BLKTAP_DISK_ROTATIONAL | \
+				 BLKTAP_DISK_NO_SCAN | BLKTAP_DISK_DEMAND)
+
+/* Larger claims are of no use and would overflow someone's arithmetic. */
+#define BLKTAP_MAX_PHYSICAL_BLOCK	(1U << 20)
+#define BLKTAP_MAX_HINT			(1U << 30)
+
+static int blktap_major;
+
+u32 blktap_disk_major(void)
+{
+	return blktap_major;
+}
+
+/* --- requests ------------------------------------------------------------ */
+
+static blk_status_t blktap_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
+{
+	struct blktap_disk *disk = hctx->queue->queuedata;
+	struct blktap_session *session;
+	blk_status_t status = BLK_STS_IOERR;
+
+	rcu_read_lock();
+	session = rcu_dereference(disk->session);
+	if (session)
+		status = blktap_queue_submit(&session->queues[hctx->queue_num], bd->rq, bd->last);
+	rcu_read_unlock();
+
+	return status;
+}
+
+static void blktap_commit_rqs(struct blk_mq_hw_ctx *hctx)
+{
+	struct blktap_disk *disk = hctx->queue->queuedata;
+	struct blktap_session *session;
+
+	rcu_read_lock();
+	session = rcu_dereference(disk->session);
+	if (session)
+		blktap_queue_kick(&session->queues[hctx->queue_num]);
+	rcu_read_unlock();
+}
+
+static const struct blk_mq_ops blktap_mq_ops = {
+	.queue_rq	= blktap_queue_rq,
+	.commit_rqs	= blktap_commit_rqs,
+};
+
+/* --- openers ------------------------------------------------------------- */
+
+static int blktap_disk_open(BLKTAP_OPEN_ARGS)
+{
+	struct blktap_disk *disk = BLKTAP_OPEN_DISK->private_data;
+	int err = 0;
+
+	spin_lock(&disk->lock);
+	if (disk->state == BLKTAP_DISK_STATE_REMOVING)
+		err = -ENXIO;
+	else
+		disk->openers++;
+	spin_unlock(&disk->lock);
+
+	return err;
+}
+
+static void blktap_disk_notify(struct blktap_disk *disk)
+{
+	struct blktap_session *session;
+
+	rcu_read_lock();
+	session = rcu_dereference(disk->session);
+	if (session)
+		blktap_session_notify(session);
+	rcu_read_unlock();
+}
+
+static void blktap_disk_release(BLKTAP_RELEASE_ARGS)
+{
+	struct blktap_disk *disk = gd->private_data;
+	bool last;
+
+	spin_lock(&disk->lock);
+	last = !--disk->openers;
+	spin_unlock(&disk->lock);
+
+	if (last)
+		blktap_disk_notify(disk);
+}
+
+static void blktap_disk_free(struct blktap_disk *disk)
+{
+	blktap_tap_put(disk->tap);
+	kfree(disk);
+}
+
+static void blktap_disk_free_disk(struct gendisk *gd)
+{
+	blktap_disk_free(gd->private_data);
+}
+
+static const struct block_device_operations blktap_disk_ops = {
+	.owner		= THIS_MODULE,
+	.open		= blktap_disk_open,
+	.release	= blktap_disk_release,
+	.free_disk	= blktap_disk_free_disk,
+};
+
+/* --- adding and removing, in the background ------------------------------- */
+
+static void blktap_disk_set_state(struct blktap_disk *disk, u32 state)
+{
+	spin_lock(&disk->lock);
+	disk->state = state;
+	spin_unlock(&disk->lock);
+}
+
+/* Forgets the disk; its session, if any, stays attached. */
+static void blktap_disk_forget(struct blktap_disk *disk)
+{
+	struct blktap_tap *tap = disk->tap;
+
+	lockdep_assert_held(&tap->lock);
+	blktap_disk_notify(disk);
+	RCU_INIT_POINTER(disk->session, NULL);
+	tap->disk = NULL;
+}
+
+static void blktap_disk_add_failed(struct blktap_disk *disk, int err)
+{
+	struct blktap_tap *tap = disk->tap;
+
+	blktap_tap_get(tap);
+	blktap_tap_lock(tap);
+	pr_err("tapdev%u: cannot be added: %d\n", tap->minor, err);
+	tap->start_error = err;
+	blktap_disk_forget(disk);
+	blktap_tap_disk_gone(tap);
+
+	/* A disk that was never added is not freed by its last put. */
+	put_disk(disk->gd);
+	blk_mq_free_tag_set(&disk->tags);
+	blktap_disk_free(disk);
+	blktap_tap_put(tap);
+}
+
+static void blktap_disk_add_work(struct work_struct *work)
+{
+	struct blktap_disk *disk = container_of(work, struct blktap_disk, add_work);
+	struct blktap_tap *tap = disk->tap;
+	int err;
+
+	/* Reads the partition table: the daemon must serve, or die. */
+	err = add_disk(disk->gd);
+	if (err) {
+		blktap_disk_add_failed(disk, err);
+		return;
+	}
+
+	blktap_tap_lock(tap);
+	blktap_disk_set_state(disk, BLKTAP_DISK_STATE_LIVE);
+	blktap_netlink_event(tap, BLKTAP_EVENT_DISK_ADDED);
+	blktap_disk_notify(disk);
+	blktap_tap_unlock(tap);
+}
+
+static void blktap_disk_remove_work(struct work_struct *work)
+{
+	struct blktap_disk *disk = container_of(work, struct blktap_disk, remove_work);
+	struct blktap_tap *tap = disk->tap;
+
+	del_gendisk(disk->gd);
+	blk_mq_free_tag_set(&disk->tags);
+
+	blktap_tap_get(tap);
+	blktap_tap_lock(tap);
+	blktap_disk_forget(disk);
+	blktap_netlink_event(tap, BLKTAP_EVENT_DISK_REMOVED);
+	blktap_tap_disk_gone(tap);
+
+	put_disk(disk->gd);
+	blktap_tap_put(tap);
+}
+
+int blktap_disk_remove(struct blktap_disk *disk)
+{
+	int err = 0;
+	u32 state;
+
+	lockdep_assert_held(&disk->tap->lock);
+
+	spin_lock(&disk->lock);
+	state = disk->state;
+	if (state == BLKTAP_DISK_STATE_ADDING || disk->openers)
+		err = -EBUSY;
+	else
+		disk->state = BLKTAP_DISK_STATE_REMOVING;
+	spin_unlock(&disk->lock);
+
+	if (!err && state == BLKTAP_DISK_STATE_LIVE)
+		queue_work(blktap_wq, &disk->remove_work);
+	return err;
+}
+
+void blktap_disk_orphan(struct blktap_disk *disk, struct blktap_session *session)
+{
+	lockdep_assert_held(&disk->tap->lock);
+
+	if (rcu_access_pointer(disk->session) == session)
+		RCU_INIT_POINTER(disk->session, NULL);
+}
+
+/* --- starting ------------------------------------------------------------ */
+
+static bool blktap_is_multiple(u64 value, u32 block)
+{
+	return !(value & (block - 1));
+}
+
+static int blktap_start_check_blocks(const struct blktap_start *start)
+{
+	u32 logical = start->logical_block_size;
+	u32 physical = start->physical_block_size;
+
+	if (logical != 512 && logical != 4096)
+		return -EINVAL;
+	if (physical && (!is_power_of_2(physical) || physical < logical ||
+			 physical > BLKTAP_MAX_PHYSICAL_BLOCK))
+		return -EINVAL;
+	if (!start->capacity || start->capacity > S64_MAX ||
+	    !blktap_is_multiple(start->capacity, logical))
+		return -EINVAL;
+
+	return 0;
+}
+
+static int blktap_start_check_limits(const struct blktap_start *start)
+{
+	u32 logical = start->logical_block_size;
+
+	if (start->io_min > BLKTAP_MAX_HINT || start->io_opt > BLKTAP_MAX_HINT ||
+	    start->discard_granularity > BLKTAP_MAX_HINT)
+		return -EINVAL;
+	if (!blktap_is_multiple(start->io_min, logical) ||
+	    !blktap_is_multiple(start->io_opt, logical) ||
+	    !blktap_is_multiple(start->discard_granularity, logical) ||
+	    !blktap_is_multiple(start->max_discard, logical) ||
+	    !blktap_is_multiple(start->max_write_zeroes, logical))
+		return -EINVAL;
+	if (start->io_opt && start->io_opt < start->io_min)
+		return -EINVAL;
+	if (start->max_discard && start->max_discard < start->discard_granularity)
+		return -EINVAL;
+
+	return 0;
+}
+
+static int blktap_start_check(const struct blktap_start *start)
+{
+	int err;
+
+	if (start->flags & ~BLKTAP_DISK_FLAGS_KNOWN)
+		return -EINVAL;
+	if (start->flags & BLKTAP_DISK_DEMAND)
+		return -EOPNOTSUPP;
+	if ((start->flags & BLKTAP_DISK_FUA) && !(start->flags & BLKTAP_DISK_WRITE_CACHE))
+		return -EINVAL;
+
+	err = blktap_start_check_blocks(start);
+	if (!err)
+		err = blktap_start_check_limits(start);
+	return err;
+}
+
+/* A request's length has 32 bits. */
+static u32 blktap_clamp_bytes(u64 bytes, u32 block)
+{
+	return min_t(u64, bytes, round_down(UINT_MAX, block));
+}
+
+static void blktap_start_limits(const struct blktap_start *start, u32 max_io,
+				struct blktap_limits *limits)
+{
+	u32 physical = start->physical_block_size ?: start->logical_block_size;
+
+	limits->logical_block_size = start->logical_block_size;
+	limits->physical_block_size = physical;
+	limits->io_min = max(start->io_min, physical);
+	limits->io_opt = start->io_opt;
+	limits->max_io = round_down(max_io, start->logical_block_size);
+	limits->discard_granularity = start->discard_granularity ?: physical;
+	limits->max_discard = blktap_clamp_bytes(start->max_discard, 4096);
+	limits->max_write_zeroes = blktap_clamp_bytes(start->max_write_zeroes, 4096);
+	limits->write_cache = start->flags & BLKTAP_DISK_WRITE_CACHE;
+	limits->fua = start->flags & BLKTAP_DISK_FUA;
+	limits->rotational = start->flags & BLKTAP_DISK_ROTATIONAL;
+}
+
+static int blktap_disk_alloc_tags(struct blktap_disk *disk)
+{
+	const struct blktap_config *config = &disk->tap->config;
+	struct blk_mq_tag_set *tags = &disk->tags;
+
+	tags->ops = &blktap_mq_ops;
+	tags->nr_hw_queues = config->queues;
+	tags->queue_depth = config->depth;
+	tags->numa_node = NUMA_NO_NODE;
+	tags->cmd_size = sizeof(struct blktap_rq);
+	tags->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+
+	return blk_mq_alloc_tag_set(tags);
+}
+
+static int blktap_disk_alloc_gendisk(struct blktap_disk *disk, const struct blktap_start *start)
+{
+	u32 minor = disk->tap->minor;
+	struct blktap_limits limits;
+	struct gendisk *gd;
+
+	blktap_start_limits(start, disk->tap->config.max_io, &limits);
+	gd = blktap_alloc_disk(&disk->tags, &limits, disk);
+	if (IS_ERR(gd))
+		return PTR_ERR(gd);
+
+	gd->major = blktap_major;
+	gd->first_minor = minor;
+	gd->minors = 1;
+	gd->fops = &blktap_disk_ops;
+	gd->private_data = disk;
+	snprintf(gd->disk_name, sizeof(gd->disk_name), BLKTAP_DISK_NAME, minor);
+	set_capacity(gd, start->capacity >> SECTOR_SHIFT);
+	set_disk_ro(gd, start->flags & BLKTAP_DISK_READ_ONLY);
+	if (start->flags & BLKTAP_DISK_NO_SCAN)
+		set_bit(GD_SUPPRESS_PART_SCAN, &gd->state);
+
+	disk->gd = gd;
+	disk->physical_block_size = limits.physical_block_size;
+	return 0;
+}
+
+static struct blktap_disk *blktap_disk_alloc(struct blktap_tap *tap,
+					     const struct blktap_start *start)
+{
+	struct blktap_disk *disk = kzalloc(sizeof(*disk), GFP_KERNEL);
+	int err;
+
+	if (!disk)
+		return ERR_PTR(-ENOMEM);
+
+	blktap_tap_get(tap);
+	disk->tap = tap;
+	disk->flags = start->flags;
+	disk->capacity = start->capacity;
+	disk->logical_block_size = start->logical_block_size;
+	disk->state = BLKTAP_DISK_STATE_ADDING;
+	spin_lock_init(&disk->lock);
+	INIT_WORK(&disk->add_work, blktap_disk_add_work);
+	INIT_WORK(&disk->remove_work, blktap_disk_remove_work);
+
+	err = blktap_disk_alloc_tags(disk);
+	if (err)
+		goto err_free;
+
+	err = blktap_disk_alloc_gendisk(disk, start);
+	if (err)
+		goto err_tags;
+
+	return disk;
+
+err_tags:
+	blk_mq_free_tag_set(&disk->tags);
+err_free:
+	blktap_disk_free(disk);
+	return ERR_PTR(err);
+}
+
+/* Goes on with the disk of a session that has ended. */
+static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *session,
+			      const struct blktap_start *start)
+{
+	if (rcu_access_pointer(disk->session) == session)
+		return -EALREADY;
+	if (READ_ONCE(disk->state) == BLKTAP_DISK_STATE_REMOVING)
+		return -EBUSY;
+	if (disk->capacity != start->capacity ||
+	    disk->logical_block_size != start->logical_block_size ||
+	    (disk->flags ^ start->flags) & BLKTAP_DISK_READ_ONLY)
+		return -EMEDIUMTYPE;
+
+	rcu_assign_pointer(disk->session, session);
+	blktap_session_notify(session);
+	return 0;
+}
+
+static int blktap_disk_start_locked(struct blktap_session *session,
+				    const struct blktap_start *start)
+{
+	struct blktap_tap *tap = session->tap;
+	struct blktap_disk *disk;
+
+	if (tap->session != session)
+		return -ENODEV;
+	if (tap->disk)
+		return blktap_disk_resume(tap->disk, session, start);
+
+	disk = blktap_disk_alloc(tap, start);
+	if (IS_ERR(disk))
+		return PTR_ERR(disk);
+
+	tap->start_error = 0;
+	tap->disk = disk;
+	rcu_assign_pointer(disk->session, session);
+	queue_work(blktap_wq, &disk->add_work);
+	return 0;
+}
+
+int blktap_disk_start(struct blktap_session *session, const struct blktap_start *start)
+{
+	int err;
+
+	err = blktap_start_check(start);
+	if (err)
+		return err;
+
+	blktap_tap_lock(session->tap);
+	err = blktap_disk_start_locked(session, start);
+	blktap_tap_unlock(session->tap);
+
+	return err;
+}
+
+/* --- stopping and resizing ------------------------------------------------ */
+
+/* The disk that this session serves, with the tap locked; or NULL. */
+static struct blktap_disk *blktap_session_disk(struct blktap_session *session)
+{
+	struct blktap_tap *tap = session->tap;
+
+	if (tap->session != session || !tap->disk ||
+	    rcu_access_pointer(tap->disk->session) != session)
+		return NULL;
+	return tap->disk;
+}
+
+int blktap_disk_stop(struct blktap_session *session)
+{
+	struct blktap_disk *disk;
+	int err = -ENODEV;
+
+	blktap_tap_lock(session->tap);
+	disk = blktap_session_disk(session);
+	if (disk)
+		err = blktap_disk_remove(disk);
+	blktap_tap_unlock(session->tap);
+
+	return err;
+}
+
+static int blktap_disk_resize_locked(struct blktap_disk *disk, u64 capacity)
+{
+	if (!capacity || capacity > S64_MAX ||
+	    !blktap_is_multiple(capacity, disk->logical_block_size))
+		return -EINVAL;
+	if (READ_ONCE(disk->state) != BLKTAP_DISK_STATE_LIVE)
+		return -EBUSY;
+
+	if (disk->capacity == capacity)
+		return 0;
+	disk->capacity = capacity;
+	set_capacity_and_notify(disk->gd, capacity >> SECTOR_SHIFT);
+	blktap_netlink_event(disk->tap, BLKTAP_EVENT_RESIZED);
+	return 0;
+}
+
+int blktap_disk_resize(struct blktap_session *session, u64 capacity)
+{
+	struct blktap_disk *disk;
+	int err = -ENODEV;
+
+	blktap_tap_lock(session->tap);
+	disk = blktap_session_disk(session);
+	if (disk)
+		err = blktap_disk_resize_locked(disk, capacity);
+	blktap_tap_unlock(session->tap);
+
+	return err;
+}
+
+/* --- module --------------------------------------------------------------- */
+
+int blktap_disk_init(void)
+{
+	blktap_major = register_blkdev(0, "tapdev");
+	return blktap_major < 0 ? blktap_major : 0;
+}
+
+void blktap_disk_exit(void)
+{
+	unregister_blkdev(blktap_major, "tapdev");
+}

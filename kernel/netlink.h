@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The generic netlink family. */
+#ifndef _BLKTAP_NETLINK_H
+#define _BLKTAP_NETLINK_H
+
+#include <linux/blktap.h>
+
+struct blktap_tap;
+
+/* Called with the tap locked, so that its events keep their order. */
+void blktap_netlink_event(struct blktap_tap *tap, enum blktap_event event);
+
+int blktap_netlink_init(void);
+void blktap_netlink_exit(void);
+
+#endif /* _BLKTAP_NETLINK_H */

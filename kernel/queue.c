@@ -1,0 +1,549 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "queue.h"
+#include "ring.h"
+#include "session.h"
+#include "tap.h"
+
+#include <linux/anon_inodes.h>
+#include <linux/blk-mq.h>
+#include <linux/bottom_half.h>
+#include <linux/fs.h>
+#include <linux/log2.h>
+#include <linux/poll.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+/* Requests that end together; between batches others may run. */
+#define BLKTAP_BATCH	64
+
+void blktap_queue_layout(struct blktap_layout *layout, u32 depth)
+{
+	u32 entries = roundup_pow_of_two(depth);
+	u32 sqe_end = sizeof(struct blktap_sq_header) + entries * sizeof(struct blktap_sqe);
+
+	layout->entries = entries;
+	layout->sqe_offset = sizeof(struct blktap_sq_header);
+	layout->desc_offset = ALIGN(sqe_end, sizeof(struct blktap_desc));
+	layout->sq_bytes = PAGE_ALIGN(layout->desc_offset + depth * sizeof(struct blktap_desc));
+	layout->cqe_offset = sizeof(struct blktap_cq_header);
+	layout->cq_bytes = PAGE_ALIGN(layout->cqe_offset + entries * sizeof(struct blktap_cqe));
+}
+
+/* --- submitting ---------------------------------------------------------- */
+
+static bool blktap_request_has_data(const struct request *rq)
+{
+	return req_op(rq) == REQ_OP_READ || req_op(rq) == REQ_OP_WRITE;
+}
+
+static u8 blktap_request_op(const struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		return BLKTAP_OP_READ;
+	case REQ_OP_WRITE:
+		return BLKTAP_OP_WRITE;
+	case REQ_OP_FLUSH:
+		return BLKTAP_OP_FLUSH;
+	case REQ_OP_DISCARD:
+		return BLKTAP_OP_DISCARD;
+	default:
+		return BLKTAP_OP_WRITE_ZEROES;
+	}
+}
+
+static u16 blktap_request_flags(const struct request *rq)
+{
+	u16 flags = 0;
+
+	if (req_op(rq) == REQ_OP_WRITE && (rq->cmd_flags & REQ_FUA))
+		flags |= BLKTAP_REQ_FUA;
+	if (req_op(rq) == REQ_OP_WRITE_ZEROES && (rq->cmd_flags & REQ_NOUNMAP))
+		flags |= BLKTAP_REQ_NOUNMAP;
+
+	return flags;
+}
+
+static void blktap_queue_describe(struct blktap_queue *queue, struct request *rq, u32 generation)
+{
+	const struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+	struct blktap_desc *desc = &queue->descs[rq->tag];
+	bool is_flush = req_op(rq) == REQ_OP_FLUSH;
+
+	desc->generation = generation;
+	desc->op = blktap_request_op(rq);
+	desc->flags = blktap_request_flags(rq);
+	desc->offset = is_flush ? 0 : (u64)blk_rq_pos(rq) << SECTOR_SHIFT;
+	desc->length = cmd->bytes;
+	desc->buffer = blktap_request_has_data(rq) ?
+		       blktap_buffer_offset(&queue->buffer, cmd->slot) : 0;
+}
+
+/*
+ * Whether the daemon wants to be woken for what has come since the last look.
+ * sq_event is the daemon's word: if it lies, its own disk waits.
+ */
+static bool blktap_queue_wants_kick(struct blktap_queue *queue)
+{
+	u32 old = queue->sq_kicked;
+	u32 event;
+
+	queue->sq_kicked = queue->sq_tail;
+	/* sq_tail is out before sq_event is read; the daemon does the reverse. */
+	smp_mb();
+	event = READ_ONCE(queue->cq->sq_event);
+
+	return queue->sq_tail - event - 1 < queue->sq_tail - old;
+}
+
+static void blktap_queue_wake(struct blktap_queue *queue)
+{
+	if (wq_has_sleeper(&queue->wait))
+		wake_up_interruptible_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+void blktap_queue_kick(struct blktap_queue *queue)
+{
+	bool kick;
+
+	spin_lock(&queue->sq_lock);
+	kick = blktap_queue_wants_kick(queue);
+	spin_unlock(&queue->sq_lock);
+
+	if (kick)
+		blktap_queue_wake(queue);
+}
+
+/* With sq_lock held. */
+static void blktap_queue_push(struct blktap_queue *queue, struct request *rq)
+{
+	struct blktap_tag *tag = &queue->tags[rq->tag];
+	struct blktap_sqe *sqe = &queue->sqes[queue->sq_tail & (queue->layout.entries - 1)];
+
+	if (!++tag->generation)
+		tag->generation = 1;
+
+	blktap_queue_describe(queue, rq, tag->generation);
+	sqe->tag = rq->tag;
+	sqe->type = BLKTAP_SQE_REQUEST;
+
+	tag->rq = rq;
+	/* From here on a completion may end it. */
+	smp_store_release(&tag->owner, tag->generation);
+	queue->sq_tail++;
+	smp_store_release(&queue->sq->sq_tail, queue->sq_tail);
+}
+
+/* Finds room for a request's data, maybe not for all of it. */
+static blk_status_t blktap_queue_take_buffer(struct blktap_queue *queue, struct request *rq)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+	bool grew;
+	int slot;
+
+	slot = blktap_buffer_take(&queue->buffer, rq->tag, &cmd->bytes, &grew);
+	if (grew)
+		blktap_session_trim_later(queue->session);
+	if (slot < 0 || cmd->bytes < blk_rq_bytes(rq))
+		blktap_session_trim_now(queue->session);
+	if (slot < 0)
+		return BLK_STS_RESOURCE;
+
+	cmd->slot = slot;
+	if (req_op(rq) == REQ_OP_WRITE)
+		blktap_buffer_fill(&queue->buffer, slot, rq, cmd->bytes);
+
+	return BLK_STS_OK;
+}
+
+blk_status_t blktap_queue_submit(struct blktap_queue *queue, struct request *rq, bool last)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+	bool has_data = blktap_request_has_data(rq);
+	bool kick = false;
+	blk_status_t status;
+	bool dead;
+
+	cmd->bytes = blk_rq_bytes(rq);
+	if (has_data) {
+		status = blktap_queue_take_buffer(queue, rq);
+		if (status)
+			return status;
+	}
+
+	blk_mq_start_request(rq);
+
+	spin_lock(&queue->sq_lock);
+	dead = queue->dead;
+	if (!dead) {
+		blktap_queue_push(queue, rq);
+		if (last)
+			kick = blktap_queue_wants_kick(queue);
+	}
+	spin_unlock(&queue->sq_lock);
+
+	if (kick)
+		blktap_queue_wake(queue);
+	if (!dead)
+		return BLK_STS_OK;
+
+	if (has_data)
+		blktap_buffer_release(&queue->buffer, cmd->slot);
+	return BLK_STS_IOERR;
+}
+
+/* --- ending -------------------------------------------------------------- */
+
+/*
+ * Takes a request back from the daemon. Whoever gets it here, and nobody else,
+ * ends it.
+ */
+static struct request *blktap_queue_claim(struct blktap_queue *queue, u16 tag, u32 generation)
+{
+	if (tag >= queue->depth || !generation)
+		return NULL;
+	if (cmpxchg(&queue->tags[tag].owner, generation, 0) != generation)
+		return NULL;
+
+	return queue->tags[tag].rq;
+}
+
+/* A daemon's errno may not mean anything special to the block layer. */
+static blk_status_t blktap_errno_status(s64 error)
+{
+	switch (error) {
+	case -EOPNOTSUPP:
+	case -ENOSPC:
+	case -ETIMEDOUT:
+	case -ENOLINK:
+	case -EREMOTEIO:
+	case -ENODATA:
+	case -EILSEQ:
+		return errno_to_blk_status(error);
+	default:
+		return BLK_STS_IOERR;
+	}
+}
+
+/* The first @bytes are done; the rest goes round again. */
+static void blktap_request_continue(struct request *rq, u32 bytes)
+{
+	local_bh_disable();
+	blk_update_request(rq, BLK_STS_OK, bytes);
+	local_bh_enable();
+	blk_mq_requeue_request(rq, true);
+}
+
+static void blktap_request_end(struct request *rq, blk_status_t status)
+{
+	/* So that a file whose last user waits for this is not put here. */
+	local_bh_disable();
+	blk_mq_end_request(rq, status);
+	local_bh_enable();
+}
+
+static void blktap_batch_end(struct io_comp_batch *batch)
+{
+	if (!batch->complete)
+		return;
+
+	local_bh_disable();
+	batch->complete(batch);
+	local_bh_enable();
+	batch->complete = NULL;
+}
+
+static void blktap_queue_finish(struct blktap_queue *queue, struct request *rq, s64 result,
+				struct io_comp_batch *batch)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+	u32 bytes = cmd->bytes;
+	blk_status_t status;
+
+	status = result == bytes ? BLK_STS_OK : blktap_errno_status(result);
+
+	if (!status && req_op(rq) == REQ_OP_READ)
+		blktap_buffer_drain(&queue->buffer, cmd->slot, rq, bytes);
+	if (blktap_request_has_data(rq))
+		blktap_buffer_release(&queue->buffer, cmd->slot);
+
+	if (status)
+		blktap_request_end(rq, status);
+	else if (bytes < blk_rq_bytes(rq))
+		blktap_request_continue(rq, bytes);
+	else if (!blk_mq_add_to_batch(rq, batch, 0, blk_mq_end_request_batch))
+		blktap_request_end(rq, BLK_STS_OK);
+}
+
+void blktap_queue_kill(struct blktap_queue *queue)
+{
+	u32 tag;
+
+	spin_lock(&queue->sq_lock);
+	queue->dead = true;
+	spin_unlock(&queue->sq_lock);
+
+	for (tag = 0; tag < queue->depth; tag++) {
+		u32 generation = READ_ONCE(queue->tags[tag].owner);
+		struct request *rq = blktap_queue_claim(queue, tag, generation);
+
+		if (rq)
+			blktap_queue_finish(queue, rq, -EIO, NULL);
+	}
+
+	wake_up_interruptible_poll(&queue->wait, EPOLLERR | EPOLLHUP);
+}
+
+/* --- taking completions -------------------------------------------------- */
+
+/* Shared memory is read once; what is checked is what is used. */
+static struct blktap_cqe blktap_queue_read_cqe(const struct blktap_queue *queue, u32 index)
+{
+	const struct blktap_cqe *shared = &queue->cqes[index & (queue->layout.entries - 1)];
+	union {
+		struct blktap_cqe cqe;
+		u64 words[sizeof(struct blktap_cqe) / sizeof(u64)];
+	} copy;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(copy.words); i++)
+		copy.words[i] = READ_ONCE(((const u64 *)shared)[i]);
+
+	return copy.cqe;
+}
+
+static bool blktap_cqe_is_sound(const struct blktap_cqe *cqe)
+{
+	return cqe->type == BLKTAP_CQE_DONE && !cqe->flags && !cqe->fragment &&
+	       !cqe->fragments && !cqe->reserved;
+}
+
+static bool blktap_queue_take_cqe(struct blktap_queue *queue, u32 index,
+				  struct io_comp_batch *batch)
+{
+	struct blktap_cqe cqe = blktap_queue_read_cqe(queue, index);
+	struct request *rq;
+
+	if (!blktap_cqe_is_sound(&cqe))
+		return false;
+
+	rq = blktap_queue_claim(queue, cqe.tag, cqe.generation);
+	if (!rq)
+		return false;
+
+	blktap_queue_finish(queue, rq, cqe.result, batch);
+	return true;
+}
+
+/* Takes all completions there are, with queue->enter held. */
+static int blktap_queue_reap(struct blktap_queue *queue, struct blktap_enter *enter)
+{
+	u32 tail = smp_load_acquire(&queue->cq->cq_tail);
+	u32 head = queue->cq_head;
+	DEFINE_IO_COMP_BATCH(batch);
+
+	if (tail == head)
+		return 0;
+	if (tail - head > queue->layout.entries)
+		return -EPROTO;
+
+	for (; head != tail; head++) {
+		if (blktap_queue_take_cqe(queue, head, &batch))
+			enter->taken++;
+		else
+			enter->rejected++;
+
+		if (!((enter->taken + enter->rejected) % BLKTAP_BATCH)) {
+			blktap_batch_end(&batch);
+			cond_resched();
+		}
+	}
+	blktap_batch_end(&batch);
+
+	queue->cq_head = head;
+	WRITE_ONCE(queue->sq->cq_head, head);
+	WRITE_ONCE(queue->rejected, queue->rejected + enter->rejected);
+
+	return 0;
+}
+
+static bool blktap_queue_is_ready(const struct blktap_queue *queue)
+{
+	return READ_ONCE(queue->sq_tail) != READ_ONCE(queue->cq->sq_head);
+}
+
+static int blktap_queue_wait(struct blktap_queue *queue, s64 timeout)
+{
+	int err;
+
+	if (timeout < 0)
+		err = wait_event_interruptible(queue->wait, blktap_queue_is_ready(queue) ||
+					       READ_ONCE(queue->dead));
+	else
+		err = wait_event_interruptible_hrtimeout(queue->wait,
+							 blktap_queue_is_ready(queue) ||
+							 READ_ONCE(queue->dead),
+							 ns_to_ktime(timeout));
+
+	if (READ_ONCE(queue->dead))
+		return -ENODEV;
+	return err == -ERESTARTSYS ? -EINTR : err;
+}
+
+static int blktap_queue_enter_locked(struct blktap_queue *queue, struct blktap_enter *enter)
+{
+	unsigned int noio;
+	int err;
+
+	if (READ_ONCE(queue->dead))
+		return -ENODEV;
+
+	noio = memalloc_noio_save();
+	err = blktap_queue_reap(queue, enter);
+	if (err)
+		blktap_session_end(queue->session);
+	memalloc_noio_restore(noio);
+
+	if (!err && (enter->flags & BLKTAP_ENTER_WAIT))
+		err = blktap_queue_wait(queue, enter->timeout);
+	return err;
+}
+
+static long blktap_queue_enter(struct blktap_queue *queue, void __user *arg)
+{
+	struct blktap_enter enter;
+	u32 user_size;
+	int err;
+
+	err = blktap_copy_struct_in(&enter, sizeof(enter), arg, &user_size);
+	if (err)
+		return err;
+	if ((enter.flags & ~BLKTAP_ENTER_WAIT) ||
+	    memchr_inv(enter.reserved, 0, sizeof(enter.reserved)))
+		return -EINVAL;
+
+	if (!mutex_trylock(&queue->enter))
+		return -EBUSY;
+	enter.taken = 0;
+	enter.rejected = 0;
+	err = blktap_queue_enter_locked(queue, &enter);
+	mutex_unlock(&queue->enter);
+
+	if (blktap_copy_struct_out(arg, &enter, sizeof(enter), user_size))
+		return -EFAULT;
+	return err;
+}
+
+/* --- the queue's descriptor ---------------------------------------------- */
+
+static long blktap_queue_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct blktap_queue *queue = file->private_data;
+
+	if ((cmd & ~IOCSIZE_MASK) == (BLKTAP_IOC_ENTER & ~IOCSIZE_MASK))
+		return blktap_queue_enter(queue, (void __user *)arg);
+	if (_IOC_TYPE(cmd) == BLKTAP_IOC_MAGIC && _IOC_NR(cmd) == BLKTAP_IOC_NR_FETCH)
+		return -EOPNOTSUPP;
+	return -ENOTTY;
+}
+
+static __poll_t blktap_queue_poll(struct file *file, poll_table *wait)
+{
+	struct blktap_queue *queue = file->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(file, &queue->wait, wait);
+	/* On the list before looking, as the submitter looks after publishing. */
+	smp_mb();
+
+	if (blktap_queue_is_ready(queue))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (READ_ONCE(queue->dead))
+		mask |= EPOLLERR | EPOLLHUP;
+
+	return mask;
+}
+
+static int blktap_queue_file_release(struct inode *inode, struct file *file)
+{
+	struct blktap_queue *queue = file->private_data;
+
+	blktap_session_put(queue->session);
+	return 0;
+}
+
+static const struct file_operations blktap_queue_fops = {
+	.owner		= THIS_MODULE,
+	.unlocked_ioctl	= blktap_queue_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.poll		= blktap_queue_poll,
+	.release	= blktap_queue_file_release,
+};
+
+int blktap_queue_get_fd(struct blktap_queue *queue)
+{
+	int fd;
+
+	blktap_session_get(queue->session);
+	fd = anon_inode_getfd("[blktap-queue]", &blktap_queue_fops, queue, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		blktap_session_put(queue->session);
+	return fd;
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+static int blktap_queue_alloc(struct blktap_queue *queue)
+{
+	const struct blktap_layout *layout = &queue->layout;
+
+	queue->tags = kvcalloc(queue->depth, sizeof(*queue->tags), GFP_KERNEL);
+	queue->sq_area = vmalloc_user(layout->sq_bytes);
+	queue->cq_area = vmalloc_user(layout->cq_bytes);
+	if (!queue->tags || !queue->sq_area || !queue->cq_area)
+		return -ENOMEM;
+
+	queue->sq = queue->sq_area;
+	queue->sqes = queue->sq_area + layout->sqe_offset;
+	queue->descs = queue->sq_area + layout->desc_offset;
+	queue->cq = queue->cq_area;
+	queue->cqes = queue->cq_area + layout->cqe_offset;
+	return 0;
+}
+
+static void blktap_queue_free(struct blktap_queue *queue)
+{
+	vfree(queue->cq_area);
+	vfree(queue->sq_area);
+	kvfree(queue->tags);
+}
+
+int blktap_queue_init(struct blktap_queue *queue, struct blktap_session *session, u32 index,
+		      const struct blktap_config *config)
+{
+	int err;
+
+	queue->session = session;
+	queue->index = index;
+	queue->depth = config->depth;
+	blktap_queue_layout(&queue->layout, config->depth);
+	spin_lock_init(&queue->sq_lock);
+	mutex_init(&queue->enter);
+	init_waitqueue_head(&queue->wait);
+
+	err = blktap_queue_alloc(queue);
+	if (!err)
+		err = blktap_buffer_init(&queue->buffer, config->depth, config->max_io);
+	if (err)
+		blktap_queue_free(queue);
+	return err;
+}
+
+void blktap_queue_exit(struct blktap_queue *queue)
+{
+	blktap_buffer_exit(&queue->buffer);
+	blktap_queue_free(queue);
+	mutex_destroy(&queue->enter);
+}

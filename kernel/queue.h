@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Queues: the rings that a hardware queue shares with the daemon. */
+#ifndef _BLKTAP_QUEUE_H
+#define _BLKTAP_QUEUE_H
+
+#include "buffer.h"
+
+#include <linux/blk_types.h>
+#include <linux/blktap.h>
+#include <linux/cache.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+struct blktap_config;
+struct blktap_session;
+struct request;
+
+/* Where the parts of a queue's shared areas are. */
+struct blktap_layout {
+	u32 entries;
+	u32 sqe_offset;
+	u32 desc_offset;
+	u32 cqe_offset;
+	u32 sq_bytes;			/* whole pages */
+	u32 cq_bytes;
+};
+
+/* A request's private part. */
+struct blktap_rq {
+	u32 bytes;			/* with the daemon; may be less than all */
+	u32 slot;			/* of the buffer; READ and WRITE */
+};
+
+/* What the kernel knows of a tag; the shared memory is never asked. */
+struct blktap_tag {
+	struct request *rq;
+	u32 generation;			/* of the last submission */
+	u32 owner;			/* that generation while with the daemon, else 0 */
+};
+
+struct blktap_queue {
+	struct blktap_session *session;
+	u32 index;
+	u32 depth;
+	struct blktap_layout layout;
+	struct blktap_tag *tags;
+
+	/* The kernel's side of shared memory. */
+	void *sq_area;
+	void *cq_area;
+	struct blktap_sq_header *sq;
+	struct blktap_sqe *sqes;
+	struct blktap_desc *descs;
+	struct blktap_cq_header *cq;
+	struct blktap_cqe *cqes;
+
+	/* Submitting. */
+	spinlock_t sq_lock ____cacheline_aligned_in_smp;
+	bool dead;
+	u32 sq_tail;
+	u32 sq_kicked;			/* sq_tail when wake-ups were last considered */
+	wait_queue_head_t wait;
+
+	/* Taking completions. */
+	struct mutex enter ____cacheline_aligned_in_smp;
+	u32 cq_head;
+	u64 rejected;
+
+	struct blktap_buffer buffer;
+};
+
+void blktap_queue_layout(struct blktap_layout *layout, u32 depth);
+
+int blktap_queue_init(struct blktap_queue *queue, struct blktap_session *session, u32 index,
+		      const struct blktap_config *config);
+void blktap_queue_exit(struct blktap_queue *queue);
+
+/* Hands a request to the daemon; wakes it if @last. */
+blk_status_t blktap_queue_submit(struct blktap_queue *queue, struct request *rq, bool last);
+void blktap_queue_kick(struct blktap_queue *queue);
+
+/* No more submissions; what the daemon has fails. */
+void blktap_queue_kill(struct blktap_queue *queue);
+
+int blktap_queue_get_fd(struct blktap_queue *queue);
+
+#endif /* _BLKTAP_QUEUE_H */

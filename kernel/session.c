@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "session.h"
+#include "disk.h"
+#include "netlink.h"
+#include "queue.h"
+#include "tap.h"
+
+#include <linux/fs.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/poll.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+/*
+ * Where the shared areas are in the ring node's address space. All ends below
+ * 2^44, which a 32-bit process can map with pages of 4 KiB.
+ */
+#define BLKTAP_SQ_AREA		0ULL
+#define BLKTAP_CQ_AREA		(1ULL << 40)
+#define BLKTAP_BUFFER_AREA	(1ULL << 43)
+
+/* Idle pages go after this time, and are looked for this often. */
+#define BLKTAP_TRIM_AGE		(10 * HZ)
+#define BLKTAP_TRIM_PERIOD	(5 * HZ)
+/* The same when pages are short. */
+#define BLKTAP_TRIM_AGE_SHORT	(HZ / 10)
+
+static u64 blktap_buffer_stride(const struct blktap_config *config)
+{
+	return 1ULL << fls64(blktap_buffer_bytes(config->depth, config->max_io) - 1);
+}
+
+static u64 blktap_buffer_start(const struct blktap_session *session, u32 queue)
+{
+	return BLKTAP_BUFFER_AREA + queue * blktap_buffer_stride(&session->tap->config);
+}
+
+bool blktap_session_attached(const struct blktap_session *session)
+{
+	/* Pairs with the release in attach: the queues are there. */
+	return smp_load_acquire(&session->state) == BLKTAP_SESSION_ATTACHED;
+}
+
+void blktap_session_notify(struct blktap_session *session)
+{
+	WRITE_ONCE(session->event, true);
+	wake_up_interruptible_poll(&session->wait, EPOLLPRI);
+}
+
+u64 blktap_session_rejected(const struct blktap_session *session)
+{
+	u64 rejected = 0;
+	u32 i;
+
+	for (i = 0; i < session->nr_queues; i++)
+		rejected += READ_ONCE(session->queues[i].rejected);
+
+	return rejected;
+}
+
+/* --- trimming ------------------------------------------------------------ */
+
+static void blktap_session_trim_work(struct work_struct *work)
+{
+	struct blktap_session *session =
+		container_of(to_delayed_work(work), struct blktap_session, trim_work);
+	unsigned long age = BLKTAP_TRIM_AGE;
+	bool left = false;
+	u32 i;
+
+	if (xchg(&session->pages_short, false))
+		age = BLKTAP_TRIM_AGE_SHORT;
+
+	mutex_lock(&session->mapping_lock);
+	for (i = 0; i < session->nr_queues; i++)
+		left |= blktap_buffer_trim(&session->queues[i].buffer, age, session->mapping,
+					   blktap_buffer_start(session, i));
+	mutex_unlock(&session->mapping_lock);
+
+	if (left)
+		blktap_session_trim_later(session);
+}
+
+void blktap_session_trim_later(struct blktap_session *session)
+{
+	queue_delayed_work(blktap_wq, &session->trim_work, BLKTAP_TRIM_PERIOD);
+}
+
+void blktap_session_trim_now(struct blktap_session *session)
+{
+	if (!xchg(&session->pages_short, true))
+		mod_delayed_work(blktap_wq, &session->trim_work, BLKTAP_TRIM_AGE_SHORT);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+struct blktap_session *blktap_session_new(struct blktap_tap *tap)
+{
+	struct blktap_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
+
+	if (!session)
+		return NULL;
+
+	kref_init(&session->kref);
+	blktap_tap_get(tap);
+	session->tap = tap;
+	init_waitqueue_head(&session->wait);
+	mutex_init(&session->mapping_lock);
+	INIT_DELAYED_WORK(&session->trim_work, blktap_session_trim_work);
+
+	return session;
+}
+
+static void blktap_session_free_queues(struct blktap_queue *queues, u32 nr)
+{
+	while (nr--)
+		blktap_queue_exit(&queues[nr]);
+	kvfree(queues);
+}
+
+static void blktap_session_free_work(struct work_struct *work)
+{
+	struct blktap_session *session =
+		container_of(to_rcu_work(work), struct blktap_session, free_work);
+
+	cancel_delayed_work_sync(&session->trim_work);
+	blktap_session_free_queues(session->queues, session->nr_queues);
+	put_pid(session->pid);
+	blktap_tap_put(session->tap);
+	mutex_destroy(&session->mapping_lock);
+	kfree(session);
+}
+
+void blktap_session_get(struct blktap_session *session)
+{
+	kref_get(&session->kref);
+}
+
+static void blktap_session_last_put(struct kref *kref)
+{
+	struct blktap_session *session = container_of(kref, struct blktap_session, kref);
+
+	/* A submitter may still be looking at it. */
+	INIT_RCU_WORK(&session->free_work, blktap_session_free_work);
+	queue_rcu_work(blktap_wq, &session->free_work);
+}
+
+void blktap_session_put(struct blktap_session *session)
+{
+	kref_put(&session->kref, blktap_session_last_put);
+}
+
+static int blktap_session_make_queues(struct blktap_session *session)
+{
+	const struct blktap_config *config = &session->tap->config;
+	struct blktap_queue *queues;
+	u32 i;
+	int err;
+
+	queues = kvcalloc(config->queues, sizeof(*queues), GFP_KERNEL);
+	if (!queues)
+		return -ENOMEM;
+
+	for (i = 0; i < config->queues; i++) {
+		err = blktap_queue_init(&queues[i], session, i, config);
+		if (err) {
+			blktap_session_free_queues(queues, i);
+			return err;
+		}
+	}
+
+	session->queues = queues;
+	session->nr_queues = config->queues;
+	return 0;
+}
+
+static void blktap_session_describe(const struct blktap_session *session,
+				    struct blktap_attach *attach)
+{
+	const struct blktap_config *config = &session->tap->config;
+	struct blktap_layout layout;
+
+	blktap_queue_layout(&layout, config->depth);
+
+	attach->features = 0;
+	attach->epoch = session->epoch;
+	attach->minor = session->tap->minor;
+	attach->queues = config->queues;
+	attach->depth = config->depth;
+	attach->max_io = config->max_io;
+	attach->sq_entries = layout.entries;
+	attach->cq_entries = layout.entries;
+	attach->sqe_offset = layout.sqe_offset;
+	attach->sqe_stride = sizeof(struct blktap_sqe);
+	attach->desc_offset = layout.desc_offset;
+	attach->desc_stride = sizeof(struct blktap_desc);
+	attach->cqe_offset = layout.cqe_offset;
+	attach->cqe_stride = sizeof(struct blktap_cqe);
+	attach->sq_area = BLKTAP_SQ_AREA;
+	attach->sq_area_stride = layout.sq_bytes;
+	attach->sq_area_bytes = layout.sq_bytes;
+	attach->cq_area = BLKTAP_CQ_AREA;
+	attach->cq_area_stride = layout.cq_bytes;
+	attach->cq_area_bytes = layout.cq_bytes;
+	attach->buffer_area = BLKTAP_BUFFER_AREA;
+	attach->buffer_area_stride = blktap_buffer_stride(config);
+	attach->buffer_area_bytes = blktap_buffer_bytes(config->depth, config->max_io);
+}
+
+static int blktap_session_attach_locked(struct blktap_session *session, struct file *file)
+{
+	struct blktap_tap *tap = session->tap;
+	int err;
+
+	if (tap->dying)
+		return -ENODEV;
+	if (tap->session || session->state != BLKTAP_SESSION_NEW)
+		return -EBUSY;
+
+	err = blktap_session_make_queues(session);
+	if (err)
+		return err;
+
+	session->pid = get_task_pid(current, PIDTYPE_TGID);
+	session->mapping = file->f_mapping;
+	session->epoch = ++tap->epoch;
+	tap->session = session;
+	tap->start_error = 0;
+	smp_store_release(&session->state, BLKTAP_SESSION_ATTACHED);
+	blktap_netlink_event(tap, BLKTAP_EVENT_ATTACHED);
+
+	return 0;
+}
+
+int blktap_session_attach(struct blktap_session *session, struct file *file,
+			  struct blktap_attach *attach)
+{
+	int err;
+
+	blktap_tap_lock(session->tap);
+	err = blktap_session_attach_locked(session, file);
+	blktap_tap_unlock(session->tap);
+
+	if (!err)
+		blktap_session_describe(session, attach);
+	return err;
+}
+
+static void blktap_session_detach(struct blktap_session *session)
+{
+	struct blktap_tap *tap = session->tap;
+	u32 i;
+
+	if (tap->disk)
+		blktap_disk_orphan(tap->disk, session);
+	for (i = 0; i < session->nr_queues; i++)
+		blktap_queue_kill(&session->queues[i]);
+
+	tap->session = NULL;
+	if (tap->disk)
+		blktap_tap_lost(tap, session->pid);
+	else
+		blktap_netlink_event(tap, BLKTAP_EVENT_DETACHED);
+}
+
+void blktap_session_end(struct blktap_session *session)
+{
+	int state;
+
+	blktap_tap_lock(session->tap);
+	state = session->state;
+	WRITE_ONCE(session->state, BLKTAP_SESSION_ENDED);
+	if (state == BLKTAP_SESSION_ATTACHED)
+		blktap_session_detach(session);
+	blktap_tap_unlock(session->tap);
+
+	wake_up_interruptible_poll(&session->wait, EPOLLERR | EPOLLHUP);
+}
+
+void blktap_session_release(struct blktap_session *session)
+{
+	mutex_lock(&session->mapping_lock);
+	session->mapping = NULL;
+	mutex_unlock(&session->mapping_lock);
+}
+
+/* --- mapping ------------------------------------------------------------- */
+
+static int blktap_vma_refuse(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+static int blktap_vma_refuse_split(struct vm_area_struct *vma, unsigned long address)
+{
+	return -EINVAL;
+}
+
+static const struct vm_operations_struct blktap_ring_vm_ops = {
+	.mremap		= blktap_vma_refuse,
+	.may_split	= blktap_vma_refuse_split,
+};
+
+static vm_fault_t blktap_session_fault(struct vm_fault *vmf)
+{
+	struct blktap_queue *queue = vmf->vma->vm_private_data;
+	u64 start = blktap_buffer_start(queue->session, queue->index);
+	unsigned int noio = memalloc_noio_save();
+	vm_fault_t ret;
+
+	ret = blktap_buffer_fault(&queue->buffer, vmf->vma, vmf->address & PAGE_MASK,
+				  vmf->pgoff - (start >> PAGE_SHIFT));
+	memalloc_noio_restore(noio);
+
+	return ret;
+}
+
+static const struct vm_operations_struct blktap_buffer_vm_ops = {
+	.fault		= blktap_session_fault,
+	.mremap		= blktap_vma_refuse,
+};
+
+static u64 blktap_vma_bytes(const struct vm_area_struct *vma)
+{
+	return vma->vm_end - vma->vm_start;
+}
+
+static int blktap_session_mmap_ring(struct blktap_session *session, struct vm_area_struct *vma,
+				    u64 offset, bool submission)
+{
+	struct blktap_layout layout;
+	struct blktap_queue *queue;
+	u32 bytes;
+
+	blktap_queue_layout(&layout, session->tap->config.depth);
+	bytes = submission ? layout.sq_bytes : layout.cq_bytes;
+	if (do_div(offset, bytes) || offset >= session->nr_queues ||
+	    blktap_vma_bytes(vma) != bytes)
+		return -EINVAL;
+
+	if (submission) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+
+	queue = &session->queues[offset];
+	vma->vm_ops = &blktap_ring_vm_ops;
+	return remap_vmalloc_range(vma, submission ? queue->sq_area : queue->cq_area, 0);
+}
+
+static int blktap_session_mmap_buffer(struct blktap_session *session, struct vm_area_struct *vma,
+				      u64 offset)
+{
+	const struct blktap_config *config = &session->tap->config;
+	u64 bytes = blktap_buffer_bytes(config->depth, config->max_io);
+	u64 stride = blktap_buffer_stride(config);
+	u64 queue = offset >> ilog2(stride);
+	u64 start = offset & (stride - 1);
+
+	if (queue >= session->nr_queues || start >= bytes ||
+	    blktap_vma_bytes(vma) > bytes - start)
+		return -EINVAL;
+
+	/* Pages are inserted by the fault handler, which cannot set this. */
+	vm_flags_set(vma, VM_MIXEDMAP);
+	vma->vm_private_data = &session->queues[queue];
+	vma->vm_ops = &blktap_buffer_vm_ops;
+	return 0;
+}
+
+int blktap_session_mmap(struct blktap_session *session, struct vm_area_struct *vma)
+{
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
+
+	if (!blktap_session_attached(session))
+		return -ENODEV;
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC)
+		return -EACCES;
+
+	vm_flags_clear(vma, VM_MAYEXEC);
+	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
+
+	if (offset >= BLKTAP_BUFFER_AREA)
+		return blktap_session_mmap_buffer(session, vma, offset - BLKTAP_BUFFER_AREA);
+	if (offset >= BLKTAP_CQ_AREA)
+		return blktap_session_mmap_ring(session, vma, offset - BLKTAP_CQ_AREA, false);
+	return blktap_session_mmap_ring(session, vma, offset - BLKTAP_SQ_AREA, true);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Sessions: one open file on the ring node, and what it owns. */
+#ifndef _BLKTAP_SESSION_H
+#define _BLKTAP_SESSION_H
+
+#include <linux/blktap.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+struct address_space;
+struct blktap_queue;
+struct blktap_tap;
+struct file;
+struct pid;
+struct vm_area_struct;
+
+enum blktap_session_state {
+	BLKTAP_SESSION_NEW,
+	BLKTAP_SESSION_ATTACHED,
+	BLKTAP_SESSION_ENDED,
+};
+
+struct blktap_session {
+	struct kref kref;
+	struct rcu_work free_work;
+	struct blktap_tap *tap;
+	int state;			/* written under the tap's lock */
+	u64 epoch;
+	struct pid *pid;
+	u32 nr_queues;
+	struct blktap_queue *queues;
+
+	/* The ring node's poll. */
+	wait_queue_head_t wait;
+	bool event;			/* GET_STATE has news */
+
+	/* Idle buffer pages go; the mapping goes with the ring file. */
+	struct delayed_work trim_work;
+	bool pages_short;
+	struct mutex mapping_lock;
+	struct address_space *mapping;
+};
+
+struct blktap_session *blktap_session_new(struct blktap_tap *tap);
+void blktap_session_get(struct blktap_session *session);
+void blktap_session_put(struct blktap_session *session);
+
+int blktap_session_attach(struct blktap_session *session, struct file *file,
+			  struct blktap_attach *attach);
+bool blktap_session_attached(const struct blktap_session *session);
+int blktap_session_mmap(struct blktap_session *session, struct vm_area_struct *vma);
+
+/* Ends it, in whatever state: requests that its daemon has fail. */
+void blktap_session_end(struct blktap_session *session);
+
+/* The ring file goes: nothing is mapped any more. */
+void blktap_session_release(struct blktap_session *session);
+
+/* Raises EPOLLPRI. */
+void blktap_session_notify(struct blktap_session *session);
+
+u64 blktap_session_rejected(const struct blktap_session *session);
+
+/* Buffer pages have been added: trim them when they have become idle. */
+void blktap_session_trim_later(struct blktap_session *session);
+void blktap_session_trim_now(struct blktap_session *session);
+
+#endif /* _BLKTAP_SESSION_H */

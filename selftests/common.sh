@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# For every test: KTAP results, programs and the module, cleaning up, and two
+# results that end each test: nothing is left behind, the kernel log is clean.
+#
+# A test sources this file, calls "setup PROGRAM...", makes its checks and ends
+# with "finish". Exit status: 0 all passed, 1 a failure, 4 skipped.
+
+set -u -o pipefail
+export LC_ALL=C
+
+HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+NAME=$(basename "$0" .sh)
+PATH=$HERE:$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
+NODES=/dev/xen/blktap-2
+CONTROL=${BLKTAP_CONTROL_DIR:-/run/blktap-control}
+WORK=/var/tmp/blktap-selftest.$$
+
+# Kernel messages that are no fault of ours, and the test's own (log_expect).
+LOG_HARMLESS='loading out-of-tree module|module verification failed|clocksource:|perf: interrupt took|hrtimer: interrupt took|hogged CPU for|timestamps until 2038'
+LOG_FATAL='BUG|WARNING:|Oops|KASAN|UBSAN|INFO: task .* blocked|rcu:.*stall|suspicious RCU|possible (recursive|circular)|inconsistent lock|kmemleak|general protection|Call Trace|ODEBUG|sleeping function|scheduling while atomic'
+LOG_EXPECTED=''
+
+ktap_count=0
+ktap_failed=0
+ktap_skipped=0
+finished=''
+declare -A JOBS=()
+
+# ------------------------------------------------------------------- results
+
+note() {
+	printf '%s\n' "$*" | sed 's/^/# /'
+}
+
+pass() {
+	printf 'ok %d %s\n' $((++ktap_count)) "$*"
+}
+
+fail() {
+	ktap_failed=$((ktap_failed + 1))
+	printf 'not ok %d %s\n' $((++ktap_count)) "$*"
+}
+
+skip() {
+	ktap_skipped=$((ktap_skipped + 1))
+	printf 'ok %d %s # SKIP %s\n' $((++ktap_count)) "$1" "$2"
+}
+
+skip_all() {
+	finished=1
+	echo "1..0 # SKIP $*"
+	exit 4
+}
+
+# die TEXT: a step failed without which the test cannot go on.
+die() {
+	fail "$*"
+	finish
+}
+
+# check TEXT COMMAND...: passes if the command does.
+check() {
+	local text=$1 status
+	shift
+	"$@" >"$WORK/check" 2>&1
+	status=$?
+	if [ $status -eq 0 ]; then
+		pass "$text"
+		return 0
+	fi
+	note "status $status: $*"
+	note "$(tail -n 20 "$WORK/check")"
+	fail "$text"
+	return 1
+}
+
+# check_not TEXT COMMAND...: passes if the command fails, but is not killed.
+check_not() {
+	local text=$1 status
+	shift
+	"$@" >"$WORK/check" 2>&1
+	status=$?
+	if [ $status -gt 0 ] && [ $status -lt 124 ]; then
+		pass "$text"
+		return 0
+	fi
+	note "status $status: $*"
+	note "$(tail -n 20 "$WORK/check")"
+	fail "$text"
+	return 1
+}
+
+# must COMMAND...: a check whose success is not a result of its own.
+must() {
+	local status
+	"$@" >"$WORK/must" 2>&1
+	status=$?
+	[ $status -eq 0 ] && return
+	note "$(tail -n 20 "$WORK/must")"
+	die "status $status: $*"
+}
+
+# same TEXT EXPECTED GOT
+same() {
+	if [ "$2" = "$3" ]; then
+		pass "$1"
+		return 0
+	fi
+	note "expected:"
+	note "$2"
+	note "got:"
+	note "$3"
+	fail "$1"
+	return 1
+}
+
+# refused TEXT STATUS PATTERN COMMAND...: exactly this exit status, nothing on
+# standard output, and one line on standard error that has the pattern.
+refused() {
+	local text=$1 want=$2 pattern=$3 got
+	shift 3
+	"$@" >"$WORK/stdout" 2>"$WORK/stderr"
+	got=$?
+	if [ $got -eq "$want" ] && [ ! -s "$WORK/stdout" ] &&
+		[ "$(wc -l <"$WORK/stderr")" -eq 1 ] && grep -Eqi -- "$pattern" "$WORK/stderr"; then
+		pass "$text: status $want"
+		return 0
+	fi
+	note "$*: status $got, expected $want and one line with '$pattern'"
+	note "$(sed 's/^/stdout: /' "$WORK/stdout"; sed 's/^/stderr: /' "$WORK/stderr")"
+	fail "$text: status $want"
+	return 1
+}
+
+# adopt COMMAND...: the KTAP results of a program become this test's.
+adopt() {
+	local status plan count
+	"$@" >"$WORK/adopt" 2>&1
+	status=$?
+	while IFS= read -r line; do
+		case $line in
+		'ok '*'# SKIP'*) line=${line#ok * }; skip "${line% # SKIP*}" "${line#*# SKIP }" ;;
+		'ok '*) line=${line#ok }; pass "${line#* }" ;;
+		'not ok '*) line=${line#not ok }; fail "${line#* }" ;;
+		'KTAP version'* | 1..*) ;;
+		*) note "${line#\# }" ;;
+		esac
+	done <"$WORK/adopt"
+	plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$WORK/adopt")
+	count=$(grep -Ec '^(not )?ok [0-9]' "$WORK/adopt")
+	if [ "$status" -gt 1 ] || [ "$plan" != "$count" ]; then
+		fail "$(basename "$1") ran to its end: status $status, plan '$plan', $count results"
+	fi
+}
+
+# ------------------------------------------------------------------- waiting
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+# background COMMAND...: its output is in $WORK/job.PID, the PID in JOB.
+background() {
+	"$@" >"$WORK/job" 2>&1 </dev/null &
+	JOB=$!
+	mv "$WORK/job" "$WORK/job.$JOB"
+	JOBS[$JOB]=$*
+}
+
+job_gone() {
+	[ ! -e "/proc/$1" ] || grep -q '^State:.*[ZX]' "/proc/$1/status"
+}
+
+# reap PID [SECONDS]: waits for a job, its exit status is REAPED; 1 if it hangs.
+reap() {
+	REAPED=hangs
+	wait_for "${2:-30}" job_gone "$1" || return 1
+	wait "$1"
+	REAPED=$?
+	unset "JOBS[$1]"
+}
+
+# ends TEXT STATUS PID [SECONDS]: the job ends with this status.
+ends() {
+	reap "$3" "${4:-30}"
+	[ "$REAPED" = "$2" ] || note "$(tail -n 10 "$WORK/job.$3")"
+	same "$1" "$2" "$REAPED"
+}
+
+# fails TEXT PID [SECONDS]: the job ends by itself, with a failure.
+fails() {
+	reap "$2" "${3:-30}"
+	if [ "$REAPED" != hangs ] && [ "$REAPED" -gt 0 ] && [ "$REAPED" -lt 124 ]; then
+		pass "$1"
+	else
+		note "status $REAPED"
+		note "$(tail -n 10 "$WORK/job.$2")"
+		fail "$1"
+	fi
+}
+
+# -------------------------------------------------------------------- taps
+
+tapdisks() {
+	local dir
+	for dir in /proc/[0-9]*; do
+		[ "$(cat "$dir/comm" 2>/dev/null)" = tapdisk ] || continue
+		grep -q '^State:.*[ZX]' "$dir/status" 2>/dev/null || basename "$dir"
+	done
+}
+
+no_tapdisk() {
+	[ -z "$(tapdisks)" ]
+}
+
+control_sockets() {
+	find "$CONTROL" -maxdepth 1 -name 'ctl*' 2>/dev/null
+}
+
+taps() {
+	[ -d /sys/module/blktap ] || return 0
+	nl_tool list | sed -n 's/^minor=\([0-9]*\).*/\1/p'
+}
+
+# tap_value MINOR KEY: from netlink; empty if it is not there.
+tap_value() {
+	nl_tool get "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"
+}
+
+pid_of() {
+	tap-ctl list -m "$1" | sed -n 's/^pid=\([0-9]*\) .*/\1/p'
+}
+
+# image NAME SIZE: a sparse image in the work directory, its path in IMAGE.
+image() {
+	IMAGE=$WORK/$1
+	must truncate -s "$2" "$IMAGE"
+}
+
+# create ARGUMENTS...: tap-ctl create; DISK, MINOR and PID of the result.
+create() {
+	DISK=$(tap-ctl create "$@") || die "tap-ctl create $*"
+	MINOR=${DISK##*tapdev}
+	PID=$(pid_of "$MINOR")
+	[ -b "$DISK" ] || die "tap-ctl create $*: no block device '$DISK'"
+	[ -n "$PID" ] || die "tap-ctl create $*: no tapdisk"
+}
+
+destroy() {
+	tap-ctl destroy -p "$PID" -m "$MINOR"
+}
+
+live() {
+	grep -q '^live$' "$WORK/job.$SERVER"
+}
+
+# serve "TAP OPTIONS" OPTIONS...: ring_server on a new tap; DISK, MINOR, SERVER.
+serve() {
+	local words
+	read -ra words <<<"$1"
+	shift
+	MINOR=$(nl_tool new "${words[@]}") || die "cannot allocate a tap"
+	MINOR=${MINOR#minor=}
+	MINOR=${MINOR%% *}
+	DISK=$NODES/tapdev$MINOR
+	serve_again "$@"
+}
+
+# serve_again OPTIONS...: ring_server on the tap that is there.
+serve_again() {
+	background ring_server "$@" "$MINOR"
+	SERVER=$JOB
+	if ! wait_for 20 live; then
+		note "$(cat "$WORK/job.$SERVER")"
+		die "ring_server $* does not serve"
+	fi
+}
+
+stopped() {
+	job_gone "$SERVER" || ! kill -TERM "$SERVER" || job_gone "$SERVER"
+}
+
+# unserve: stops the disk and frees the tap; the server's output is COUNTS.
+unserve() {
+	wait_for 20 stopped
+	reap "$SERVER"
+	COUNTS=$(cat "$WORK/job.$SERVER")
+	[ "$REAPED" = 0 ] || die "ring_server ended with status $REAPED: $COUNTS"
+	must nl_tool del "$MINOR"
+}
+
+# counted KEY: what ring_server counted.
+counted() {
+	tr ' ' '\n' <<<"$COUNTS" | sed -n "s/^$1=//p" | tail -n 1
+}
+
+# on_a_terminal COMMAND: its output as on a terminal.
+on_a_terminal() {
+	script -qec "$1" /dev/null </dev/null | tr -d '\r'
+}
+
+# ------------------------------------------------------- the end of each test
+
+mounts_of_taps() {
+	awk '$1 ~ "^/dev/xen/blktap-2/" { print $2 }' /proc/mounts
+}
+
+leftovers() {
+	local minor pid file
+	for pid in "${!JOBS[@]}"; do
+		echo "job $pid: ${JOBS[$pid]}"
+	done
+	mounts_of_taps | sed 's/^/mounted: /'
+	for minor in $(taps); do
+		echo "tap $minor"
+	done
+	for pid in $(tapdisks); do
+		echo "tapdisk $pid"
+	done
+	for file in $(control_sockets); do
+		echo "socket $file"
+	done
+}
+
+nothing_left() {
+	[ -z "$(leftovers)" ]
+}
+
+sweep_taps() {
+	local minor pid
+	for minor in $(taps); do
+		pid=$(tap_value "$minor" pid)
+		[ -z "$pid" ] || kill -KILL "$pid"
+		wait_for 10 nl_tool del "$minor"
+	done
+}
+
+# Whatever is left goes away, so that the next test starts afresh.
+sweep() {
+	local pid dir
+	for pid in "${!JOBS[@]}"; do
+		kill -KILL "$pid"
+		reap "$pid" 10
+	done
+	for dir in $(mounts_of_taps | sort -r); do
+		umount "$dir" || umount -l "$dir"
+	done
+	for pid in $(tapdisks); do
+		kill -KILL "$pid"
+	done
+	sweep_taps
+	control_sockets | xargs -r rm -f
+} 2>/dev/null
+
+log_expect() {
+	LOG_EXPECTED=${LOG_EXPECTED:+$LOG_EXPECTED|}$1
+}
+
+# log_mark: from here on the kernel log is ours.
+log_mark() {
+	LOG_MARK="blktap selftest $NAME $$ $SECONDS"
+	echo "<14>$LOG_MARK" >/dev/kmsg
+}
+
+# Kernel messages since the mark of level warning or worse, or worse by words.
+log_bad() {
+	dmesg -r | awk -v mark="$LOG_MARK" -v fatal="$LOG_FATAL" \
+		-v harmless="$LOG_HARMLESS" -v expected="$LOG_EXPECTED" '
+		index($0, mark) { seen = 1; next }
+		!seen || !match($0, /^<[0-9]+>/) { next }
+		{ n = substr($0, 2, RLENGTH - 2) + 0 }
+		n >= 8 { next }
+		$0 ~ fatal { print; next }
+		n > 4 || $0 ~ harmless || (expected != "" && $0 ~ expected) { next }
+		{ print }
+		END { if (!seen) print "the mark of the test has left the log" }'
+}
+
+leaks() {
+	local file=/sys/kernel/debug/kmemleak
+	[ -w $file ] || return 0
+	echo scan >$file
+	grep -q . $file || return 0
+	cat $file
+	echo clear >$file
+}
+
+log_result() {
+	local bad
+	bad=$(leaks; log_bad)
+	[ -z "$bad" ] || note "$bad"
+	same "the kernel log is clean" "" "${bad:+not clean}"
+}
+
+leftover_result() {
+	wait_for 5 nothing_left && pass "nothing is left behind" && return
+	note "$(leftovers)"
+	fail "nothing is left behind"
+}
+
+finish() {
+	finished=1
+	leftover_result
+	sweep
+	log_result
+	rm -rf "$WORK"
+	echo "1..$ktap_count"
+	[ $ktap_failed -eq 0 ] || exit 1
+	[ $ktap_skipped -lt $((ktap_count - 2)) ] || exit 4
+	exit 0
+}
+
+ended_early() {
+	[ -z "$finished" ] || return
+	fail "the test ran to its end"
+	finish
+}
+
+# setup PROGRAM...: what every test needs, and these programs.
+setup() {
+	local program
+	echo "KTAP version 1"
+	[ "$(id -u)" -eq 0 ] || skip_all "needs root"
+	for program in dmesg nl_tool "$@"; do
+		type -P "$program" >/dev/null || skip_all "needs $program"
+	done
+	[ -d /sys/module/blktap ] || modprobe -q blktap || skip_all "needs the module blktap"
+	[ -z "$(taps)$(tapdisks)" ] || {
+		finished=1
+		fail "no tap or tapdisk is there at the start: not touching it"
+		echo "1..1"
+		exit 1
+	}
+	mkdir -p "$WORK"
+	trap ended_early EXIT
+	trap 'exit 1' INT TERM HUP
+	log_mark
+}

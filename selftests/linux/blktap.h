@@ -1,0 +1,1 @@
+../../kernel/uapi/linux/blktap.h

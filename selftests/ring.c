@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+static int call(int fd, unsigned long nr, void *arg)
+{
+	int ret = ioctl(fd, nr, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static int open_name(const char *fmt, unsigned int minor, int flags)
+{
+	char path[64];
+	int len = snprintf(path, sizeof(path), "/dev/"), fd;
+
+	snprintf(path + len, sizeof(path) - len, fmt, minor);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int ring_open_node(unsigned int minor)
+{
+	return open_name(BLKTAP_DEV_DIR "/blktap%u", minor, O_RDWR);
+}
+
+int ring_open_disk(unsigned int minor, int flags)
+{
+	return open_name(BLKTAP_DEV_DIR "/tapdev%u", minor, flags);
+}
+
+int ring_attach(int fd, struct blktap_attach *at)
+{
+	memset(at, 0, sizeof(*at));
+	at->size = sizeof(*at);
+	return call(fd, BLKTAP_IOC_ATTACH, at);
+}
+
+int ring_queue_fd(int fd, unsigned int queue)
+{
+	struct blktap_queue_fd arg = { .size = sizeof(arg), .queue = queue };
+
+	return call(fd, BLKTAP_IOC_GET_QUEUE_FD, &arg);
+}
+
+static void *map(int fd, int prot, uint64_t area, uint64_t stride, uint64_t bytes,
+		 unsigned int queue)
+{
+	return mmap(NULL, bytes, prot, MAP_SHARED, fd, area + queue * stride);
+}
+
+void *ring_map_sq(int fd, const struct blktap_attach *at, unsigned int queue)
+{
+	return map(fd, PROT_READ, at->sq_area, at->sq_area_stride, at->sq_area_bytes, queue);
+}
+
+void *ring_map_cq(int fd, const struct blktap_attach *at, unsigned int queue)
+{
+	return map(fd, PROT_READ | PROT_WRITE, at->cq_area, at->cq_area_stride,
+		   at->cq_area_bytes, queue);
+}
+
+void *ring_map_buffer(int fd, const struct blktap_attach *at, unsigned int queue)
+{
+	return map(fd, PROT_READ | PROT_WRITE, at->buffer_area, at->buffer_area_stride,
+		   at->buffer_area_bytes, queue);
+}
+
+static int open_queue(struct ring *ring, unsigned int index)
+{
+	struct ring_queue *q = &ring->queues[index];
+	void *sq = ring_map_sq(ring->fd, &ring->at, index);
+	void *cq = ring_map_cq(ring->fd, &ring->at, index);
+	void *buffer = ring_map_buffer(ring->fd, &ring->at, index);
+
+	if (sq == MAP_FAILED || cq == MAP_FAILED || buffer == MAP_FAILED)
+		return -errno;
+	q->ring = ring;
+	q->sq = sq;
+	q->cq = cq;
+	q->buffer = buffer;
+	q->sq_head = q->cq->sq_head;
+	q->cq_tail = q->cq->cq_tail;
+	q->fd = ring_queue_fd(ring->fd, index);
+	return q->fd < 0 ? q->fd : 0;
+}
+
+int ring_open(struct ring *ring, unsigned int minor)
+{
+	unsigned int i;
+	int ret;
+
+	memset(ring, 0, sizeof(*ring));
+	ring->minor = minor;
+	ring->fd = ring_open_node(minor);
+	if (ring->fd < 0)
+		return ring->fd;
+	ret = ring_attach(ring->fd, &ring->at);
+	if (ret) {
+		close(ring->fd);
+		return ret;
+	}
+	ring->queues = calloc(ring->at.queues, sizeof(*ring->queues));
+	if (!ring->queues)
+		return -ENOMEM;
+	for (i = 0; i < ring->at.queues && !ret; i++)
+		ret = open_queue(ring, i);
+	return ret;
+}
+
+void ring_close(struct ring *ring)
+{
+	unsigned int i;
+
+	for (i = 0; i < ring->at.queues; i++) {
+		struct ring_queue *q = &ring->queues[i];
+
+		munmap((void *)q->sq, ring->at.sq_area_bytes);
+		munmap(q->cq, ring->at.cq_area_bytes);
+		munmap(q->buffer, ring->at.buffer_area_bytes);
+		close(q->fd);
+	}
+	free(ring->queues);
+	close(ring->fd);
+}
+
+void ring_start_init(struct blktap_start *start, uint64_t capacity)
+{
+	memset(start, 0, sizeof(*start));
+	start->size = sizeof(*start);
+	start->capacity = capacity;
+	start->logical_block_size = 512;
+}
+
+int ring_start(int fd, const struct blktap_start *start)
+{
+	return call(fd, BLKTAP_IOC_START, (void *)start);
+}
+
+int ring_stop(int fd)
+{
+	struct blktap_stop arg = { .size = sizeof(arg) };
+
+	return call(fd, BLKTAP_IOC_STOP, &arg);
+}
+
+int ring_resize(int fd, uint64_t capacity)
+{
+	struct blktap_resize arg = { .size = sizeof(arg), .capacity = capacity };
+
+	return call(fd, BLKTAP_IOC_RESIZE, &arg);
+}
+
+int ring_state(int fd, struct blktap_state *state)
+{
+	memset(state, 0, sizeof(*state));
+	state->size = sizeof(*state);
+	return call(fd, BLKTAP_IOC_GET_STATE, state);
+}
+
+static long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int ring_wait_state(int fd, uint32_t want, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLPRI };
+	long end = now_ms() + ms, left;
+	struct blktap_state state;
+	int ret;
+
+	for (;;) {
+		ret = ring_state(fd, &state);
+		if (ret)
+			return ret;
+		if (state.disk_state == want)
+			return 0;
+		if (state.error && state.disk_state == BLKTAP_DISK_STATE_NONE)
+			return state.error;
+		left = end - now_ms();
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (poll(&p, 1, left) < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+bool ring_next(struct ring_queue *q, struct ring_request *req)
+{
+	const struct blktap_attach *at = &q->ring->at;
+	const struct blktap_sqe *sqe;
+
+	while (q->sq_head != __atomic_load_n(&q->sq->sq_tail, __ATOMIC_ACQUIRE)) {
+		sqe = (void *)((const char *)q->sq + at->sqe_offset +
+			       (q->sq_head++ & (at->sq_entries - 1)) * at->sqe_stride);
+		if (sqe->type != BLKTAP_SQE_REQUEST)
+			continue;
+		req->tag = sqe->tag;
+		memcpy(&req->desc, (const char *)q->sq + at->desc_offset +
+		       req->tag * at->desc_stride, sizeof(req->desc));
+		req->data = q->buffer + req->desc.buffer;
+		return true;
+	}
+	return false;
+}
+
+struct blktap_cqe *ring_cqe(struct ring_queue *q)
+{
+	const struct blktap_attach *at = &q->ring->at;
+	struct blktap_cqe *cqe;
+
+	cqe = (void *)((char *)q->cq + at->cqe_offset +
+		       (q->cq_tail & (at->cq_entries - 1)) * at->cqe_stride);
+	memset(cqe, 0, sizeof(*cqe));
+	return cqe;
+}
+
+void ring_post(struct ring_queue *q)
+{
+	__atomic_store_n(&q->cq->cq_tail, ++q->cq_tail, __ATOMIC_RELEASE);
+}
+
+void ring_complete(struct ring_queue *q, const struct ring_request *req, int64_t result)
+{
+	struct blktap_cqe *cqe = ring_cqe(q);
+
+	cqe->tag = req->tag;
+	cqe->generation = req->desc.generation;
+	cqe->result = result;
+	ring_post(q);
+}
+
+/* True if nothing is there and the kernel will wake us for the next one. */
+bool ring_arm(struct ring_queue *q)
+{
+	__atomic_store_n(&q->cq->sq_head, q->sq_head, __ATOMIC_RELAXED);
+	__atomic_store_n(&q->cq->sq_event, q->sq_head, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return q->sq_head == __atomic_load_n(&q->sq->sq_tail, __ATOMIC_ACQUIRE);
+}
+
+int ring_enter(struct ring_queue *q, uint32_t flags, int64_t timeout_ns,
+	       struct blktap_enter *out)
+{
+	struct blktap_enter arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.timeout = timeout_ns,
+	};
+	int ret = call(q->fd, BLKTAP_IOC_ENTER, &arg);
+
+	if (out)
+		*out = arg;
+	return ret;
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Serves a RAM disk on an allocated tap, and misbehaves on request. Written
+ * against the UAPI header alone. Exit status: the errno of what failed.
+ */
+#include "ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+enum fault {
+	FAULT_NONE, FAULT_DELAY, FAULT_NEVER, FAULT_ERROR, FAULT_SHORT, FAULT_LONG,
+	FAULT_DOUBLE, FAULT_STALE, FAULT_TAG, FAULT_INDEX, FAULT_DIE,
+};
+
+static const char * const faults[] = {
+	[FAULT_NONE] = "none", [FAULT_DELAY] = "delay", [FAULT_NEVER] = "never",
+	[FAULT_ERROR] = "error", [FAULT_SHORT] = "short", [FAULT_LONG] = "long",
+	[FAULT_DOUBLE] = "double", [FAULT_STALE] = "stale", [FAULT_TAG] = "tag",
+	[FAULT_INDEX] = "index", [FAULT_DIE] = "die",
+};
+
+enum death { DEATH_NONE, DEATH_ATTACH, DEATH_SCAN };
+
+static struct {
+	unsigned int minor;
+	struct blktap_start start;
+	const char *ram;
+	enum fault fault;
+	long value;		/* of the fault: milliseconds or errno */
+	unsigned long after;	/* requests served before the fault strikes */
+	unsigned long times;	/* how often it strikes */
+	enum death death;
+	uint64_t resize;
+} opt = { .times = ULONG_MAX };
+
+static struct {
+	unsigned long op[BLKTAP_OP_WRITE_ZEROES + 1];
+	unsigned long fua, nounmap, wrong, most;
+} count;
+
+static char *disk;
+static bool stopping;
+
+static void fail(const char *what, int error)
+{
+	fprintf(stderr, "ring_server: %s: %s\n", what, strerror(-error));
+	exit(-error & 0xff);
+}
+
+static void die(void)
+{
+	puts("dying");
+	fflush(stdout);
+	kill(getpid(), SIGKILL);
+}
+
+static void delay(long ms)
+{
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+static bool in_range(const struct blktap_desc *d)
+{
+	return d->length <= opt.start.capacity &&
+	       d->offset <= opt.start.capacity - d->length &&
+	       d->offset % opt.start.logical_block_size == 0 &&
+	       d->length % opt.start.logical_block_size == 0;
+}
+
+static int64_t serve(const struct ring_request *req)
+{
+	const struct blktap_desc *d = &req->desc;
+
+	if (d->op > BLKTAP_OP_WRITE_ZEROES || !d->generation || !in_range(d)) {
+		count.wrong++;
+		return -EINVAL;
+	}
+	count.op[d->op]++;
+	count.fua += !!(d->flags & BLKTAP_REQ_FUA);
+	count.nounmap += !!(d->flags & BLKTAP_REQ_NOUNMAP);
+	if (d->length > count.most)
+		count.most = d->length;
+	switch (d->op) {
+	case BLKTAP_OP_READ:
+		memcpy(req->data, disk + d->offset, d->length);
+		break;
+	case BLKTAP_OP_WRITE:
+		memcpy(disk + d->offset, req->data, d->length);
+		break;
+	case BLKTAP_OP_DISCARD:
+	case BLKTAP_OP_WRITE_ZEROES:
+		memset(disk + d->offset, 0, d->length);
+		break;
+	}
+	return d->length;
+}
+
+static bool strikes(void)
+{
+	if (opt.fault == FAULT_NONE)
+		return false;
+	if (opt.after) {
+		opt.after--;
+		return false;
+	}
+	if (!opt.times)
+		return false;
+	opt.times--;
+	return true;
+}
+
+static void complete_bent(struct ring_queue *q, const struct ring_request *req,
+			  int64_t result)
+{
+	struct ring_request bent = *req;
+
+	switch (opt.fault) {
+	case FAULT_STALE:
+		bent.desc.generation--;
+		ring_complete(q, &bent, result);
+		break;
+	case FAULT_TAG:
+		bent.tag = q->ring->at.depth + 7;
+		ring_complete(q, &bent, result);
+		break;
+	case FAULT_INDEX:
+		q->cq_tail += q->ring->at.cq_entries + 1;
+		ring_post(q);
+		return;
+	default:
+		break;
+	}
+	ring_complete(q, req, result);
+	if (opt.fault == FAULT_DOUBLE && ring_enter(q, 0, 0, NULL) == 0)
+		ring_complete(q, req, result);
+}
+
+static void answer(struct ring_queue *q, const struct ring_request *req)
+{
+	int64_t result;
+
+	if (!strikes()) {
+		ring_complete(q, req, serve(req));
+		return;
+	}
+	if (opt.fault == FAULT_DIE)
+		die();
+	if (opt.fault == FAULT_DELAY)
+		delay(opt.value);
+	if (opt.fault == FAULT_NEVER) {
+		puts("keeping a request");
+		return;
+	}
+	result = opt.fault == FAULT_ERROR ? -opt.value : serve(req);
+	if (opt.fault == FAULT_SHORT)
+		result -= opt.start.logical_block_size;
+	if (opt.fault == FAULT_LONG)
+		result += opt.start.logical_block_size;
+	complete_bent(q, req, result);
+}
+
+/* Serves all that is there and arms the queue. */
+static void serve_queue(struct ring_queue *q)
+{
+	struct ring_request req;
+	int ret;
+
+	do {
+		while (ring_next(q, &req))
+			answer(q, &req);
+		ret = ring_enter(q, 0, 0, NULL);
+		if (ret)
+			fail("ENTER", ret);
+	} while (!ring_arm(q));
+}
+
+static void *new_disk(void)
+{
+	int flags = MAP_SHARED | MAP_ANONYMOUS, fd = -1;
+	void *map;
+
+	if (opt.ram) {
+		fd = open(opt.ram, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0 || ftruncate(fd, opt.start.capacity))
+			fail(opt.ram, -errno);
+		flags = MAP_SHARED;
+	}
+	map = mmap(NULL, opt.resize > opt.start.capacity ? opt.resize : opt.start.capacity,
+		   PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (map == MAP_FAILED)
+		fail("memory of the disk", -errno);
+	return map;
+}
+
+static void print_counts(void)
+{
+	printf("counts read=%lu write=%lu flush=%lu discard=%lu zeroes=%lu fua=%lu nounmap=%lu wrong=%lu most=%lu\n",
+	       count.op[BLKTAP_OP_READ], count.op[BLKTAP_OP_WRITE],
+	       count.op[BLKTAP_OP_FLUSH], count.op[BLKTAP_OP_DISCARD],
+	       count.op[BLKTAP_OP_WRITE_ZEROES], count.fua, count.nounmap, count.wrong,
+	       count.most);
+}
+
+static int finish(struct ring *ring)
+{
+	struct blktap_state state;
+	int ret = ring_state(ring->fd, &state);
+
+	if (!ret)
+		printf("rejected=%llu\n", (unsigned long long)state.rejected);
+	print_counts();
+	ring_close(ring);
+	return count.wrong ? EPROTO : 0;
+}
+
+static void on_state(struct ring *ring)
+{
+	static uint32_t last = BLKTAP_DISK_STATE_NONE;
+	struct blktap_state state;
+	int ret = ring_state(ring->fd, &state);
+
+	if (ret)
+		fail("GET_STATE", ret);
+	if (state.error)
+		fail("adding the disk", state.error);
+	if (state.disk_state != last && state.disk_state == BLKTAP_DISK_STATE_LIVE)
+		puts("live");
+	if (stopping && state.disk_state == BLKTAP_DISK_STATE_NONE) {
+		puts("removed");
+		exit(finish(ring));
+	}
+	last = state.disk_state;
+}
+
+/* SIGTERM stops the disk if it is not open, SIGUSR1 resizes, SIGUSR2 counts. */
+static void on_signal(struct ring *ring, int sfd)
+{
+	struct signalfd_siginfo info;
+	int ret;
+
+	if (read(sfd, &info, sizeof(info)) != sizeof(info))
+		fail("signalfd", -errno);
+	switch (info.ssi_signo) {
+	case SIGUSR1:
+		ret = ring_resize(ring->fd, opt.resize);
+		if (!ret)
+			opt.start.capacity = opt.resize;
+		printf("resize: %d\n", ret);
+		break;
+	case SIGUSR2:
+		print_counts();
+		break;
+	default:
+		ret = ring_stop(ring->fd);
+		printf("stop: %d\n", ret);
+		stopping = stopping || !ret;
+		on_state(ring);
+	}
+}
+
+static int signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static void loop(struct ring *ring, int sfd)
+{
+	unsigned int n = ring->at.queues, i;
+	struct pollfd p[n + 2];
+
+	for (i = 0; i < n; i++)
+		p[i] = (struct pollfd){ .fd = ring->queues[i].fd, .events = POLLIN };
+	p[n] = (struct pollfd){ .fd = ring->fd, .events = POLLPRI };
+	p[n + 1] = (struct pollfd){ .fd = sfd, .events = POLLIN };
+	for (i = 0; i < n; i++)
+		serve_queue(&ring->queues[i]);
+	on_state(ring);
+	for (;;) {
+		if (poll(p, n + 2, -1) < 0)
+			fail("poll", -errno);
+		for (i = 0; i < n; i++)
+			if (p[i].revents)
+				serve_queue(&ring->queues[i]);
+		if (p[n].revents & (POLLERR | POLLHUP))
+			fail("session", -ENODEV);
+		if (p[n].revents)
+			on_state(ring);
+		if (p[n + 1].revents)
+			on_signal(ring, sfd);
+	}
+}
+
+static uint64_t bytes(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 0);
+
+	switch (*end) {
+	case 'G':
+		n <<= 10;
+		/* fall through */
+	case 'M':
+		n <<= 10;
+		/* fall through */
+	case 'K':
+		n <<= 10;
+	}
+	return n;
+}
+
+/* KIND or KIND=VALUE */
+static void set_fault(const char *text)
+{
+	size_t len = strcspn(text, "="), i;
+
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (strlen(faults[i]) == len && !strncmp(faults[i], text, len))
+			opt.fault = i;
+	if (opt.fault == FAULT_NONE)
+		fail(text, -EINVAL);
+	if (text[len])
+		opt.value = strtol(text + len + 1, NULL, 0);
+}
+
+static void set_death(const char *when)
+{
+	if (!strcmp(when, "attach"))
+		opt.death = DEATH_ATTACH;
+	else if (!strcmp(when, "scan"))
+		opt.death = DEATH_SCAN;
+	else
+		fail(when, -EINVAL);
+}
+
+static const struct option longs[] = {
+	{ "size", 1, 0, 's' }, { "lbs", 1, 0, 'l' }, { "pbs", 1, 0, 'p' },
+	{ "ro", 0, 0, 'r' }, { "write-cache", 0, 0, 'w' }, { "fua", 0, 0, 'f' },
+	{ "rotational", 0, 0, 'o' }, { "no-scan", 0, 0, 'n' }, { "discard", 1, 0, 'd' },
+	{ "discard-granularity", 1, 0, 'g' }, { "zeroes", 1, 0, 'z' },
+	{ "io-min", 1, 0, 'i' }, { "io-opt", 1, 0, 'I' }, { "ram", 1, 0, 'R' },
+	{ "fault", 1, 0, 'F' }, { "after", 1, 0, 'A' }, { "times", 1, 0, 'T' },
+	{ "die", 1, 0, 'D' }, { "resize", 1, 0, 'S' }, { 0, 0, 0, 0 },
+};
+
+static void set_option(int c)
+{
+	switch (c) {
+	case 's': opt.start.capacity = bytes(optarg); break;
+	case 'l': opt.start.logical_block_size = bytes(optarg); break;
+	case 'p': opt.start.physical_block_size = bytes(optarg); break;
+	case 'r': opt.start.flags |= BLKTAP_DISK_READ_ONLY; break;
+	case 'w': opt.start.flags |= BLKTAP_DISK_WRITE_CACHE; break;
+	case 'f': opt.start.flags |= BLKTAP_DISK_FUA; break;
+	case 'o': opt.start.flags |= BLKTAP_DISK_ROTATIONAL; break;
+	case 'n': opt.start.flags |= BLKTAP_DISK_NO_SCAN; break;
+	case 'd': opt.start.max_discard = bytes(optarg); break;
+	case 'g': opt.start.discard_granularity = bytes(optarg); break;
+	case 'z': opt.start.max_write_zeroes = bytes(optarg); break;
+	case 'i': opt.start.io_min = bytes(optarg); break;
+	case 'I': opt.start.io_opt = bytes(optarg); break;
+	case 'R': opt.ram = optarg; break;
+	case 'F': set_fault(optarg); break;
+	case 'A': opt.after = strtoul(optarg, NULL, 0); break;
+	case 'T': opt.times = strtoul(optarg, NULL, 0); break;
+	case 'D': set_death(optarg); break;
+	case 'S': opt.resize = bytes(optarg); break;
+	default: exit(EINVAL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct ring ring;
+	int c, ret, sfd;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ring_start_init(&opt.start, 8 << 20);
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
+		set_option(c);
+	if (optind + 1 != argc)
+		fail("usage: ring_server [OPTION]... MINOR", -EINVAL);
+	opt.minor = strtoul(argv[optind], NULL, 0);
+	disk = new_disk();
+	sfd = signals();
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	ret = ring_open(&ring, opt.minor);
+	if (ret)
+		fail("ATTACH", ret);
+	printf("attached queues=%u depth=%u max_io=%u epoch=%llu\n", ring.at.queues,
+	       ring.at.depth, ring.at.max_io, (unsigned long long)ring.at.epoch);
+	if (opt.death == DEATH_ATTACH)
+		die();
+	ret = ring_start(ring.fd, &opt.start);
+	if (ret)
+		fail("START", ret);
+	if (opt.death == DEATH_SCAN) {
+		opt.fault = FAULT_DIE;
+		opt.after = 0;
+	}
+	loop(&ring, sfd);
+	return 0;
+}

@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs the tests of this directory, or those named, one after the other: nested
+# KTAP and a line of totals that counts the results within the tests. Exit
+# status 0 if none failed.
+#
+# usage: run.sh [-t SECONDS] [TEST...]      (a TEST may leave out "test_" and ".sh")
+
+set -u -o pipefail
+here=$(dirname "$(readlink -f "$0")")
+limit=$(sed -n 's/^timeout=//p' "$here/settings")
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+
+passed=0 failed=0 skipped=0 errors=0 number=0
+
+find_tests() {
+	local name
+	for name; do
+		name=${name##*/}
+		name=${name#test_}
+		name=${name%.sh}
+		compgen -G "$here/test_$name*.sh" || echo "$here/test_$name.sh"
+	done
+}
+
+# count FILE: adds a test's results to the totals.
+count() {
+	local p f s
+	f=$(grep -c '^not ok [0-9]' "$1")
+	s=$(grep -Ec '^ok [0-9].*# SKIP|^1\.\.0 # SKIP' "$1")
+	p=$(grep '^ok [0-9]' "$1" | grep -vc '# SKIP')
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	results=$((p + f + s))
+}
+
+# What a test that was stopped or died has left goes away.
+sweep_after() {
+	bash -c '. "$1"; nothing_left || { leftovers; sweep; }' sweep "$here/common.sh" |
+		sed 's/^/    # left behind: /'
+}
+
+planned() {
+	sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$out"
+}
+
+run_one() {
+	local test=$1 name status results start=$SECONDS line ok='ok' note=''
+	name=$(basename "$test")
+	number=$((number + 1))
+	echo "# selftests: blktap: $name"
+	timeout -k 30 "$limit" "$test" >"$out" 2>&1 </dev/null
+	status=$?
+	sed 's/^/    /' "$out"
+	count "$out"
+	case $status in
+	0) ;;
+	4) note=' # SKIP' ;;
+	124 | 137) ok='not ok' note=" # TIMEOUT $limit seconds" errors=$((errors + 1)) ;;
+	1) ok='not ok' ;;
+	*) ok='not ok' note=" # exit=$status" errors=$((errors + 1)) ;;
+	esac
+	if [ "$ok" = ok ] && { [ "$results" -eq 0 ] || { [ $status -eq 0 ] && [ "$(planned)" != "$results" ]; }; }; then
+		ok='not ok' note=' # results do not match the plan' errors=$((errors + 1))
+	fi
+	line=$(sweep_after)
+	if [ -n "$line" ]; then
+		echo "$line"
+		[ "$ok" != ok ] || { ok="not ok" note=" # something is left behind" errors=$((errors + 1)); }
+	fi
+	if [ $status -eq 1 ] && ! grep -q '^not ok' "$out"; then
+		errors=$((errors + 1))
+	fi
+	echo "# $name: $((SECONDS - start)) s"
+	echo "$ok $number selftests: blktap: $name$note"
+}
+
+while getopts t: option; do
+	case $option in
+	t) limit=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+if [ $# -gt 0 ]; then
+	mapfile -t tests < <(find_tests "$@")
+else
+	tests=("$here"/test_*.sh)
+fi
+
+# Leaks of the boot are not ours.
+[ ! -w /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak
+
+echo "KTAP version 1"
+echo "1..${#tests[@]}"
+for test in "${tests[@]}"; do
+	run_one "$test"
+done
+echo "# elapsed: $SECONDS s"
+echo "# totals: pass:$passed fail:$failed xfail:0 xpass:0 skip:$skipped error:$errors"
+[ $((failed + errors)) -eq 0 ] && [ $((passed + skipped)) -gt 0 ]

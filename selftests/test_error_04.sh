@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Sockets of dead tapdisks, and tapdisks that cannot start.
+. "$(dirname "$(readlink -f "$0")")/common.sh"
+setup tap-ctl
+
+pid=$(tap-ctl spawn) || die "spawn"
+kill -KILL "$pid"
+check "the killed tapdisk is gone" wait_for 10 no_tapdisk
+check "its socket is still there" test -S "$CONTROL/ctl$pid"
+must tap-ctl allocate
+refused "attach to a dead tapdisk" 2 "$pid" tap-ctl attach -p "$pid" -m 0
+same "list is not confused" "minor=0" "$(tap-ctl list)"
+same "list -p of it" "" "$(tap-ctl list -p "$pid")"
+check "another tapdisk starts" tap-ctl spawn
+new=$(tapdisks)
+check "and is used" tap-ctl attach -p "$new" -m 0
+check "detach" tap-ctl detach -p "$new" -m 0
+rm -f "$CONTROL/ctl$pid"
+
+refused "spawn: no such program" 1 '.' env TAPDISK="$WORK/none" tap-ctl spawn
+printf '#!/bin/sh\necho "I will not start" >&2\nexit 3\n' >"$WORK/refusing"
+chmod +x "$WORK/refusing"
+TAPDISK=$WORK/refusing tap-ctl spawn >"$WORK/stdout" 2>"$WORK/stderr"
+same "spawn: a program that fails at once: status 1" 1 $?
+check "with its own reason" grep -q "I will not start" "$WORK/stderr"
+same "and no pid" "" "$(cat "$WORK/stdout")"
+image disk.img 1M
+refused "create without a tapdisk" 1 '.' env TAPDISK="$WORK/none" tap-ctl create -a "aio:$IMAGE"
+same "leaves nothing" "minor=0" "$(tap-ctl list)"
+check "free" tap-ctl free -m 0
+
+finish

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "test.h"
+
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "fake-tapdisk.h"
+
+#define PID	4168
+#define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* One call to a tapdisk that says @answer. */
+static int call_fake(struct fake *fake, int timeout_ms, json_t **result, struct blktap_error *err)
+{
+	int ret;
+
+	fake->pid = PID;
+	fake_start(fake);
+	ret = blktap_ctl_call(PID, "version", NULL, timeout_ms, result, err);
+	fake_stop(fake);
+	assert_int_equal(err->code, ret);
+	return ret;
+}
+
+static int answer_gives(const char *answer, struct blktap_error *err)
+{
+	struct fake fake = { .answer = answer };
+
+	memset(err, 0, sizeof(*err));
+	return call_fake(&fake, 5000, NULL, err);
+}
+
+static void test_no_such_tapdisk(void **state)
+{
+	struct blktap_error err;
+
+	(void)state;
+	assert_int_equal(blktap_ctl_call(PID, "version", NULL, 1000, NULL, &err), -ENOENT);
+	assert_string_equal(err.text, "no such tapdisk: 4168");
+}
+
+static void test_no_directory(void **state)
+{
+	struct blktap_error err;
+
+	(void)state;
+	setenv("BLKTAP_CONTROL_DIR", "/nonexistent/blktap", 1);
+	assert_int_equal(blktap_ctl_call(PID, "version", NULL, 1000, NULL, &err), -ENOENT);
+}
+
+static void test_long_directory(void **state)
+{
+	char name[200] = "/";
+	struct blktap_error err;
+
+	(void)state;
+	memset(name + 1, 'x', sizeof(name) - 2);
+	setenv("BLKTAP_CONTROL_DIR", name, 1);
+	assert_int_equal(blktap_ctl_call(PID, "version", NULL, 1000, NULL, &err), -ENAMETOOLONG);
+}
+
+static void test_stale_socket(void **state)
+{
+	struct blktap_error err;
+
+	(void)state;
+	close(fake_listen(PID, 1));
+	assert_int_equal(blktap_ctl_call(PID, "version", NULL, 1000, NULL, &err), -ECONNREFUSED);
+	assert_string_equal(err.text, "tapdisk 4168 is gone: its control socket is stale");
+}
+
+static void test_answer(void **state)
+{
+	struct fake fake = { .answer = ANSWER("{\"protocol\":1}") };
+	struct blktap_error err = { 0 };
+	json_t *result = NULL;
+
+	(void)state;
+	assert_int_equal(call_fake(&fake, 5000, &result, &err), 0);
+	assert_int_equal(json_integer_value(json_object_get(result, "protocol")), 1);
+	json_decref(result);
+}
+
+static void test_request_sent(void **state)
+{
+	struct fake fake = { .pid = PID, .answer = ANSWER("{}") };
+	struct blktap_open_params params = {
+		.image = "aio:/a b", .read_only = true, .no_direct = true, .timeout_ms = 1500,
+	};
+
+	(void)state;
+	fake_start(&fake);
+	assert_int_equal(blktap_ctl_attach(PID, 7, NULL), 0);
+	assert_string_equal(fake.request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"attach\","
+			    "\"params\":{\"minor\":7}}\n");
+	assert_int_equal(blktap_ctl_open(PID, 7, &params, NULL), 0);
+	assert_string_equal(fake.request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"open\","
+			    "\"params\":{\"minor\":7,\"image\":\"aio:/a b\",\"read_only\":true,"
+			    "\"no_direct\":true,\"timeout_ms\":1500}}\n");
+	assert_int_equal(blktap_ctl_close(PID, 7, 120000, NULL), 0);
+	assert_string_equal(fake.request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"close\","
+			    "\"params\":{\"minor\":7,\"timeout_ms\":120000}}\n");
+	assert_int_equal(blktap_ctl_detach(PID, 7, NULL), 0);
+	assert_string_equal(fake.request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"detach\","
+			    "\"params\":{\"minor\":7}}\n");
+	fake_stop(&fake);
+}
+
+static void test_image_not_utf8(void **state)
+{
+	struct blktap_open_params params = { .image = "aio:/\xff" };
+	struct blktap_error err;
+
+	(void)state;
+	assert_int_equal(blktap_ctl_open(PID, 0, &params, &err), -EINVAL);
+}
+
+static void test_byte_by_byte(void **state)
+{
+	struct fake fake = { .answer = ANSWER("{\"a\":\"b\"}"), .chunk = 1 };
+	struct blktap_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(call_fake(&fake, 5000, NULL, &err), 0);
+}
+
+static void test_silent(void **state)
+{
+	struct fake fake = { .answer = NULL };
+	struct blktap_error err = { 0 };
+	int64_t before = now_ms();
+
+	(void)state;
+	assert_int_equal(call_fake(&fake, 200, NULL, &err), -ETIMEDOUT);
+	assert_in_range(now_ms() - before, 190, 5000);
+	assert_string_equal(err.text, "tapdisk 4168 does not answer");
+}
+
+/* The deadline is one for the call, not one for each wait. */
+static void test_full_queue(void **state)
+{
+	struct blktap_error err;
+	int listener, fds[2], ret;
+	size_t i;
+
+	(void)state;
+	listener = fake_listen(PID, 0);
+	for (i = 0; i < 2; i++) {
+		struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+		blktap_control_path(address.sun_path, sizeof(address.sun_path), PID);
+		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		ret = connect(fds[i], (struct sockaddr *)&address, sizeof(address));
+		assert_int_equal(ret ? errno : 0, i ? EAGAIN : 0);
+	}
+	ret = blktap_ctl_call(PID, "version", NULL, 100, NULL, &err);
+	assert_int_equal(ret, -ETIMEDOUT);
+	for (i = 0; i < 2; i++)
+		close(fds[i]);
+	close(listener);
+}
+
+static void test_cancelled(void **state)
+{
+	struct fake fake = { .answer = NULL };
+	struct blktap_error err = { 0 };
+	int fd = eventfd(1, EFD_CLOEXEC);
+
+	(void)state;
+	blktap_cancel_on(fd);
+	assert_int_equal(call_fake(&fake, -1, NULL, &err), -EINTR);
+	blktap_cancel_on(-1);
+	close(fd);
+}
+
+static void test_garbage(void **state)
+{
+	static const char *const answers[] = {
+		"\n", "hello\n", "42\n", "[]\n", "{}\n", "null\n", "\xff\xfe\n", "{\"a\":1,\"a\":2}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1}\n",
+		"{\"jsonrpc\":\"1.0\",\"id\":1,\"result\":{}}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}\n",
+		"{\"jsonrpc\":\"2.0\",\"result\":{}}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"error\":{\"code\":-1}}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{}}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":7}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":12}}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000}}\n",
+	};
+	struct blktap_error err;
+	char path[PATH_MAX];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+		assert_int_equal(answer_gives(answers[i], &err), -EPROTO);
+		blktap_control_path(path, sizeof(path), PID);
+		unlink(path);
+	}
+}
+
+static void test_half_an_answer(void **state)
+{
+	struct blktap_error err;
+
+	(void)state;
+	assert_int_equal(answer_gives("{\"jsonrpc\":\"2.0\",\"id\":1,\"resu", &err), -EPROTO);
+	assert_string_equal(err.text, "tapdisk 4168: it hung up in the middle of its answer");
+}
+
+static void test_no_answer(void **state)
+{
+	struct fake fake = { .answer = "" };
+	struct blktap_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(call_fake(&fake, 5000, NULL, &err), -EPROTO);
+	assert_string_equal(err.text, "tapdisk 4168: it hung up without an answer");
+}
+
+static void test_refusal(void **state)
+{
+	struct blktap_error err;
+
+	(void)state;
+	assert_int_equal(answer_gives("{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-16,\"message\":"
+				      "\"tapdev0 is still open\",\"data\":{\"errno\":16}}}\n", &err),
+			 -EBUSY);
+	assert_string_equal(err.text, "tapdev0 is still open");
+}
+
+static void test_protocol_refusal(void **state)
+{
+	struct blktap_error err;
+
+	(void)state;
+	assert_int_equal(answer_gives("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32601,"
+				      "\"message\":\"no such method: x\",\"data\":{\"errno\":95}}}\n",
+				      &err), -EOPNOTSUPP);
+	assert_string_equal(err.text, "no such method: x");
+}
+
+/* @padding bytes in a string of the result. */
+static char *long_answer(size_t padding)
+{
+	char *text = malloc(padding + 100);
+	int used = sprintf(text, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"");
+
+	memset(text + used, 'x', padding);
+	strcpy(text + used + padding, "\"}\n");
+	return text;
+}
+
+static void test_long_answers(void **state)
+{
+	struct fake fake = { .chunk = 10000 };
+	struct blktap_error err = { 0 };
+	json_t *result = NULL;
+	size_t frame;
+	char path[PATH_MAX];
+	char *answer;
+
+	(void)state;
+	answer = long_answer(0);
+	frame = strlen(answer);
+	free(answer);
+
+	answer = long_answer(BLKTAP_RPC_MAX_LINE - frame);
+	fake.answer = answer;
+	assert_int_equal(call_fake(&fake, 20000, &result, &err), 0);
+	assert_int_equal(json_string_length(result), BLKTAP_RPC_MAX_LINE - frame);
+	json_decref(result);
+	free(answer);
+
+	blktap_control_path(path, sizeof(path), PID);
+	unlink(path);
+	answer = long_answer(BLKTAP_RPC_MAX_LINE - frame + 1);
+	fake.answer = answer;
+	fake.length = 0;
+	assert_int_equal(call_fake(&fake, 20000, NULL, &err), -EPROTO);
+	free(answer);
+}
+
+/* It answers and hangs up while we are still talking: no SIGPIPE, and it is heard. */
+static void test_interrupted_request(void **state)
+{
+	struct fake fake = {
+		.pid = PID,
+		.deaf = true,
+		.answer = "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,\"message\":"
+			  "\"too long\",\"data\":{\"errno\":22}}}\n",
+	};
+	char *text = malloc(900001);
+	struct blktap_error err;
+	int ret;
+
+	(void)state;
+	signal(SIGPIPE, SIG_DFL);
+	memset(text, 'x', 900000);
+	text[900000] = '\0';
+	fake_start(&fake);
+	ret = blktap_ctl_call(PID, "x", json_pack("{s:s}", "a", text), 5000, NULL, &err);
+	fake_stop(&fake);
+	/* A reset may overtake the answer. */
+	assert_true(ret == -EINVAL || ret == -EPROTO);
+	free(text);
+}
+
+static void test_request_too_long(void **state)
+{
+	char *text = malloc(BLKTAP_RPC_MAX_LINE + 1);
+	struct blktap_error err;
+
+	(void)state;
+	memset(text, 'x', BLKTAP_RPC_MAX_LINE);
+	text[BLKTAP_RPC_MAX_LINE] = '\0';
+	assert_int_equal(blktap_ctl_call(PID, "x", json_pack("{s:s}", "a", text), 5000, NULL, &err),
+			 -EMSGSIZE);
+	free(text);
+}
+
+static void test_list(void **state)
+{
+	struct fake fake = {
+		.pid = PID,
+		.answer = ANSWER("{\"vbds\":[{\"minor\":10,\"state\":42,\"new\":{}},"
+				 "{\"minor\":2,\"state\":0,\"image\":"
+				 "{\"type\":\"aio\",\"path\":\"/a:b\"}}]}"),
+	};
+	struct blktap_vbd_info *vbds;
+	size_t count;
+
+	(void)state;
+	fake_start(&fake);
+	assert_int_equal(blktap_ctl_list(PID, &vbds, &count, 5000, NULL), 0);
+	fake_stop(&fake);
+	assert_int_equal(count, 2);
+	assert_int_equal(vbds[0].minor, 2);
+	assert_string_equal(vbds[0].type, "aio");
+	assert_string_equal(vbds[0].path, "/a:b");
+	assert_int_equal(vbds[1].minor, 10);
+	assert_int_equal(vbds[1].state, 0x2a);
+	assert_null(vbds[1].type);
+	blktap_vbd_info_free(vbds, count);
+}
+
+static void test_bad_lists(void **state)
+{
+	static const char *const answers[] = {
+		ANSWER("[]"), ANSWER("{}"), ANSWER("{\"vbds\":7}"), ANSWER("{\"vbds\":[7]}"),
+		ANSWER("{\"vbds\":[{\"minor\":-1,\"state\":0}]}"),
+		ANSWER("{\"vbds\":[{\"minor\":1,\"state\":-1}]}"),
+		ANSWER("{\"vbds\":[{\"minor\":99999999999,\"state\":0}]}"),
+		ANSWER("{\"vbds\":[{\"minor\":1}]}"),
+		ANSWER("{\"vbds\":[{\"minor\":1,\"state\":0,\"image\":{\"type\":\"aio\"}}]}"),
+		ANSWER("{\"vbds\":[{\"minor\":1,\"state\":0,\"image\":\"aio\"}]}"),
+	};
+	struct blktap_vbd_info *vbds;
+	struct blktap_error err;
+	char path[PATH_MAX];
+	size_t count, i;
+
+	(void)state;
+	blktap_control_path(path, sizeof(path), PID);
+	for (i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+		struct fake fake = { .pid = PID, .answer = answers[i] };
+
+		fake_start(&fake);
+		assert_int_equal(blktap_ctl_list(PID, &vbds, &count, 5000, &err), -EPROTO);
+		fake_stop(&fake);
+		unlink(path);
+	}
+}
+
+#define TEST(test)	cmocka_unit_test_setup_teardown(test, make_control_dir, remove_control_dir)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_no_such_tapdisk),
+		TEST(test_no_directory),
+		TEST(test_long_directory),
+		TEST(test_stale_socket),
+		TEST(test_answer),
+		TEST(test_request_sent),
+		TEST(test_image_not_utf8),
+		TEST(test_byte_by_byte),
+		TEST(test_silent),
+		TEST(test_full_queue),
+		TEST(test_cancelled),
+		TEST(test_garbage),
+		TEST(test_half_an_answer),
+		TEST(test_no_answer),
+		TEST(test_refusal),
+		TEST(test_protocol_refusal),
+		TEST(test_long_answers),
+		TEST(test_interrupted_request),
+		TEST(test_request_too_long),
+		TEST(test_list),
+		TEST(test_bad_lists),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

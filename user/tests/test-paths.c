@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libblktap.h"
+
+static void test_default_directory(void **state)
+{
+	(void)state;
+	unsetenv("BLKTAP_CONTROL_DIR");
+	assert_string_equal(blktap_control_dir(), "/run/blktap-control");
+	setenv("BLKTAP_CONTROL_DIR", "", 1);
+	assert_string_equal(blktap_control_dir(), "/run/blktap-control");
+}
+
+static void test_environment(void **state)
+{
+	char path[64];
+
+	(void)state;
+	setenv("BLKTAP_CONTROL_DIR", "/x", 1);
+	assert_int_equal(blktap_control_path(path, sizeof(path), 4168), 0);
+	assert_string_equal(path, "/x/ctl4168");
+}
+
+static void test_length(void **state)
+{
+	char path[10];
+
+	(void)state;
+	setenv("BLKTAP_CONTROL_DIR", "/x", 1);
+	assert_int_equal(blktap_control_path(path, 9, 41), 0);
+	assert_int_equal(blktap_control_path(path, 8, 41), -ENAMETOOLONG);
+}
+
+static void test_disk(void **state)
+{
+	char path[64];
+
+	(void)state;
+	assert_int_equal(blktap_disk_path(path, sizeof(path), 65535), 0);
+	assert_string_equal(path, "/dev/xen/blktap-2/tapdev65535");
+	assert_int_equal(blktap_disk_path(path, 29, 65535), -ENAMETOOLONG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_default_directory),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_disk),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
