@@ -51,8 +51,8 @@ static void lock_memory(void)
 
 static void never_kill(void)
 {
-	static const char value[] = "-1000";
 	CLEANUP_CLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	static const char value[] = "-1000";
 
 	if (fd < 0 || write(fd, value, sizeof(value) - 1) < 0)
 		refused("oom_score_adj cannot be lowered");
