@@ -38,9 +38,11 @@ static int run(const struct options *options, struct blktap_error *err)
 }
 
 static const struct option_spec options[] = {
-	{ 'm', "minor", "MINOR", "this one, not the lowest that is free", take_minor, false },
-	OPTIONS_TAP,
-	{ 'd', "device", "NAME", "choose the device's name", NULL, false },
+	OPTION_NEW_MINOR,
+	OPTION_QUEUES,
+	OPTION_DEPTH,
+	OPTION_MAX_IO,
+	OPTION_DEVICE,
 	OPTION_END,
 };
 

@@ -153,10 +153,21 @@ static int run(const struct options *options, struct blktap_error *err)
 }
 
 static const struct option_spec options[] = {
-	OPTIONS_OPEN,
-	{ 'm', "minor", "MINOR", "this one, not the lowest that is free", take_minor, false },
-	OPTIONS_TAP,
-	{ 'd', "device", "NAME", "choose the device's name", NULL, false },
+	OPTION_IMAGE,
+	OPTION_READ_ONLY,
+	OPTION_NO_DIRECT,
+	OPTION_READ_CACHE,
+	OPTION_PARENT,
+	OPTION_SECONDARY,
+	OPTION_STANDBY,
+	OPTION_REQUEST_TIMEOUT,
+	OPTION_LOG,
+	OPTION_ENCRYPTED,
+	OPTION_NEW_MINOR,
+	OPTION_QUEUES,
+	OPTION_DEPTH,
+	OPTION_MAX_IO,
+	OPTION_DEVICE,
 	OPTION_END,
 };
 

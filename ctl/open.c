@@ -15,7 +15,16 @@ static int run(const struct options *options, struct blktap_error *err)
 static const struct option_spec options[] = {
 	OPTION_PID,
 	OPTION_MINOR,
-	OPTIONS_OPEN,
+	OPTION_IMAGE,
+	OPTION_READ_ONLY,
+	OPTION_NO_DIRECT,
+	OPTION_READ_CACHE,
+	OPTION_PARENT,
+	OPTION_SECONDARY,
+	OPTION_STANDBY,
+	OPTION_REQUEST_TIMEOUT,
+	OPTION_LOG,
+	OPTION_ENCRYPTED,
 	OPTION_END,
 };
 

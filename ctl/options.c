@@ -34,11 +34,11 @@ static int parse_number(const struct option_spec *spec, const char *argument, co
 	char *stop;
 
 	errno = 0;
-	/* strtoull() would take blanks and signs. */
-	if (!isdigit((unsigned char)*argument) ||
-	    (*number = strtoull(argument, &stop, 10), errno))
-		return blktap_error_set(err, -EINVAL, "%s %s: not a number", spell(spec), argument);
+	*number = strtoull(argument, &stop, 10);
 	*end = stop;
+	/* strtoull() takes blanks and signs. */
+	if (errno || !isdigit((unsigned char)*argument))
+		return blktap_error_set(err, -EINVAL, "%s %s: not a number", spell(spec), argument);
 	return 0;
 }
 

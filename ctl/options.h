@@ -61,30 +61,46 @@ int take_depth(struct options *options, const struct option_spec *spec, const ch
 int take_max_io(struct options *options, const struct option_spec *spec, const char *argument,
 		struct blktap_error *err);
 
+/* Options that several commands have. */
 #define OPTION_PID							\
 	{ 'p', "pid", "PID", "the tapdisk", take_pid, true }
 #define OPTION_MINOR							\
 	{ 'm', "minor", "MINOR", "the tap", take_minor, true }
+#define OPTION_NEW_MINOR						\
+	{ 'm', "minor", "MINOR", "this one, not the lowest that is free", take_minor, false }
 #define OPTION_CLOSE_TIMEOUT						\
 	{ 't', "timeout", "SECONDS", "wait until nobody has the disk open (2)", take_timeout, false }
 
-/* The shape of a tap. */
-#define OPTIONS_TAP							\
-	{ 256, "queues", "COUNT", "hardware queues", take_queues, false },	\
-	{ 257, "depth", "COUNT", "requests per queue", take_depth, false },	\
+/* The shape of a new tap. */
+#define OPTION_QUEUES							\
+	{ 256, "queues", "COUNT", "hardware queues", take_queues, false }
+#define OPTION_DEPTH							\
+	{ 257, "depth", "COUNT", "requests per queue", take_depth, false }
+#define OPTION_MAX_IO							\
 	{ 258, "max-io", "BYTES", "longest request, K and M for units", take_max_io, false }
+#define OPTION_DEVICE							\
+	{ 'd', "device", "NAME", "choose the device's name", NULL, false }
 
 /* What to open, and how. */
-#define OPTIONS_OPEN							\
-	{ 'a', "args", "TYPE:PATH", "the image", take_image, true },	\
-	{ 'R', "read-only", NULL, "a read-only disk", take_read_only, false },	\
-	{ 'D', "no-direct", NULL, "the page cache may be used", take_no_direct, false },	\
-	{ 'r', "read-cache", NULL, "share reads of a parent", NULL, false },	\
-	{ 'e', "existing-parent", "MINOR", "use a parent that is open", NULL, false },	\
-	{ '2', "secondary", "TYPE:PATH", "write to a second image, too", NULL, false },	\
-	{ 's', "standby", NULL, "the second image waits", NULL, false },	\
-	{ 't', "request-timeout", "SECONDS", "limit of a request", NULL, false },	\
-	{ 'C', "log", "PATH", "track changed blocks", NULL, false },	\
+#define OPTION_IMAGE							\
+	{ 'a', "args", "TYPE:PATH", "the image", take_image, true }
+#define OPTION_READ_ONLY						\
+	{ 'R', "read-only", NULL, "a read-only disk", take_read_only, false }
+#define OPTION_NO_DIRECT						\
+	{ 'D', "no-direct", NULL, "the page cache may be used", take_no_direct, false }
+#define OPTION_READ_CACHE						\
+	{ 'r', "read-cache", NULL, "share reads of a parent", NULL, false }
+#define OPTION_PARENT							\
+	{ 'e', "existing-parent", "MINOR", "use a parent that is open", NULL, false }
+#define OPTION_SECONDARY						\
+	{ '2', "secondary", "TYPE:PATH", "write to a second image, too", NULL, false }
+#define OPTION_STANDBY							\
+	{ 's', "standby", NULL, "the second image waits", NULL, false }
+#define OPTION_REQUEST_TIMEOUT						\
+	{ 't', "request-timeout", "SECONDS", "limit of a request", NULL, false }
+#define OPTION_LOG							\
+	{ 'C', "log", "PATH", "track changed blocks", NULL, false }
+#define OPTION_ENCRYPTED						\
 	{ 'E', "encrypted", NULL, "read a key from standard input", NULL, false }
 
 #define OPTION_END	{ 0, NULL, NULL, NULL, NULL, false }

@@ -74,8 +74,8 @@ struct row *rows_join(const struct blktap_tap *taps, size_t tap_count,
 		      const struct blktap_tapdisk *tapdisks, size_t tapdisk_count,
 		      size_t *count)
 {
-	size_t most = tap_count + tapdisk_count + count_vbds(tapdisks, tapdisk_count);
 	CLEANUP_FREE bool *served = calloc(tap_count + 1, sizeof(*served));
+	size_t most = tap_count + tapdisk_count + count_vbds(tapdisks, tapdisk_count);
 	struct row *rows = calloc(most + 1, sizeof(*rows));
 	size_t used = 0, i;
 

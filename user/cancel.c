@@ -20,10 +20,10 @@ int cancel_fd(void)
 	return cancelling;
 }
 
-int cancel_poll(int fd, short events, int timeout_ms)
+int cancel_poll(int fd, int timeout_ms)
 {
 	struct pollfd fds[] = {
-		{ .fd = fd, .events = events },
+		{ .fd = fd, .events = POLLIN },
 		{ .fd = cancelling, .events = POLLIN },
 	};
 	int ret = poll(fds, 2, timeout_ms);
@@ -31,9 +31,4 @@ int cancel_poll(int fd, short events, int timeout_ms)
 	if (ret > 0 && fds[1].revents)
 		return -EINTR;
 	return ret > 0;
-}
-
-bool cancelled(void)
-{
-	return cancel_poll(-1, 0, 0) < 0;
 }

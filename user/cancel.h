@@ -2,14 +2,10 @@
 #ifndef BLKTAP_CANCEL_H
 #define BLKTAP_CANCEL_H
 
-#include <stdbool.h>
-
 /* The descriptor that ends waits by becoming readable, or -1. */
 int cancel_fd(void);
 
-/* poll() for one descriptor (or -1) and the cancel descriptor: 1 ready, 0 time is up, -EINTR. */
-int cancel_poll(int fd, short events, int timeout_ms);
-
-bool cancelled(void);
+/* Waits until @fd is readable: 1, 0 if the time is up (or before), -EINTR if cancelled. */
+int cancel_poll(int fd, int timeout_ms);
 
 #endif /* BLKTAP_CANCEL_H */

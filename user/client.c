@@ -20,8 +20,8 @@
 
 int call_connect(pid_t pid)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	CLEANUP_CLOSE int fd = -1;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int ret;
 
 	ret = blktap_control_path(address.sun_path, sizeof(address.sun_path), pid);

@@ -24,6 +24,7 @@
 #endif
 
 #define READY_FD	3
+#define STRAY_MS	5000	/* for a tapdisk that nobody wants any more */
 
 static const char *tapdisk_path(void)
 {
@@ -68,7 +69,6 @@ static int arrange_descriptors(int ready)
 
 static void __attribute__((noreturn)) run_child(const char *path, int ready)
 {
-	char *argv[] = { (char *)path, (char *)"--ready-fd=3", NULL };
 	char line[64];
 	int code;
 
@@ -76,7 +76,7 @@ static void __attribute__((noreturn)) run_child(const char *path, int ready)
 	code = arrange_descriptors(ready);
 	if (!code) {
 		ready = READY_FD;
-		execv(path, argv);
+		execl(path, path, "--ready-fd=3", NULL);
 		code = -errno;
 	}
 	/* The parent knows the path and how to quote it. */
@@ -137,12 +137,20 @@ static int read_some(struct spawning *spawning)
 	return done ? -EAGAIN : 0;
 }
 
-static int read_line(struct spawning *spawning, struct deadline deadline)
+static int wait_readable(int fd, int timeout_ms)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pollfd, 1, timeout_ms) > 0;
+}
+
+static int read_line(struct spawning *spawning, struct deadline deadline,
+		     int (*wait)(int fd, int timeout_ms))
 {
 	int ret;
 
 	do {
-		ret = cancel_poll(spawning->ready, POLLIN, deadline_left(deadline));
+		ret = wait(spawning->ready, deadline_left(deadline));
 		if (ret > 0)
 			ret = read_some(spawning);
 		else if (!ret)
@@ -154,14 +162,9 @@ static int read_line(struct spawning *spawning, struct deadline deadline)
 /* Reaps the child, which is to end at once: tapdisk's first half, or a failure. */
 static int reap(struct spawning *spawning, struct deadline deadline, siginfo_t *info)
 {
-	struct pollfd fd = { .fd = spawning->pidfd, .events = POLLIN };
-	int ret;
-
-	do {
-		ret = poll(&fd, 1, deadline_left(deadline));
-	} while (ret < 0 && errno == EINTR);
-	if (ret <= 0)
-		return -ETIMEDOUT;
+	while (!wait_readable(spawning->pidfd, deadline_left(deadline)))
+		if (deadline_passed(deadline))
+			return -ETIMEDOUT;
 	memset(info, 0, sizeof(*info));
 	return waitid(P_PIDFD, spawning->pidfd, info, WEXITED) < 0 ? -errno : 0;
 }
@@ -222,9 +225,24 @@ static int report_death(struct spawning *spawning, struct deadline deadline,
 	return blktap_error_set(err, -ECHILD, "%s ended before it was ready", spawning->path);
 }
 
+/*
+ * The first half has been killed, but there may be a second one that goes on: if
+ * so it will say who it is.
+ */
+static void end_stray(struct spawning *spawning)
+{
+	pid_t pid;
+
+	if (read_line(spawning, deadline_in(STRAY_MS), wait_readable) == 1 &&
+	    take_line(spawning, &pid, NULL) == 0 && pid != spawning->child)
+		kill(pid, SIGTERM);
+}
+
 static int report_silence(struct spawning *spawning, int code, struct blktap_error *err)
 {
 	kill_child(spawning);
+	if (code == -ETIMEDOUT || code == -EINTR)
+		end_stray(spawning);
 	if (code == -ETIMEDOUT)
 		return blktap_error_set(err, code, "%s: it does not get ready in time",
 					spawning->path);
@@ -241,7 +259,7 @@ static int wait_until_ready(struct spawning *spawning, struct deadline deadline,
 	siginfo_t info;
 	int ret;
 
-	ret = read_line(spawning, deadline);
+	ret = read_line(spawning, deadline, cancel_poll);
 	if (ret < 0)
 		return report_silence(spawning, ret, err);
 	if (ret == 0)

@@ -7,8 +7,8 @@
 
 #include "../rows.h"
 
-static char lenny[] = "/var/tmp/lenny.ext";
-static char aio[] = "aio";
+static const char lenny[] = "/var/tmp/lenny.ext";
+static const char aio[] = "aio";
 
 static char *text;
 
@@ -109,7 +109,7 @@ static void test_fields(void **state)
 static void test_join(void **state)
 {
 	struct blktap_vbd_info vbds[] = {
-		{ .minor = 2, .type = aio, .path = lenny },
+		{ .minor = 2, .type = (char *)aio, .path = (char *)lenny },
 		{ .minor = 10 },
 	};
 	const struct blktap_tap taps[] = {

@@ -30,12 +30,12 @@ struct fake {
 	size_t requests;
 };
 
-static char control_dir[] = "/tmp/test-blktap-XXXXXX";
+static char control_dir[64];
 
 static inline int make_control_dir(void **state)
 {
 	(void)state;
-	strcpy(control_dir + strlen(control_dir) - 6, "XXXXXX");
+	strcpy(control_dir, "/tmp/test-blktap-XXXXXX");
 	if (!mkdtemp(control_dir))
 		return -1;
 	return setenv("BLKTAP_CONTROL_DIR", control_dir, 1);

@@ -202,6 +202,24 @@ static void test_cancelled(void **state)
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+/* Its first half is killed, its second half is found and told to end. */
+static void test_late_daemon(void **state)
+{
+	struct blktap_error err;
+	char path[PATH_MAX];
+	int tries;
+	pid_t pid;
+
+	(void)state;
+	make_tapdisk("d=${0%/*}; sh -c \"trap 'echo >$d/ended; exit' TERM; sleep 0.5;"
+		     " echo {\\\\\\\"pid\\\\\\\":\\$\\$} >&3; exec 3>&-; sleep 10 & wait\" & wait");
+	assert_int_equal(blktap_ctl_spawn(&pid, 200, &err), -ETIMEDOUT);
+	snprintf(path, sizeof(path), "%s/ended", control_dir);
+	for (tries = 0; tries < 100 && access(path, F_OK); tries++)
+		usleep(50000);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
 /* A caller without standard descriptors must not mix them up. */
 static void test_low_descriptors(void **state)
 {
@@ -237,6 +255,7 @@ int main(void)
 		TEST(test_silent),
 		TEST(test_neither_ready_nor_dead),
 		TEST(test_cancelled),
+		TEST(test_late_daemon),
 		TEST(test_low_descriptors),
 	};
 
