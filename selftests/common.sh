@@ -178,7 +178,9 @@ background() {
 }
 
 job_gone() {
-	[ ! -e "/proc/$1" ] || grep -q '^State:.*[ZX]' "/proc/$1/status"
+	local state
+	{ read -r _ _ state _ <"/proc/$1/stat"; } 2>/dev/null || return 0
+	[[ $state == [ZX] ]]
 }
 
 # reap PID [SECONDS]: waits for a job, its exit status is REAPED; 1 if it hangs.
@@ -211,11 +213,13 @@ fails() {
 
 # -------------------------------------------------------------------- taps
 
+# tapdisks: the PIDs of all that run. The words of stat are PID (NAME) STATE.
 tapdisks() {
-	local dir
-	for dir in /proc/[0-9]*; do
-		[ "$(cat "$dir/comm" 2>/dev/null)" = tapdisk ] || continue
-		grep -q '^State:.*[ZX]' "$dir/status" 2>/dev/null || basename "$dir"
+	local file pid name state
+	for file in /proc/[0-9]*/stat; do
+		{ read -r pid name state _ <"$file"; } 2>/dev/null || continue
+		[ "$name" = "(tapdisk)" ] || continue
+		[[ $state == [ZX] ]] || echo "$pid"
 	done
 }
 

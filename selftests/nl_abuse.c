@@ -21,11 +21,18 @@ static int call(struct nl_msg *msg)
 	return nl_call(&nl, msg, NULL, NULL);
 }
 
+/* What netlink's policies refuse is EINVAL or ERANGE, as the kernel likes. */
+#define POLICY	0
+
 static void is_refused(const char *what, int got, int want)
 {
-	if (got != want || !nl.text[0])
+	bool good = got == want;
+
+	if (want == POLICY)
+		good = got == -EINVAL || got == -ERANGE;
+	if (!good || !nl.text[0])
 		printf("# %s: got %d, expected %d; text '%s'\n", what, got, want, nl.text);
-	ktap(got == want && nl.text[0], "%s is refused with a text", what);
+	ktap(good && nl.text[0], "%s is refused with a text", what);
 }
 
 static void new_refused(const char *what, int want, uint16_t attr, uint32_t value)
@@ -63,7 +70,7 @@ static void test_values(void)
 	new_refused("max-io 2048", -ERANGE, BLKTAP_A_MAX_IO, 2048);
 	new_refused("max-io above the limit", -ERANGE, BLKTAP_A_MAX_IO, BLKTAP_MAX_IO * 2);
 	new_refused("max-io not a multiple of 4096", -EINVAL, BLKTAP_A_MAX_IO, 5000);
-	new_refused("an unknown policy for death", -ERANGE, BLKTAP_A_ON_DEATH, 2);
+	new_refused("an unknown policy for death", -EINVAL, BLKTAP_A_ON_DEATH, 2);
 }
 
 static void test_hold(void)
@@ -89,14 +96,14 @@ static void test_attributes(void)
 		    &one, 4);
 	raw_refused("an attribute that is not for input", -EINVAL, BLKTAP_CMD_NEW_TAP,
 		    BLKTAP_A_PID, &one, 4);
-	raw_refused("a minor of 2 bytes", -ERANGE, BLKTAP_CMD_NEW_TAP, BLKTAP_A_MINOR, &one, 2);
-	raw_refused("a minor of 8 bytes", -ERANGE, BLKTAP_CMD_NEW_TAP, BLKTAP_A_MINOR, &wide, 8);
-	raw_refused("an empty minor", -ERANGE, BLKTAP_CMD_NEW_TAP, BLKTAP_A_MINOR, NULL, 0);
-	raw_refused("a UUID of 15 bytes", -ERANGE, BLKTAP_CMD_NEW_TAP, BLKTAP_A_UUID,
+	raw_refused("a minor of 2 bytes", POLICY, BLKTAP_CMD_NEW_TAP, BLKTAP_A_MINOR, &one, 2);
+	raw_refused("a minor of 8 bytes", POLICY, BLKTAP_CMD_NEW_TAP, BLKTAP_A_MINOR, &wide, 8);
+	raw_refused("an empty minor", POLICY, BLKTAP_CMD_NEW_TAP, BLKTAP_A_MINOR, NULL, 0);
+	raw_refused("a UUID of 15 bytes", POLICY, BLKTAP_CMD_NEW_TAP, BLKTAP_A_UUID,
 		    serial, 15);
-	raw_refused("a UUID of 17 bytes", -ERANGE, BLKTAP_CMD_NEW_TAP, BLKTAP_A_UUID,
+	raw_refused("a UUID of 17 bytes", POLICY, BLKTAP_CMD_NEW_TAP, BLKTAP_A_UUID,
 		    serial, 17);
-	raw_refused("a serial that is too long", -ERANGE, BLKTAP_CMD_NEW_TAP,
+	raw_refused("a serial that is too long", POLICY, BLKTAP_CMD_NEW_TAP,
 		    BLKTAP_A_SERIAL, serial, sizeof(serial));
 	raw_refused("a serial without NUL", -EINVAL, BLKTAP_CMD_NEW_TAP, BLKTAP_A_SERIAL,
 		    "abc", 3);

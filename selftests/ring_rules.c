@@ -128,37 +128,62 @@ static void fill(struct blktap_cqe *cqe, const struct ring_request *req)
 	cqe->result = req->desc.length;
 }
 
-typedef void (*spoil)(struct blktap_cqe *cqe);
-
-static void spoil_tag(struct blktap_cqe *c) { c->tag = ring.at.depth; }
-static void spoil_tag_far(struct blktap_cqe *c) { c->tag = 0xffff; }
-static void spoil_tag_idle(struct blktap_cqe *c) { c->tag = (c->tag + 1) % ring.at.depth; }
-static void spoil_old(struct blktap_cqe *c) { c->generation--; }
-static void spoil_new(struct blktap_cqe *c) { c->generation++; }
-static void spoil_zero(struct blktap_cqe *c) { c->generation = 0; }
-static void spoil_type(struct blktap_cqe *c) { c->type = 7; }
-static void spoil_redirect(struct blktap_cqe *c) { c->type = BLKTAP_CQE_REDIRECT; }
-static void spoil_flags(struct blktap_cqe *c) { c->flags = 1; }
-static void spoil_fragment(struct blktap_cqe *c) { c->fragment = 1; }
-static void spoil_fragments(struct blktap_cqe *c) { c->fragments = 1; }
-static void spoil_reserved(struct blktap_cqe *c) { c->reserved = 1ULL << 63; }
-
-static const struct { const char *what; spoil spoil; } spoils[] = {
-	{ "a tag beyond the depth", spoil_tag },
-	{ "the tag 65535", spoil_tag_far },
-	{ "a tag that is idle", spoil_tag_idle },
-	{ "the generation before", spoil_old },
-	{ "the generation to come", spoil_new },
-	{ "generation 0", spoil_zero },
-	{ "an unknown type", spoil_type },
-	{ "a redirect not granted", spoil_redirect },
-	{ "a flag", spoil_flags },
-	{ "a fragment", spoil_fragment },
-	{ "a count of fragments", spoil_fragments },
-	{ "the reserved field set", spoil_reserved },
+/* A field of a completion made wrong: 0 or what is right, and then added to. */
+struct spoil {
+	const char *what;
+	size_t offset;
+	size_t size;
+	bool keep;
+	int64_t add;
 };
 
-static void test_ignored(const char *what, spoil spoil)
+#define SPOIL(text, field, keep, add) \
+	{ text, offsetof(struct blktap_cqe, field), sizeof(((struct blktap_cqe *)0)->field), \
+	  keep, add }
+
+static const struct spoil spoils[] = {
+	SPOIL("a tag beyond the depth", tag, false, DEPTH),
+	SPOIL("the tag 65535", tag, false, 0xffff),
+	SPOIL("a tag beyond the depth, by far", tag, true, 1024),
+	SPOIL("the generation before", generation, true, -1),
+	SPOIL("the generation to come", generation, true, 1),
+	SPOIL("generation 0", generation, false, 0),
+	SPOIL("an unknown type", type, false, 7),
+	SPOIL("a redirect not granted", type, false, BLKTAP_CQE_REDIRECT),
+	SPOIL("a flag", flags, false, 1),
+	SPOIL("a fragment", fragment, false, 1),
+	SPOIL("a count of fragments", fragments, false, 1),
+	SPOIL("the reserved field set", reserved, false, INT64_MIN),
+};
+
+/* Little or big endian: the field is read and written by its own size. */
+static void spoil_field(struct blktap_cqe *cqe, const struct spoil *spoil)
+{
+	char *at = (char *)cqe + spoil->offset;
+	uint64_t value = spoil->add;
+
+	switch (spoil->size) {
+	case 1:
+		*(uint8_t *)at = value + (spoil->keep ? *(uint8_t *)at : 0);
+		break;
+	case 2:
+		*(uint16_t *)at = value + (spoil->keep ? *(uint16_t *)at : 0);
+		break;
+	case 4:
+		*(uint32_t *)at = value + (spoil->keep ? *(uint32_t *)at : 0);
+		break;
+	default:
+		*(uint64_t *)at = value;
+	}
+}
+
+static void idle_tag(struct blktap_cqe *cqe)
+{
+	cqe->tag = (cqe->tag + 1) % DEPTH;
+}
+
+/* @spoil NULL: the tag of no request. */
+static void test_ignored(const char *what, const struct spoil *spoil)
 {
 	struct blktap_enter out;
 	struct ring_request req;
@@ -170,7 +195,10 @@ static void test_ignored(const char *what, spoil spoil)
 	take(&req);
 	cqe = ring_cqe(queue);
 	fill(cqe, &req);
-	spoil(cqe);
+	if (spoil)
+		spoil_field(cqe, spoil);
+	else
+		idle_tag(cqe);
 	ring_post(queue);
 	enter(&out);
 	ignored = out.taken == 0 && out.rejected == 1;
@@ -537,7 +565,8 @@ int main(void)
 	session_start();
 	test_descriptor();
 	for (i = 0; i < sizeof(spoils) / sizeof(spoils[0]); i++)
-		test_ignored(spoils[i].what, spoils[i].spoil);
+		test_ignored(spoils[i].what, &spoils[i]);
+	test_ignored("a tag that is idle", NULL);
 	test_double();
 	if (ring.at.queues > 1)
 		test_other_queue();

@@ -24,6 +24,8 @@
 #define PR_SET_IO_FLUSHER 57
 #endif
 
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
 enum fault {
 	FAULT_NONE, FAULT_DELAY, FAULT_NEVER, FAULT_ERROR, FAULT_SHORT, FAULT_LONG,
 	FAULT_DOUBLE, FAULT_STALE, FAULT_TAG, FAULT_INDEX, FAULT_DIE,
@@ -340,7 +342,7 @@ static void set_fault(const char *text)
 {
 	size_t len = strcspn(text, "="), i;
 
-	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+	for (i = 0; i < COUNT(faults); i++)
 		if (strlen(faults[i]) == len && !strncmp(faults[i], text, len))
 			opt.fault = i;
 	if (opt.fault == FAULT_NONE)
@@ -369,29 +371,76 @@ static const struct option longs[] = {
 	{ "die", 1, 0, 'D' }, { "resize", 1, 0, 'S' }, { 0, 0, 0, 0 },
 };
 
+static const struct { char option; uint32_t flag; } disk_flags[] = {
+	{ 'r', BLKTAP_DISK_READ_ONLY },
+	{ 'w', BLKTAP_DISK_WRITE_CACHE },
+	{ 'f', BLKTAP_DISK_FUA },
+	{ 'o', BLKTAP_DISK_ROTATIONAL },
+	{ 'n', BLKTAP_DISK_NO_SCAN },
+};
+
+static const struct { char option; uint32_t *field; } disk_sizes[] = {
+	{ 'l', &opt.start.logical_block_size },
+	{ 'p', &opt.start.physical_block_size },
+	{ 'g', &opt.start.discard_granularity },
+	{ 'i', &opt.start.io_min },
+	{ 'I', &opt.start.io_opt },
+};
+
+static const struct { char option; uint64_t *field; } disk_long_sizes[] = {
+	{ 's', (uint64_t *)&opt.start.capacity },
+	{ 'd', (uint64_t *)&opt.start.max_discard },
+	{ 'z', (uint64_t *)&opt.start.max_write_zeroes },
+	{ 'S', &opt.resize },
+};
+
+static bool set_disk_option(int c)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(disk_flags); i++) {
+		if (disk_flags[i].option == c) {
+			opt.start.flags |= disk_flags[i].flag;
+			return true;
+		}
+	}
+	for (i = 0; i < COUNT(disk_sizes); i++) {
+		if (disk_sizes[i].option == c) {
+			*disk_sizes[i].field = bytes(optarg);
+			return true;
+		}
+	}
+	for (i = 0; i < COUNT(disk_long_sizes); i++) {
+		if (disk_long_sizes[i].option == c) {
+			*disk_long_sizes[i].field = bytes(optarg);
+			return true;
+		}
+	}
+	return false;
+}
+
 static void set_option(int c)
 {
+	if (set_disk_option(c))
+		return;
 	switch (c) {
-	case 's': opt.start.capacity = bytes(optarg); break;
-	case 'l': opt.start.logical_block_size = bytes(optarg); break;
-	case 'p': opt.start.physical_block_size = bytes(optarg); break;
-	case 'r': opt.start.flags |= BLKTAP_DISK_READ_ONLY; break;
-	case 'w': opt.start.flags |= BLKTAP_DISK_WRITE_CACHE; break;
-	case 'f': opt.start.flags |= BLKTAP_DISK_FUA; break;
-	case 'o': opt.start.flags |= BLKTAP_DISK_ROTATIONAL; break;
-	case 'n': opt.start.flags |= BLKTAP_DISK_NO_SCAN; break;
-	case 'd': opt.start.max_discard = bytes(optarg); break;
-	case 'g': opt.start.discard_granularity = bytes(optarg); break;
-	case 'z': opt.start.max_write_zeroes = bytes(optarg); break;
-	case 'i': opt.start.io_min = bytes(optarg); break;
-	case 'I': opt.start.io_opt = bytes(optarg); break;
-	case 'R': opt.ram = optarg; break;
-	case 'F': set_fault(optarg); break;
-	case 'A': opt.after = strtoul(optarg, NULL, 0); break;
-	case 'T': opt.times = strtoul(optarg, NULL, 0); break;
-	case 'D': set_death(optarg); break;
-	case 'S': opt.resize = bytes(optarg); break;
-	default: exit(EINVAL);
+	case 'R':
+		opt.ram = optarg;
+		break;
+	case 'F':
+		set_fault(optarg);
+		break;
+	case 'A':
+		opt.after = strtoul(optarg, NULL, 0);
+		break;
+	case 'T':
+		opt.times = strtoul(optarg, NULL, 0);
+		break;
+	case 'D':
+		set_death(optarg);
+		break;
+	default:
+		exit(EINVAL);
 	}
 }
 

@@ -20,7 +20,7 @@ find_tests() {
 		name=${name##*/}
 		name=${name#test_}
 		name=${name%.sh}
-		compgen -G "$here/test_$name*.sh" || echo "$here/test_$name.sh"
+		compgen -G "$here/test_$name*.sh" | sort || echo "$here/test_$name.sh"
 	done
 }
 

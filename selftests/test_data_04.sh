@@ -3,7 +3,7 @@
 # A server that is slow, wrong or fails requests: what the caller gets.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup fio
-log_expect 'I/O error,? (on )?dev'
+log_expect 'error,? (on )?dev(ice)? xen/blktap-2'
 
 # bad TEXT OPTIONS...: reading fails, and works again after the fault is over
 bad() {

@@ -3,7 +3,7 @@
 # tapdisk is killed with I/O in flight: nothing hangs, and the next one serves.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl fio
-log_expect 'I/O error,? (on )?dev'
+log_expect 'error,? (on )?dev(ice)? xen/blktap-2'
 
 load() {
 	background fio --name=load --filename="$DISK" --rw="$1" --direct=1 --ioengine=libaio \

@@ -3,7 +3,7 @@
 # Servers that die at bad moments: before the disk, in its scan, in a request.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup
-log_expect 'I/O error,? (on )?dev|unable to read partition table'
+log_expect 'error,? (on )?dev(ice)? xen/blktap-2|unable to read partition table'
 
 no_session() { [ -z "$(tap_value "$MINOR" pid)" ]; }
 settled() { [ "$(tap_value "$MINOR" state)" != 1 ] && no_session; }

@@ -3,7 +3,7 @@
 # tapdisk dies under a mounted file system: errors, no hang, and everything can be taken down.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl mkfs.ext4
-log_expect 'I/O error,? (on )?dev|I/O error|EXT4-fs|JBD2|Aborting journal|lost (async|sync) page write'
+log_expect 'error,? (on )?dev(ice)? xen/blktap-2|I/O error|EXT4-fs|JBD2|Aborting journal|lost (async|sync) page write'
 
 image disk.img 24M
 create -a "aio:$IMAGE"

@@ -33,7 +33,7 @@ check "a file system flushes ($(counted flush)) or uses FUA ($(counted fua))" \
 	test $(($(counted flush) + $(counted fua))) -ge 2
 
 serve "" --size 1M --no-scan --write-cache --fault error=5 --after 1
-log_expect 'I/O error,? (on )?dev'
+log_expect 'error,? (on )?dev(ice)? xen/blktap-2'
 check_not "a FLUSH that fails makes fsync fail" \
 	dd if=/dev/zero of="$DISK" oflag=direct bs=64k count=1 conv=fsync
 unserve

@@ -4,6 +4,8 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup nl_abuse
 
+# Netlink itself remarks on malformed messages.
+log_expect "netlink: .*nl_abuse"
 adopt nl_abuse
 
 finish

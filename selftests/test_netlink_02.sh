@@ -3,7 +3,7 @@
 # The events of a disk's life, in order and without gaps.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl
-log_expect 'I/O error,? (on )?dev'
+log_expect 'error,? (on )?dev(ice)? xen/blktap-2'
 
 events() { sed -n 's/.* event=\([a-z-]*\) .*/\1/p' "$WORK/job.$monitor" | tr '\n' ' '; }
 happened() { [ "$(events)" = "$1" ]; }

@@ -3,7 +3,7 @@
 # Opening, reading, probing and closing disks while they are started and stopped.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup
-log_expect 'I/O error,? (on )?dev|unable to read partition table'
+log_expect 'error,? (on )?dev(ice)? xen/blktap-2|unable to read partition table'
 
 open_always() {
 	while [ ! -e "$WORK/stop" ]; do
