@@ -169,9 +169,10 @@ wait_for() {
 	done
 }
 
-# background COMMAND...: its output is in $WORK/job.PID, the PID in JOB.
+# background COMMAND...: its output is in $WORK/job.PID, the PID in JOB. It does
+# not inherit descriptor 8, by which tests keep disks open.
 background() {
-	"$@" >"$WORK/job" 2>&1 </dev/null &
+	"$@" >"$WORK/job" 2>&1 </dev/null 8<&- &
 	JOB=$!
 	mv "$WORK/job" "$WORK/job.$JOB"
 	JOBS[$JOB]=$*

@@ -31,7 +31,7 @@ same "closed" "pid=$PID minor=0 state=0x2" "$(tap-ctl list)"
 check "destroy" destroy
 
 create -a "aio:$IMAGE"
-background sh -c "exec 8<'$DISK'; echo open; sleep 1"
+background sh -c "exec 7<'$DISK'; echo open; sleep 1"
 probe=$JOB
 wait_for 5 grep -q open "$WORK/job.$probe"
 check "the grace outlives a short probe" destroy
