@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -76,6 +77,8 @@ static void many_files(void)
 
 void protect_process(void)
 {
+	/* An arena for each thread would be 64 MiB of locked address space. */
+	mallopt(M_ARENA_MAX, 1);
 	many_files();
 	never_kill();
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0)
