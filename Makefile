@@ -44,7 +44,7 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 lib_objects := $(call objects,user/*.c)
 ctl_objects := $(call objects,ctl/*.c)
 tapdisk_objects := $(call objects,tapdisk/*.c tapdisk/drivers/*.c)
-test_objects := $(call objects,user/tests/test-*.c tapdisk/tests/test-*.c)
+test_objects := $(call objects,user/tests/test-*.c ctl/tests/test-*.c tapdisk/tests/test-*.c)
 tests := $(test_objects:.o=)
 programs := $(if $(ctl_objects),$(B)/tap-ctl) $(if $(tapdisk_objects),$(B)/tapdisk)
 libraries := $(if $(lib_objects),$(B)/$(SONAME) $(B)/libblktap.a $(B)/libblktap.pc)
@@ -87,8 +87,9 @@ $(B)/tapdisk: $(tapdisk_objects) $(B)/$(SONAME)
 	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $(tapdisk_objects) -L$(B) -lblktap $(libs) -laio
 
 # Tests see the insides: they are linked with the static library, and those of
-# tapdisk with all of it but main().
+# the programs with all of them but main().
 $(filter $(B)/obj/user/%,$(tests)): %: %.o $(B)/libblktap.a
+$(filter $(B)/obj/ctl/%,$(tests)): %: %.o $(filter-out %/main.o,$(ctl_objects)) $(B)/libblktap.a
 $(filter $(B)/obj/tapdisk/%,$(tests)): %: %.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
 $(tests):
 	$(call say,LD,$@)

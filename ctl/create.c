@@ -14,8 +14,8 @@
 #include "ctl.h"
 #include "signals.h"
 
-#define UNDO_MS		10000	/* for one step of the undoing */
-#define LEAVE_MS	5000	/* for a tapdisk to leave */
+#define UNDO_MS		5000	/* for one step of the undoing */
+#define LEAVE_MS	2000	/* for a tapdisk to leave */
 #define FREE_TRIES	50	/* while somebody probes the disk that is going */
 #define FREE_PAUSE_MS	100
 

@@ -20,6 +20,18 @@ static void clear_view(struct view *view)
 	free(view->taps);
 }
 
+static int ask_one(pid_t pid, struct view *view, struct blktap_error *err)
+{
+	int ret;
+
+	ret = blktap_ctl_list_all(&pid, 1, LIST_MS, &view->tapdisks, &view->tapdisk_count, err);
+	if (!ret && view->tapdisk_count && view->tapdisks[0].code == -EACCES)
+		return blktap_error_set(err, -EACCES,
+					"tapdisk %d: no permission to use its control socket",
+					(int)pid);
+	return ret;
+}
+
 static int ask_tapdisks(const struct options *options, struct view *view,
 			struct blktap_error *err)
 {
@@ -28,8 +40,7 @@ static int ask_tapdisks(const struct options *options, struct view *view,
 	int ret;
 
 	if (options->pid)
-		return blktap_ctl_list_all(&options->pid, 1, LIST_MS, &view->tapdisks,
-					   &view->tapdisk_count, err);
+		return ask_one(options->pid, view, err);
 	ret = blktap_ctl_tapdisks(&pids, &count, err);
 	if (ret)
 		return ret;

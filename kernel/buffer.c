@@ -108,6 +108,7 @@ static bool blktap_slot_grow(struct blktap_buffer *buffer, struct blktap_slot *s
 		nr++;
 	}
 
+	/* Pairs with blktap_slot_map(): the pages it counts are there. */
 	smp_store_release(&slot->nr_pages, nr);
 	return nr > had;
 }
@@ -223,6 +224,7 @@ void blktap_buffer_drain(struct blktap_buffer *buffer, u32 slot, struct request 
 static vm_fault_t blktap_slot_map(const struct blktap_slot *slot, struct vm_area_struct *vma,
 				  unsigned long address, u32 index)
 {
+	/* Pairs with blktap_slot_grow(). */
 	u32 nr = smp_load_acquire(&slot->nr_pages);
 	int err;
 
@@ -255,6 +257,7 @@ vm_fault_t blktap_buffer_fault(struct blktap_buffer *buffer, struct vm_area_stru
 	/* A page is mapped, or removed, but never mapped once it is removed. */
 	slot = &buffer->slots[nr];
 	mutex_lock(&buffer->map_lock);
+	/* The acquire pairs with blktap_slot_alloc_array(). */
 	if (atomic_read(&slot->state) == BLKTAP_SLOT_BUSY && smp_load_acquire(&slot->pages))
 		ret = blktap_slot_map(slot, vma, address, index % buffer->slot_pages);
 	mutex_unlock(&buffer->map_lock);

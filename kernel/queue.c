@@ -133,6 +133,7 @@ static void blktap_queue_push(struct blktap_queue *queue, struct request *rq)
 	/* From here on a completion may end it. */
 	smp_store_release(&tag->owner, tag->generation);
 	queue->sq_tail++;
+	/* The daemon's acquire: descriptor, entry and data are there. */
 	smp_store_release(&queue->sq->sq_tail, queue->sq_tail);
 }
 
@@ -340,6 +341,7 @@ static bool blktap_queue_take_cqe(struct blktap_queue *queue, u32 index,
 /* Takes all completions there are, with queue->enter held. */
 static int blktap_queue_reap(struct blktap_queue *queue, struct blktap_enter *enter)
 {
+	/* The daemon's release: its entries and READ data are there. */
 	u32 tail = smp_load_acquire(&queue->cq->cq_tail);
 	u32 head = queue->cq_head;
 	DEFINE_IO_COMP_BATCH(batch);

@@ -229,6 +229,7 @@ static int blktap_session_attach_locked(struct blktap_session *session, struct f
 	session->epoch = ++tap->epoch;
 	tap->session = session;
 	tap->start_error = 0;
+	/* Pairs with blktap_session_attached(). */
 	smp_store_release(&session->state, BLKTAP_SESSION_ATTACHED);
 	blktap_netlink_event(tap, BLKTAP_EVENT_ATTACHED);
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -51,8 +52,8 @@ static void lock_memory(void)
 
 static void never_kill(void)
 {
-	static const char value[] = "-1000";
 	CLEANUP_CLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	static const char value[] = "-1000";
 
 	if (fd < 0 || write(fd, value, sizeof(value) - 1) < 0)
 		refused("oom_score_adj cannot be lowered");
@@ -76,6 +77,8 @@ static void many_files(void)
 
 void protect_process(void)
 {
+	/* An arena for each thread would be 64 MiB of locked address space. */
+	mallopt(M_ARENA_MAX, 1);
 	many_files();
 	never_kill();
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0)

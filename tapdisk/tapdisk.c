@@ -7,7 +7,7 @@
 
 #include "tapdisk.h"
 
-#define OPENER_THREADS	4
+#define OPENER_THREADS	8
 
 static struct tapdisk *from_env(const struct vbd_env *env)
 {

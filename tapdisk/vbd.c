@@ -20,6 +20,9 @@
 #define CLOSE_GRACE_MS	2000
 /* For undoing an open that took too long, before it is answered all the same. */
 #define UNDO_GRACE_MS	2000
+/* Beyond these, START refuses. */
+#define MAX_PHYSICAL_BLOCK	(1U << 20)
+#define MAX_HINT		(1U << 30)
 
 static void check_state(struct vbd *vbd);
 
@@ -231,30 +234,41 @@ bool vbd_close_withdraw(struct vbd *vbd, const void *data)
 
 /* ---------------------------------------------------------------------- open */
 
+/* What a device below says about itself need not make sense for a disk above it. */
+static uint32_t hint(uint32_t bytes, uint32_t unit, uint32_t low)
+{
+	return bytes % unit || bytes < low || bytes > MAX_HINT ? 0 : bytes;
+}
+
+static void start_discard(const struct image_limits *l, struct blktap_start *start)
+{
+	start->discard_granularity = hint(l->discard_granularity, l->logical_block_size, 0);
+	start->max_discard = l->max_discard - l->max_discard % l->logical_block_size;
+	if (start->max_discard < start->discard_granularity)
+		start->max_discard = 0;
+	start->max_write_zeroes = l->max_write_zeroes - l->max_write_zeroes % l->logical_block_size;
+}
+
 static void start_params(const struct image *image, struct blktap_start *start)
 {
 	const struct image_limits *l = &image->limits;
+	uint32_t physical = l->physical_block_size;
 
 	*start = (struct blktap_start){
 		.capacity = l->capacity,
 		.logical_block_size = l->logical_block_size,
-		.physical_block_size = l->physical_block_size,
+		.physical_block_size = physical < MAX_PHYSICAL_BLOCK ? physical :
+				       MAX_PHYSICAL_BLOCK,
 	};
-	/* What a device below says need not make sense above it. */
-	if (l->io_min % l->physical_block_size == 0)
-		start->io_min = l->io_min;
-	if (l->io_opt % l->physical_block_size == 0)
-		start->io_opt = l->io_opt;
+	start->io_min = hint(l->io_min, start->physical_block_size, 0);
+	start->io_opt = hint(l->io_opt, start->physical_block_size, start->io_min);
 	if (l->rotational)
 		start->flags |= BLKTAP_DISK_ROTATIONAL;
 	if (image->read_only) {
 		start->flags |= BLKTAP_DISK_READ_ONLY;
 		return;
 	}
-	if (l->discard_granularity % l->logical_block_size == 0)
-		start->discard_granularity = l->discard_granularity;
-	start->max_discard = l->max_discard;
-	start->max_write_zeroes = l->max_write_zeroes;
+	start_discard(l, start);
 	if (l->write_cache)
 		start->flags |= BLKTAP_DISK_WRITE_CACHE | (l->fua ? BLKTAP_DISK_FUA : 0);
 }
@@ -366,6 +380,10 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
 {
 	struct vbd_job *job = &vbd->job;
 
+	if (vbd->lost) {
+		refuse(vbd, done, data, -ENODEV, "has lost its session");
+		return;
+	}
 	if (vbd->state != VBD_IDLE) {
 		refuse(vbd, done, data, -EALREADY, "has an image open already");
 		return;

@@ -29,6 +29,7 @@
 struct blktap_nl {
 	struct nl_sock *socket;
 	int family;
+	int group;		/* of events; negative: the kernel has none */
 	char datagram[DATAGRAM_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
@@ -68,6 +69,8 @@ static int connect_family(struct blktap_nl *nl, struct blktap_error *err)
 	if (nl->family < 0)
 		return blktap_error_set(err, -EIO, "cannot find the netlink family: %s",
 					nl_geterror(nl->family));
+	/* Now, since from here on libnl loses count of the sequence numbers. */
+	nl->group = genl_ctrl_resolve_grp(nl->socket, BLKTAP_GENL_NAME, BLKTAP_GENL_GROUP);
 	ask_for_words(nl_socket_get_fd(nl->socket));
 	return 0;
 }
@@ -472,14 +475,12 @@ int blktap_nl_subscribe(struct blktap_nl *nl, struct blktap_error *err)
 {
 	int fd = nl_socket_get_fd(nl->socket);
 	struct nl_answer nothing = { .each = NULL };
-	int group;
 
-	group = genl_ctrl_resolve_grp(nl->socket, BLKTAP_GENL_NAME, BLKTAP_GENL_GROUP);
-	if (group < 0)
-		return blktap_error_set(err, -EPROTO, "blktap: the kernel has no events: %s",
-					nl_geterror(group));
+	if (nl->group < 0)
+		return blktap_error_set(err, -EPROTO, "blktap: the kernel has no events");
 	nl_socket_set_buffer_size(nl->socket, EVENTS_SIZE, 0);
-	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &nl->group,
+		       sizeof(nl->group)) < 0)
 		return refuse(-errno, &nothing, -1, err);
 	return 0;
 }

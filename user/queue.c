@@ -132,9 +132,12 @@ bool blktap_queue_arm(struct blktap_queue *queue)
 	return !submissions(queue);
 }
 
+/*
+ * Not sq_head: it would silence poll() while sq_event is an old one, and the next
+ * request would wake nobody. Arming stores both.
+ */
 void blktap_queue_publish(struct blktap_queue *queue)
 {
-	store_release(&queue->cq->sq_head, queue->sq_head);
 	store_release(&queue->cq->cq_tail, queue->cq_tail);
 }
 

@@ -32,7 +32,7 @@ struct blktap_queue {
 	bool broken;		/* the kernel's indices make no sense */
 };
 
-/* Makes everything taken and posted so far visible to the kernel. */
+/* Makes everything posted so far visible to the kernel. */
 void blktap_queue_publish(struct blktap_queue *queue);
 
 /* All that has been published was taken by an ENTER. */

@@ -3,30 +3,31 @@
 # its sources are derived from the host's, which stay as they are.
 # shellcheck shell=bash
 
-# mirror: the address of the Debian archive the host itself uses.
-mirror() {
-	local site
+# host_archive LABEL: the address of the archive with that label, such as
+# Debian-Security, that the host itself uses for Debian 12.
+host_archive() {
 	# shellcheck disable=SC2016 # apt expands these
-	site=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(CODENAME)|$(REPO_URI)' |
-		awk -F'|' '$1 == "Debian" && $2 == "Debian" { print $4; exit }')
-	[ -n "$site" ] || die "apt knows no Debian archive; check its sources and run 'apt-get update'"
-	echo "${site%/}"
+	apt-get indextargets --format '$(LABEL)|$(CODENAME)|$(REPO_URI)' |
+		awk -F'|' -v label="$1" '$1 == label && $2 ~ /^bookworm/ { sub("/$", "", $3); print $3; exit }'
 }
 
-# security_mirror: likewise for security updates; nothing if the host has none.
-security_mirror() {
+# mirror: where the host gets Debian from.
+mirror() {
 	local site
-	# shellcheck disable=SC2016
-	site=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(CODENAME)|$(REPO_URI)' |
-		awk -F'|' '$2 == "Debian-Security" && $3 ~ /^bookworm/ { print $4; exit }')
-	echo "${site%/}"
+	site=$(host_archive Debian)
+	if [ -z "$site" ]; then
+		apt_get update >/dev/null 2>&1 || true
+		site=$(host_archive Debian)
+	fi
+	[ -n "$site" ] || die "apt knows no archive of Debian 12; see what 'apt-get update' says"
+	echo "$site"
 }
 
 # sources SUITE...: deb lines for these suites.
 sources() {
 	local suite base security
 	base=$(mirror)
-	security=$(security_mirror)
+	security=$(host_archive Debian-Security)
 	for suite in "$@"; do
 		case $suite in
 		*-security)

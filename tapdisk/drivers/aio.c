@@ -266,11 +266,14 @@ static void aio_kick(struct image *image)
 {
 	struct aio_image *aio = to_aio(image);
 
-	if (loop_timer_active(&aio->retry))
-		return;
-	while (!list_empty(&aio->pending) && send_batch(aio))
-		;
-	reap(aio);
+	/* What is in flight brings us back; without it, nothing may stay behind. */
+	while (!loop_timer_active(&aio->retry)) {
+		while (!list_empty(&aio->pending) && send_batch(aio))
+			;
+		reap(aio);
+		if (aio->inflight || list_empty(&aio->pending))
+			break;
+	}
 }
 
 static void completions_ready(struct loop_fd *event, uint32_t events)

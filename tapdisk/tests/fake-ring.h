@@ -223,7 +223,7 @@ int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns
 }
 
 /* A request from the block layer; its data is at fake_data(). */
-static void fake_submit(struct fake_queue *q, uint16_t tag, uint8_t op, uint16_t flags,
+static inline void fake_submit(struct fake_queue *q, uint16_t tag, uint8_t op, uint16_t flags,
 			uint64_t offset, uint64_t length)
 {
 	q->descs[tag].generation++;
@@ -237,13 +237,13 @@ static void fake_submit(struct fake_queue *q, uint16_t tag, uint8_t op, uint16_t
 	q->sqes[q->sq.sq_tail++ % FAKE_DEPTH] = (struct blktap_sqe){ .tag = tag };
 }
 
-static char *fake_data(struct fake_queue *q, uint16_t tag)
+static inline char *fake_data(struct fake_queue *q, uint16_t tag)
 {
 	return q->buffer + (size_t)tag * FAKE_IO;
 }
 
 /* Descriptors are readable while there is something that sq_head does not cover. */
-static void fake_poll(struct blktap_ring *ring)
+static inline void fake_poll(struct blktap_ring *ring)
 {
 	unsigned int i;
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -299,6 +301,73 @@ static void test_file_size_limit(void **state)
 	free(data);
 }
 
+/* A loop device over the file, in @device; false if there is none to be had. */
+static bool make_device(char *device, size_t size)
+{
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), file, loop, number;
+	bool ok;
+
+	if (control < 0)
+		return false;
+	number = ioctl(control, LOOP_CTL_GET_FREE);
+	close(control);
+	snprintf(device, size, "aio:/dev/loop%d", number);
+	loop = open(device + 4, O_RDWR | O_CLOEXEC);
+	file = open(path, O_RDWR | O_CLOEXEC);
+	ok = number >= 0 && loop >= 0 && file >= 0 && ioctl(loop, LOOP_SET_FD, file) == 0;
+	close(loop);
+	close(file);
+	return ok;
+}
+
+static void remove_device(const char *device)
+{
+	int loop = open(device + 4, O_RDWR | O_CLOEXEC);
+
+	ioctl(loop, LOOP_CLR_FD);
+	close(loop);
+}
+
+static void test_block_device(void **state)
+{
+	char *data = harness_buffer(MIB, 'b'), device[32];
+	struct harness h, other;
+	int claim;
+
+	(void)state;
+	make_file(2 * MIB);
+	if (!make_device(device, sizeof(device))) {
+		free(data);
+		skip();
+	}
+	assert_int_equal(harness_open(&h, device, false, false), 0);
+	assert_int_equal(h.image->limits.capacity, 2 * MIB);
+	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE, BLKTAP_REQ_FUA, MIB, MIB, data), 0);
+	assert_int_equal(harness_do(&h, BLKTAP_OP_FLUSH, 0, 0, 0, NULL), 0);
+	if (h.image->limits.max_discard)
+		assert_int_equal(harness_do(&h, BLKTAP_OP_DISCARD, 0, MIB, MIB / 4, NULL), 0);
+	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE_ZEROES, 0, MIB + MIB / 4, MIB / 4, NULL),
+			 0);
+	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE_ZEROES, BLKTAP_REQ_NOUNMAP,
+				    MIB + MIB / 2, MIB / 4, NULL), 0);
+	assert_int_equal(harness_do(&h, BLKTAP_OP_READ, 0, MIB, MIB, data), 0);
+	assert_int_equal(data[MIB / 4] | data[MIB / 4 * 3 - 1], 0);
+	assert_int_equal(data[MIB / 4 * 3], 'b');
+	expect_failure(device, -EAGAIN, "is open for writing elsewhere");
+	assert_int_equal(harness_open(&other, device, true, false), -EAGAIN);
+	harness_close(&h);
+
+	/* as a mount would have it */
+	claim = open(device + 4, O_RDONLY | O_EXCL | O_CLOEXEC);
+	assert_true(claim >= 0);
+	expect_failure(device, -EBUSY, "is mounted or used by another disk");
+	assert_int_equal(harness_open(&h, device, true, false), 0);
+	harness_close(&h);
+	close(claim);
+	remove_device(device);
+	free(data);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -311,6 +380,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_cut_file),
 	TEST(test_no_space),
 	TEST(test_file_size_limit),
+	TEST(test_block_device),
 	TEST(test_refusals),
 };
 
