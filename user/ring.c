@@ -34,7 +34,7 @@ static bool tap_is_known(unsigned int minor)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/sys/class/blktap2/blktap%u", minor);
+	snprintf(path, sizeof(path), "/sys/class/blktap2/blktap!blktap%u", minor);
 	return access(path, F_OK) == 0;
 }
 
