@@ -21,6 +21,7 @@ check "fio verify, 4 KiB blocks" fio --name=verify --filename="$DISK" --rw=randw
 	--verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0 --output="$WORK/fio"
 check_not "512 bytes are refused with O_DIRECT" \
 	dd if=/dev/zero of="$DISK" bs=512 count=1 oflag=direct
+check "1 MiB at a time" dd if=/dev/zero of="$DISK" bs=1M count=2 oflag=direct
 unserve
 check "nothing wrong came down" test "$(counted wrong)" = 0
 same "requests of 1 MiB" $((1 << 20)) "$(counted most)"
