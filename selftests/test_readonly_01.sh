@@ -3,6 +3,7 @@
 # A read-only disk reads and refuses every kind of change.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl blkdiscard mkfs.ext4
+log_expect "Can.t open blockdev"
 
 image disk.img 16M
 must mkfs.ext4 -q "$IMAGE"
