@@ -128,41 +128,91 @@ static bool blktap_slot_claim(struct blktap_slot *slot)
 	       BLKTAP_SLOT_FREE;
 }
 
-static bool blktap_take_own(struct blktap_buffer *buffer, u32 tag, u32 want, bool *grew)
+static void blktap_slot_release(struct blktap_slot *slot)
+{
+	atomic_set_release(&slot->state, BLKTAP_SLOT_FREE);
+}
+
+/* Claims a free slot that has @want pages already, or returns -1. */
+static int blktap_claim_filled(struct blktap_buffer *buffer, u32 want)
+{
+	u32 i;
+
+	for (i = 0; i < buffer->nr_slots - 1; i++) {
+		struct blktap_slot *slot = &buffer->slots[i];
+
+		if (READ_ONCE(slot->nr_pages) < want || !blktap_slot_claim(slot))
+			continue;
+		if (slot->nr_pages >= want)
+			return i;
+		blktap_slot_release(slot);
+	}
+
+	return -1;
+}
+
+/* Claims a tag's own slot and fills it; -1 if it is not free, or stays empty. */
+static int blktap_claim_own(struct blktap_buffer *buffer, u32 tag, u32 want,
+			    struct blktap_grant *grant)
 {
 	struct blktap_slot *slot = &buffer->slots[tag];
 
 	if (!blktap_slot_claim(slot))
-		return false;
+		return -1;
 
-	if (slot->nr_pages < want)
-		*grew = blktap_slot_grow(buffer, slot, want);
+	if (slot->nr_pages < want) {
+		grant->grew = blktap_slot_grow(buffer, slot, want);
+		grant->scarce = slot->nr_pages < want;
+	}
 	if (slot->nr_pages)
-		return true;
+		return tag;
 
-	atomic_set_release(&slot->state, BLKTAP_SLOT_FREE);
-	return false;
+	blktap_slot_release(slot);
+	return -1;
 }
 
-int blktap_buffer_take(struct blktap_buffer *buffer, u32 tag, u32 *bytes, bool *grew)
+/* The own slot is lent out, being trimmed, or too small. */
+static int blktap_claim_other(struct blktap_buffer *buffer, int own, u32 want)
 {
-	u32 slot = tag;
+	u32 reserve = buffer->nr_slots - 1;
+	int slot;
 
-	*grew = false;
-	if (!blktap_take_own(buffer, tag, blktap_io_pages(*bytes), grew)) {
-		slot = buffer->nr_slots - 1;
-		if (!blktap_slot_claim(&buffer->slots[slot]))
-			return -ENOMEM;
-	}
+	slot = blktap_claim_filled(buffer, want);
+	if (slot >= 0 && own >= 0)
+		blktap_slot_release(&buffer->slots[own]);
+	if (slot >= 0 || own >= 0)
+		return slot >= 0 ? slot : own;
 
-	*bytes = min_t(u64, *bytes, (u64)buffer->slots[slot].nr_pages << PAGE_SHIFT);
-	return slot;
+	slot = blktap_claim_filled(buffer, 1);
+	if (slot >= 0)
+		return slot;
+
+	return blktap_slot_claim(&buffer->slots[reserve]) ? reserve : -1;
+}
+
+int blktap_buffer_take(struct blktap_buffer *buffer, u32 tag, u32 bytes,
+		       struct blktap_grant *grant)
+{
+	u32 want = blktap_io_pages(bytes);
+	int slot;
+
+	grant->grew = false;
+	grant->scarce = false;
+	slot = blktap_claim_own(buffer, tag, want, grant);
+	if (slot < 0 || grant->scarce)
+		slot = blktap_claim_other(buffer, slot, want);
+	if (slot < 0)
+		return -ENOMEM;
+
+	grant->slot = slot;
+	grant->bytes = min_t(u64, bytes, (u64)buffer->slots[slot].nr_pages << PAGE_SHIFT);
+	return 0;
 }
 
 void blktap_buffer_release(struct blktap_buffer *buffer, u32 slot)
 {
 	buffer->slots[slot].used = jiffies;
-	atomic_set_release(&buffer->slots[slot].state, BLKTAP_SLOT_FREE);
+	blktap_slot_release(&buffer->slots[slot]);
 }
 
 /* --- copying ------------------------------------------------------------- */
@@ -173,12 +223,12 @@ static void blktap_slot_copy(const struct blktap_slot *slot, u32 at, void *data,
 {
 	while (len) {
 		u32 chunk = min_t(u32, len, PAGE_SIZE - offset_in_page(at));
-		void *page = page_address(slot->pages[at >> PAGE_SHIFT]) + offset_in_page(at);
+		struct page *page = slot->pages[at >> PAGE_SHIFT];
 
 		if (to_slot)
-			memcpy(page, data, chunk);
+			memcpy_to_page(page, offset_in_page(at), data, chunk);
 		else
-			memcpy(data, page, chunk);
+			memcpy_from_page(data, page, offset_in_page(at), chunk);
 
 		data += chunk;
 		at += chunk;
@@ -303,7 +353,7 @@ bool blktap_buffer_trim(struct blktap_buffer *buffer, unsigned long age,
 		    BLKTAP_SLOT_FREE) {
 			blktap_slot_trim(buffer, slot, mapping,
 					 offset + blktap_buffer_offset(buffer, i));
-			atomic_set_release(&slot->state, BLKTAP_SLOT_FREE);
+			blktap_slot_release(slot);
 		}
 		mutex_unlock(&buffer->map_lock);
 		cond_resched();

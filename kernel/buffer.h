@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A queue's buffer area: a slot of pages per tag, and one more in reserve.
+ * A queue's buffer area: as many slots of pages as tags, and one more in reserve.
  *
- * Pages come when a request needs them and go when they have been idle. If there
- * is no memory a request gets fewer pages than it wants and is served in pieces;
- * the reserve makes sure that one request per queue always moves on.
+ * Pages come when a request needs them and go when they have been idle. A tag uses
+ * its own slot; when pages are scarce, any that is free. If that has fewer pages
+ * than the request wants, it is served in pieces. The reserve makes sure that one
+ * request per queue always moves on.
  */
 #ifndef _BLKTAP_BUFFER_H
 #define _BLKTAP_BUFFER_H
@@ -37,12 +38,20 @@ void blktap_buffer_exit(struct blktap_buffer *buffer);
 /* Bytes of the area in the address space. */
 u64 blktap_buffer_bytes(u32 depth, u32 max_io);
 
+/* What a request gets. */
+struct blktap_grant {
+	u32 slot;
+	u32 bytes;			/* there is room for, whole pages unless all */
+	bool grew;			/* pages have been added */
+	bool scarce;			/* there were no more */
+};
+
 /*
- * Takes a slot for @tag with room for up to *@bytes; *@bytes becomes what there
- * is room for, at least a page. Does not sleep. Returns the slot, or -ENOMEM
- * if the reserve is busy as well. *@grew says that pages have been added.
+ * Takes a slot, best the tag's own, with room for up to @bytes. Does not sleep.
+ * -ENOMEM, if not even the reserve is free; @grant's flags are valid then, too.
  */
-int blktap_buffer_take(struct blktap_buffer *buffer, u32 tag, u32 *bytes, bool *grew);
+int blktap_buffer_take(struct blktap_buffer *buffer, u32 tag, u32 bytes,
+		       struct blktap_grant *grant);
 void blktap_buffer_release(struct blktap_buffer *buffer, u32 slot);
 
 /* Copies the first @bytes of a request between its pages and the slot. */

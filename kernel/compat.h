@@ -89,6 +89,7 @@ static inline struct gendisk *blktap_alloc_disk(struct blk_mq_tag_set *set,
 		.io_min			= l->io_min,
 		.io_opt			= l->io_opt,
 		.max_hw_sectors		= l->max_io >> SECTOR_SHIFT,
+		.max_user_sectors	= l->max_io >> SECTOR_SHIFT,
 		.max_segments		= USHRT_MAX,
 		.max_segment_size	= UINT_MAX,
 		.dma_alignment		= BLKTAP_DMA_ALIGNMENT,
@@ -124,6 +125,7 @@ static inline struct gendisk *blktap_alloc_disk(struct blk_mq_tag_set *set,
 	if (l->io_opt)
 		blk_queue_io_opt(q, l->io_opt);
 	blk_queue_max_hw_sectors(q, l->max_io >> SECTOR_SHIFT);
+	q->limits.max_sectors = l->max_io >> SECTOR_SHIFT;
 	blk_queue_max_segments(q, USHRT_MAX);
 	blk_queue_max_segment_size(q, UINT_MAX);
 	blk_queue_dma_alignment(q, BLKTAP_DMA_ALIGNMENT);

@@ -27,11 +27,20 @@ u32 blktap_disk_major(void)
 
 /* --- requests ------------------------------------------------------------ */
 
+static bool blktap_request_changes(const struct request *rq)
+{
+	return op_is_write(req_op(rq)) && req_op(rq) != REQ_OP_FLUSH;
+}
+
 static blk_status_t blktap_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
 {
 	struct blktap_disk *disk = hctx->queue->queuedata;
 	struct blktap_session *session;
 	blk_status_t status = BLK_STS_IOERR;
+
+	/* The block layer only warns of writes from drivers above. */
+	if ((disk->flags & BLKTAP_DISK_READ_ONLY) && blktap_request_changes(bd->rq))
+		return BLK_STS_IOERR;
 
 	rcu_read_lock();
 	session = rcu_dereference(disk->session);
@@ -169,11 +178,14 @@ static void blktap_disk_add_work(struct work_struct *work)
 		return;
 	}
 
+	/* Once it is live it may go, and the tap with it. */
+	blktap_tap_get(tap);
 	blktap_tap_lock(tap);
 	blktap_disk_set_state(disk, BLKTAP_DISK_STATE_LIVE);
 	blktap_netlink_event(tap, BLKTAP_EVENT_DISK_ADDED);
 	blktap_disk_notify(disk);
 	blktap_tap_unlock(tap);
+	blktap_tap_put(tap);
 }
 
 static void blktap_disk_remove_work(struct work_struct *work)
@@ -210,8 +222,13 @@ int blktap_disk_remove(struct blktap_disk *disk)
 	spin_unlock(&disk->lock);
 
 	if (!err && state == BLKTAP_DISK_STATE_LIVE)
-		queue_work(blktap_wq, &disk->remove_work);
+		queue_work(blktap_disk_wq, &disk->remove_work);
 	return err;
+}
+
+bool blktap_disk_is_removing(struct blktap_disk *disk)
+{
+	return READ_ONCE(disk->state) == BLKTAP_DISK_STATE_REMOVING;
 }
 
 void blktap_disk_orphan(struct blktap_disk *disk, struct blktap_session *session)
@@ -246,6 +263,17 @@ static int blktap_start_check_blocks(const struct blktap_start *start)
 	return 0;
 }
 
+/* Defaults for what the daemon leaves open. */
+static u32 blktap_start_physical(const struct blktap_start *start)
+{
+	return start->physical_block_size ?: start->logical_block_size;
+}
+
+static u32 blktap_start_granularity(const struct blktap_start *start)
+{
+	return start->discard_granularity ?: blktap_start_physical(start);
+}
+
 static int blktap_start_check_limits(const struct blktap_start *start)
 {
 	u32 logical = start->logical_block_size;
@@ -261,7 +289,7 @@ static int blktap_start_check_limits(const struct blktap_start *start)
 		return -EINVAL;
 	if (start->io_opt && start->io_opt < start->io_min)
 		return -EINVAL;
-	if (start->max_discard && start->max_discard < start->discard_granularity)
+	if (start->max_discard && start->max_discard < blktap_start_granularity(start))
 		return -EINVAL;
 
 	return 0;
@@ -293,14 +321,14 @@ static u32 blktap_clamp_bytes(u64 bytes, u32 block)
 static void blktap_start_limits(const struct blktap_start *start, u32 max_io,
 				struct blktap_limits *limits)
 {
-	u32 physical = start->physical_block_size ?: start->logical_block_size;
+	u32 physical = blktap_start_physical(start);
 
 	limits->logical_block_size = start->logical_block_size;
 	limits->physical_block_size = physical;
 	limits->io_min = max(start->io_min, physical);
 	limits->io_opt = start->io_opt;
 	limits->max_io = round_down(max_io, start->logical_block_size);
-	limits->discard_granularity = start->discard_granularity ?: physical;
+	limits->discard_granularity = blktap_start_granularity(start);
 	limits->max_discard = blktap_clamp_bytes(start->max_discard, 4096);
 	limits->max_write_zeroes = blktap_clamp_bytes(start->max_write_zeroes, 4096);
 	limits->write_cache = start->flags & BLKTAP_DISK_WRITE_CACHE;
@@ -318,7 +346,8 @@ static int blktap_disk_alloc_tags(struct blktap_disk *disk)
 	tags->queue_depth = config->depth;
 	tags->numa_node = NUMA_NO_NODE;
 	tags->cmd_size = sizeof(struct blktap_rq);
-	tags->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+	/* Stacking: a CPU that goes offline does not wait for a daemon. */
+	tags->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT | BLK_MQ_F_STACKING;
 
 	return blk_mq_alloc_tag_set(tags);
 }
@@ -386,17 +415,30 @@ err_free:
 	return ERR_PTR(err);
 }
 
+/* Whether what the block layer knows of the disk holds for the new daemon too. */
+static bool blktap_disk_is_equal(const struct blktap_disk *disk, const struct blktap_start *start)
+{
+	u32 gained = start->flags & ~disk->flags;
+	u32 missing = disk->flags & ~start->flags;
+
+	/* A cache that is never told to flush, or FUA that is not honoured. */
+	if (gained & BLKTAP_DISK_WRITE_CACHE || missing & BLKTAP_DISK_FUA)
+		return false;
+
+	return disk->capacity == start->capacity &&
+	       disk->logical_block_size == start->logical_block_size &&
+	       !((gained | missing) & BLKTAP_DISK_READ_ONLY);
+}
+
 /* Goes on with the disk of a session that has ended. */
 static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *session,
 			      const struct blktap_start *start)
 {
+	if (blktap_disk_is_removing(disk))
+		return -EBUSY;
 	if (rcu_access_pointer(disk->session) == session)
 		return -EALREADY;
-	if (READ_ONCE(disk->state) == BLKTAP_DISK_STATE_REMOVING)
-		return -EBUSY;
-	if (disk->capacity != start->capacity ||
-	    disk->logical_block_size != start->logical_block_size ||
-	    (disk->flags ^ start->flags) & BLKTAP_DISK_READ_ONLY)
+	if (!blktap_disk_is_equal(disk, start))
 		return -EMEDIUMTYPE;
 
 	rcu_assign_pointer(disk->session, session);
@@ -422,7 +464,7 @@ static int blktap_disk_start_locked(struct blktap_session *session,
 	tap->start_error = 0;
 	tap->disk = disk;
 	rcu_assign_pointer(disk->session, session);
-	queue_work(blktap_wq, &disk->add_work);
+	queue_work(blktap_disk_wq, &disk->add_work);
 	return 0;
 }
 

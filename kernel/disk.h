@@ -41,6 +41,9 @@ int blktap_disk_resize(struct blktap_session *session, u64 capacity);
  */
 int blktap_disk_remove(struct blktap_disk *disk);
 
+/* STOP or DEL_TAP has decided that it goes. */
+bool blktap_disk_is_removing(struct blktap_disk *disk);
+
 /* Takes the session away, with the tap locked: requests fail from now on. */
 void blktap_disk_orphan(struct blktap_disk *disk, struct blktap_session *session);
 

@@ -91,10 +91,9 @@ static int blktap_nl_put_tap(struct sk_buff *skb, const struct blktap_tap_info *
 	return err;
 }
 
-static struct sk_buff *blktap_nl_event_msg(struct blktap_tap *tap, enum blktap_event event,
-					   u64 seq)
+static struct sk_buff *blktap_nl_event_msg(const struct blktap_tap_info *info,
+					   enum blktap_event event, u64 seq)
 {
-	struct blktap_tap_info info;
 	struct sk_buff *skb;
 	void *hdr;
 
@@ -102,10 +101,9 @@ static struct sk_buff *blktap_nl_event_msg(struct blktap_tap *tap, enum blktap_e
 	if (!skb)
 		return NULL;
 
-	blktap_tap_info(tap, &info);
 	hdr = genlmsg_put(skb, 0, 0, &blktap_family, 0, BLKTAP_CMD_EVENT);
 	if (!hdr || nla_put_u32(skb, BLKTAP_A_EVENT, event) ||
-	    blktap_nl_put_u64(skb, BLKTAP_A_SEQ, seq) || blktap_nl_put_tap(skb, &info)) {
+	    blktap_nl_put_u64(skb, BLKTAP_A_SEQ, seq) || blktap_nl_put_tap(skb, info)) {
 		nlmsg_free(skb);
 		return NULL;
 	}
@@ -114,21 +112,40 @@ static struct sk_buff *blktap_nl_event_msg(struct blktap_tap *tap, enum blktap_e
 	return skb;
 }
 
-void blktap_netlink_event(struct blktap_tap *tap, enum blktap_event event)
+void blktap_netlink_event_info(const struct blktap_tap_info *info, enum blktap_event event)
 {
 	struct sk_buff *skb;
-
-	lockdep_assert_held(&tap->lock);
 
 	mutex_lock(&blktap_event_lock);
 	blktap_event_seq++;
 	if (genl_has_listeners(&blktap_family, &init_net, 0)) {
 		/* A message that cannot be made is a gap, which listeners notice. */
-		skb = blktap_nl_event_msg(tap, event, blktap_event_seq);
+		skb = blktap_nl_event_msg(info, event, blktap_event_seq);
 		if (skb)
 			genlmsg_multicast(&blktap_family, skb, 0, 0, GFP_KERNEL);
 	}
 	mutex_unlock(&blktap_event_lock);
+}
+
+void blktap_netlink_event(struct blktap_tap *tap, enum blktap_event event)
+{
+	struct blktap_tap_info info;
+
+	lockdep_assert_held(&tap->lock);
+	blktap_tap_info(tap, &info);
+	blktap_netlink_event_info(&info, event);
+}
+
+static struct sk_buff *blktap_nl_new_reply(struct genl_info *info, void **hdr)
+{
+	struct sk_buff *skb = genlmsg_new(BLKTAP_TAP_MSG_SIZE, GFP_KERNEL);
+
+	if (skb)
+		*hdr = genlmsg_put_reply(skb, info, &blktap_family, 0, info->genlhdr->cmd);
+	else
+		NL_SET_ERR_MSG(info->extack, "no memory for the reply");
+
+	return skb;
 }
 
 static int blktap_nl_reply_tap(struct genl_info *info, struct blktap_tap *tap)
@@ -141,11 +158,10 @@ static int blktap_nl_reply_tap(struct genl_info *info, struct blktap_tap *tap)
 	blktap_tap_info(tap, &tap_info);
 	blktap_tap_unlock(tap);
 
-	skb = genlmsg_new(BLKTAP_TAP_MSG_SIZE, GFP_KERNEL);
+	skb = blktap_nl_new_reply(info, &hdr);
 	if (!skb)
 		return -ENOMEM;
 
-	hdr = genlmsg_put_reply(skb, info, &blktap_family, 0, info->genlhdr->cmd);
 	if (!hdr || blktap_nl_put_tap(skb, &tap_info)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;
@@ -160,11 +176,10 @@ static int blktap_nl_get_features(struct sk_buff *request, struct genl_info *inf
 	struct sk_buff *skb;
 	void *hdr;
 
-	skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	skb = blktap_nl_new_reply(info, &hdr);
 	if (!skb)
 		return -ENOMEM;
 
-	hdr = genlmsg_put_reply(skb, info, &blktap_family, 0, info->genlhdr->cmd);
 	if (!hdr || nla_put_u32(skb, BLKTAP_A_ABI, BLKTAP_ABI_VERSION) ||
 	    blktap_nl_put_u64(skb, BLKTAP_A_FEATURES, 0) ||
 	    nla_put_u32(skb, BLKTAP_A_MAX_MINORS, BLKTAP_MAX_MINORS) ||

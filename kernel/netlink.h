@@ -6,9 +6,11 @@
 #include <linux/blktap.h>
 
 struct blktap_tap;
+struct blktap_tap_info;
 
 /* Called with the tap locked, so that its events keep their order. */
 void blktap_netlink_event(struct blktap_tap *tap, enum blktap_event event);
+void blktap_netlink_event_info(const struct blktap_tap_info *info, enum blktap_event event);
 
 int blktap_netlink_init(void);
 void blktap_netlink_exit(void);

@@ -38,7 +38,8 @@ static bool blktap_request_has_data(const struct request *rq)
 	return req_op(rq) == REQ_OP_READ || req_op(rq) == REQ_OP_WRITE;
 }
 
-static u8 blktap_request_op(const struct request *rq)
+/* Or -1: an operation that the disk has not advertised. */
+static int blktap_request_op(const struct request *rq)
 {
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
@@ -49,8 +50,10 @@ static u8 blktap_request_op(const struct request *rq)
 		return BLKTAP_OP_FLUSH;
 	case REQ_OP_DISCARD:
 		return BLKTAP_OP_DISCARD;
-	default:
+	case REQ_OP_WRITE_ZEROES:
 		return BLKTAP_OP_WRITE_ZEROES;
+	default:
+		return -1;
 	}
 }
 
@@ -141,20 +144,21 @@ static void blktap_queue_push(struct blktap_queue *queue, struct request *rq)
 static blk_status_t blktap_queue_take_buffer(struct blktap_queue *queue, struct request *rq)
 {
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
-	bool grew;
-	int slot;
+	struct blktap_grant grant;
+	int err;
 
-	slot = blktap_buffer_take(&queue->buffer, rq->tag, &cmd->bytes, &grew);
-	if (grew)
+	err = blktap_buffer_take(&queue->buffer, rq->tag, cmd->bytes, &grant);
+	if (grant.grew)
 		blktap_session_trim_later(queue->session);
-	if (slot < 0 || cmd->bytes < blk_rq_bytes(rq))
+	if (grant.scarce)
 		blktap_session_trim_now(queue->session);
-	if (slot < 0)
+	if (err)
 		return BLK_STS_RESOURCE;
 
-	cmd->slot = slot;
+	cmd->slot = grant.slot;
+	cmd->bytes = grant.bytes;
 	if (req_op(rq) == REQ_OP_WRITE)
-		blktap_buffer_fill(&queue->buffer, slot, rq, cmd->bytes);
+		blktap_buffer_fill(&queue->buffer, cmd->slot, rq, cmd->bytes);
 
 	return BLK_STS_OK;
 }
@@ -166,6 +170,9 @@ blk_status_t blktap_queue_submit(struct blktap_queue *queue, struct request *rq,
 	bool kick = false;
 	blk_status_t status;
 	bool dead;
+
+	if (blktap_request_op(rq) < 0)
+		return BLK_STS_NOTSUPP;
 
 	cmd->bytes = blk_rq_bytes(rq);
 	if (has_data) {
@@ -292,6 +299,7 @@ void blktap_queue_kill(struct blktap_queue *queue)
 
 		if (rq)
 			blktap_queue_finish(queue, rq, -EIO, NULL);
+		cond_resched();
 	}
 
 	wake_up_interruptible_poll(&queue->wait, EPOLLERR | EPOLLHUP);

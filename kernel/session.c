@@ -25,8 +25,8 @@
 /* Idle pages go after this time, and are looked for this often. */
 #define BLKTAP_TRIM_AGE		(10 * HZ)
 #define BLKTAP_TRIM_PERIOD	(5 * HZ)
-/* The same when pages are short. */
-#define BLKTAP_TRIM_AGE_SHORT	(HZ / 10)
+/* When pages are scarce, free slots go at once, this often at most. */
+#define BLKTAP_TRIM_PERIOD_SCARCE	(HZ / 10)
 
 static u64 blktap_buffer_stride(const struct blktap_config *config)
 {
@@ -71,8 +71,8 @@ static void blktap_session_trim_work(struct work_struct *work)
 	bool left = false;
 	u32 i;
 
-	if (xchg(&session->pages_short, false))
-		age = BLKTAP_TRIM_AGE_SHORT;
+	if (xchg(&session->pages_scarce, false))
+		age = 0;
 
 	mutex_lock(&session->mapping_lock);
 	for (i = 0; i < session->nr_queues; i++)
@@ -91,8 +91,8 @@ void blktap_session_trim_later(struct blktap_session *session)
 
 void blktap_session_trim_now(struct blktap_session *session)
 {
-	if (!xchg(&session->pages_short, true))
-		mod_delayed_work(blktap_wq, &session->trim_work, BLKTAP_TRIM_AGE_SHORT);
+	if (!READ_ONCE(session->pages_scarce) && !xchg(&session->pages_scarce, true))
+		mod_delayed_work(blktap_wq, &session->trim_work, BLKTAP_TRIM_PERIOD_SCARCE);
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -261,8 +261,8 @@ static void blktap_session_detach(struct blktap_session *session)
 		blktap_queue_kill(&session->queues[i]);
 
 	tap->session = NULL;
-	if (tap->disk)
-		blktap_tap_lost(tap, session->pid);
+	if (tap->disk && !blktap_disk_is_removing(tap->disk))
+		blktap_tap_lost(tap, session);
 	else
 		blktap_netlink_event(tap, BLKTAP_EVENT_DETACHED);
 }

@@ -5,6 +5,7 @@
 
 #include <linux/blktap.h>
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -26,6 +27,7 @@ enum blktap_session_state {
 struct blktap_session {
 	struct kref kref;
 	struct rcu_work free_work;
+	struct list_head lost;		/* in the tap's lost_sessions */
 	struct blktap_tap *tap;
 	int state;			/* written under the tap's lock */
 	u64 epoch;
@@ -39,7 +41,7 @@ struct blktap_session {
 
 	/* Idle buffer pages go; the mapping goes with the ring file. */
 	struct delayed_work trim_work;
-	bool pages_short;
+	bool pages_scarce;
 	struct mutex mapping_lock;
 	struct address_space *mapping;
 };

@@ -11,12 +11,14 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 #include <linux/xarray.h>
 
 /* How often to look whether a lost daemon's process is gone. */
 #define BLKTAP_LOST_POLL	msecs_to_jiffies(20)
 
 struct workqueue_struct *blktap_wq;
+struct workqueue_struct *blktap_disk_wq;
 
 /*
  * The table holds a reference to each tap. table_lock orders coming and going,
@@ -25,6 +27,9 @@ struct workqueue_struct *blktap_wq;
 static DEFINE_XARRAY_ALLOC(blktap_taps);
 static DEFINE_MUTEX(blktap_table_lock);
 static atomic_t blktap_generation = ATOMIC_INIT(1);
+
+/* Taps in memory, which disks and sessions keep there beyond their freeing. */
+static atomic_t blktap_live_taps = ATOMIC_INIT(0);
 
 static void blktap_tap_changed(void)
 {
@@ -59,6 +64,8 @@ static void blktap_tap_free(struct kref *kref)
 
 	mutex_destroy(&tap->lock);
 	kfree(tap);
+	if (atomic_dec_and_test(&blktap_live_taps))
+		wake_up_var(&blktap_live_taps);
 }
 
 void blktap_tap_get(struct blktap_tap *tap)
@@ -88,23 +95,27 @@ struct blktap_tap *blktap_tap_next(unsigned long *minor)
 {
 	struct blktap_tap *tap;
 
-	rcu_read_lock();
-	do {
-		tap = xa_find(&blktap_taps, minor, BLKTAP_MAX_MINORS - 1, XA_PRESENT);
-	} while (tap && !kref_get_unless_zero(&tap->kref));
-	rcu_read_unlock();
+	xa_lock(&blktap_taps);
+	tap = xa_find(&blktap_taps, minor, BLKTAP_MAX_MINORS - 1, XA_PRESENT);
+	if (tap)
+		blktap_tap_get(tap);
+	xa_unlock(&blktap_taps);
 
 	return tap;
 }
 
-static void blktap_tap_send_lost(struct blktap_tap *tap)
+static void blktap_tap_send_lost(struct blktap_tap *tap, struct blktap_session *session)
 {
-	if (!tap->lost_pid)
-		return;
+	struct blktap_tap_info info;
 
-	blktap_netlink_event(tap, BLKTAP_EVENT_DAEMON_LOST);
-	put_pid(tap->lost_pid);
-	tap->lost_pid = NULL;
+	/* The tap may have its next session already. */
+	blktap_tap_info(tap, &info);
+	info.pid = pid_nr(session->pid);
+	info.epoch = session->epoch;
+	blktap_netlink_event_info(&info, BLKTAP_EVENT_DAEMON_LOST);
+
+	list_del(&session->lost);
+	blktap_session_put(session);
 }
 
 /* On its way out, but it may still hold files, and with them image locks. */
@@ -115,8 +126,10 @@ static bool blktap_process_is_exiting(struct pid *pid)
 
 	rcu_read_lock();
 	task = pid_task(pid, PIDTYPE_TGID);
-	if (task && ((task->flags & PF_EXITING) || (task->signal->flags & SIGNAL_GROUP_EXIT)))
-		exiting = !task->exit_state || !thread_group_empty(task);
+	if (task && thread_group_empty(task))
+		exiting = (task->flags & PF_EXITING) && !task->exit_state;
+	else if (task)
+		exiting = task->signal->flags & SIGNAL_GROUP_EXIT;
 	rcu_read_unlock();
 
 	return exiting;
@@ -125,20 +138,32 @@ static bool blktap_process_is_exiting(struct pid *pid)
 static void blktap_tap_lost_work(struct work_struct *work)
 {
 	struct blktap_tap *tap = container_of(to_delayed_work(work), struct blktap_tap, lost_work);
+	struct blktap_session *session, *next;
 
 	blktap_tap_lock(tap);
-	if (tap->lost_pid && blktap_process_is_exiting(tap->lost_pid))
+	list_for_each_entry_safe(session, next, &tap->lost_sessions, lost) {
+		if (!blktap_process_is_exiting(session->pid))
+			blktap_tap_send_lost(tap, session);
+	}
+	if (!list_empty(&tap->lost_sessions))
 		queue_delayed_work(blktap_wq, &tap->lost_work, BLKTAP_LOST_POLL);
-	else
-		blktap_tap_send_lost(tap);
 	blktap_tap_unlock(tap);
 }
 
-void blktap_tap_lost(struct blktap_tap *tap, struct pid *pid)
+void blktap_tap_lost(struct blktap_tap *tap, struct blktap_session *session)
 {
-	blktap_tap_send_lost(tap);
-	tap->lost_pid = get_pid(pid);
+	blktap_session_get(session);
+	list_add_tail(&session->lost, &tap->lost_sessions);
 	queue_delayed_work(blktap_wq, &tap->lost_work, 0);
+}
+
+/* A tap that is freed waits for nobody. */
+static void blktap_tap_flush_lost(struct blktap_tap *tap)
+{
+	struct blktap_session *session, *next;
+
+	list_for_each_entry_safe(session, next, &tap->lost_sessions, lost)
+		blktap_tap_send_lost(tap, session);
 }
 
 static struct blktap_tap *blktap_tap_alloc(const struct blktap_config *config)
@@ -148,8 +173,10 @@ static struct blktap_tap *blktap_tap_alloc(const struct blktap_config *config)
 	if (!tap)
 		return NULL;
 
+	atomic_inc(&blktap_live_taps);
 	kref_init(&tap->kref);
 	mutex_init(&tap->lock);
+	INIT_LIST_HEAD(&tap->lost_sessions);
 	tap->config = *config;
 	INIT_DELAYED_WORK(&tap->lost_work, blktap_tap_lost_work);
 
@@ -184,19 +211,22 @@ static int blktap_tap_add(struct blktap_tap *tap, int minor, struct netlink_ext_
 {
 	int err;
 
+	/* One module reference per tap: unloading is refused while there is one. */
+	if (!try_module_get(THIS_MODULE)) {
+		NL_SET_ERR_MSG(extack, "the module is being unloaded");
+		return -ENODEV;
+	}
+
 	err = blktap_tap_reserve(minor, &tap->minor, extack);
 	if (err)
-		return err;
+		goto err_module;
 
 	err = blktap_ring_add_node(tap);
 	if (err) {
 		NL_SET_ERR_MSG(extack, "the ring node could not be made");
-		xa_release(&blktap_taps, tap->minor);
-		return err;
+		goto err_reserve;
 	}
 
-	/* One module reference per tap: unloading is refused while there is one. */
-	__module_get(THIS_MODULE);
 	blktap_tap_get(tap);
 	blktap_tap_lock(tap);
 	xa_store(&blktap_taps, tap->minor, tap, GFP_KERNEL);
@@ -205,6 +235,12 @@ static int blktap_tap_add(struct blktap_tap *tap, int minor, struct netlink_ext_
 	blktap_tap_unlock(tap);
 
 	return 0;
+
+err_reserve:
+	xa_release(&blktap_taps, tap->minor);
+err_module:
+	module_put(THIS_MODULE);
+	return err;
 }
 
 struct blktap_tap *blktap_tap_new(int minor, const struct blktap_config *config,
@@ -243,7 +279,7 @@ static void blktap_tap_remove(struct blktap_tap *tap)
 	blktap_tap_lock(tap);
 	xa_erase(&blktap_taps, tap->minor);
 	blktap_tap_changed();
-	blktap_tap_send_lost(tap);
+	blktap_tap_flush_lost(tap);
 	blktap_netlink_event(tap, BLKTAP_EVENT_FREED);
 	blktap_tap_unlock(tap);
 	mutex_unlock(&blktap_table_lock);
@@ -276,7 +312,7 @@ static int blktap_tap_start_dying(struct blktap_tap *tap, struct netlink_ext_ack
 	}
 
 	if (tap->disk && blktap_disk_remove(tap->disk)) {
-		NL_SET_ERR_MSG(extack, "the disk is open");
+		NL_SET_ERR_MSG(extack, "the disk is open or being added");
 		return -EBUSY;
 	}
 
@@ -336,15 +372,26 @@ void blktap_tap_info(struct blktap_tap *tap, struct blktap_tap_info *info)
 
 int blktap_tap_init(void)
 {
-	/* Unbound: the work waits for I/O. Many at a time: each for its own tap. */
-	blktap_wq = alloc_workqueue("blktap", WQ_UNBOUND, WQ_MAX_ACTIVE);
-	return blktap_wq ? 0 : -ENOMEM;
+	blktap_wq = alloc_workqueue("blktap", WQ_UNBOUND, 0);
+	if (!blktap_wq)
+		return -ENOMEM;
+
+	/* Waits for I/O, and so for daemons: many at a time, each for its own tap. */
+	blktap_disk_wq = alloc_workqueue("blktap-disk", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	if (!blktap_disk_wq) {
+		destroy_workqueue(blktap_wq);
+		return -ENOMEM;
+	}
+
+	return 0;
 }
 
 void blktap_tap_exit(void)
 {
 	/* Sessions go through RCU to the workqueue, see blktap_session_put(). */
 	rcu_barrier();
+	wait_var_event(&blktap_live_taps, !atomic_read(&blktap_live_taps));
+	destroy_workqueue(blktap_disk_wq);
 	destroy_workqueue(blktap_wq);
 	xa_destroy(&blktap_taps);
 }

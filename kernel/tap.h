@@ -5,6 +5,7 @@
 
 #include <linux/blktap.h>
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
@@ -12,7 +13,6 @@
 struct blktap_disk;
 struct blktap_session;
 struct netlink_ext_ack;
-struct pid;
 
 /* Fixed when the tap is allocated. */
 struct blktap_config {
@@ -43,9 +43,9 @@ struct blktap_tap {
 	struct blktap_session *session;	/* the attached one, or NULL */
 	struct blktap_disk *disk;
 
-	/* The daemon that was lost; its event waits until it is gone. */
+	/* Sessions that left a disk; their events wait until the processes are gone. */
 	struct delayed_work lost_work;
-	struct pid *lost_pid;
+	struct list_head lost_sessions;
 };
 
 /* A tap as it is at one moment, for reports. */
@@ -63,7 +63,9 @@ struct blktap_tap_info {
 	u32 physical_block_size;
 };
 
+/* For short work, and for adding and removing disks. */
 extern struct workqueue_struct *blktap_wq;
+extern struct workqueue_struct *blktap_disk_wq;
 
 /*
  * Allocates a tap; @minor < 0 means the lowest free one. The tap comes back with
@@ -89,7 +91,7 @@ void blktap_tap_unlock(struct blktap_tap *tap);
 void blktap_tap_info(struct blktap_tap *tap, struct blktap_tap_info *info);
 
 /* Tells the world, once its process is gone, that a disk lost its daemon. */
-void blktap_tap_lost(struct blktap_tap *tap, struct pid *pid);
+void blktap_tap_lost(struct blktap_tap *tap, struct blktap_session *session);
 
 /* Changes whenever a tap comes or goes; never 0. */
 u32 blktap_tap_generation(void);

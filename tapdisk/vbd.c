@@ -244,7 +244,7 @@ static void start_discard(const struct image_limits *l, struct blktap_start *sta
 {
 	start->discard_granularity = hint(l->discard_granularity, l->logical_block_size, 0);
 	start->max_discard = l->max_discard - l->max_discard % l->logical_block_size;
-	if (start->max_discard < start->discard_granularity)
+	if (start->max_discard < (start->discard_granularity ?: start->physical_block_size))
 		start->max_discard = 0;
 	start->max_write_zeroes = l->max_write_zeroes - l->max_write_zeroes % l->logical_block_size;
 }

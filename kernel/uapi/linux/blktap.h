@@ -72,12 +72,13 @@
  *   completion area   writable; struct blktap_cq_header at its start, the ring
  *                     of struct blktap_cqe at cqe_offset
  *   buffer area       writable; the data of requests. Only the pages of a
- *                     request that is with the daemon are there: touching
- *                     others raises SIGBUS.
+ *                     request that is with the daemon are sure to be there:
+ *                     touching others may raise SIGBUS.
  *
  * Submission and completion areas are mapped whole, one queue per mmap(); the
  * buffer area in any page-aligned piece. No mapping can be executable,
- * private, grown, moved or inherited by fork().
+ * private, grown or moved. A forked child does not inherit them, unless the
+ * process asked for that with MADV_DOFORK.
  *
  * Ring indices run freely over 32 bits; the entry is index & (entries - 1),
  * entries being a power of two. Neither ring can overflow: there are no more
@@ -182,8 +183,10 @@ struct blktap_fragment {
 /*
  * ATTACH: make this file the tap's session.
  *
+ * EBADF       the file is not open for reading and writing
  * EBUSY       the tap has a session, or this file has or had one
  * ENODEV      the tap has been freed
+ * EFAULT      as ever; if only writing back failed, the file is attached
  * EOPNOTSUPP  a feature or flag is not built
  */
 #define BLKTAP_ATTACH_TAKEOVER	(1U << 0)	/* BLKTAP_F_TAKEOVER */
@@ -225,7 +228,8 @@ struct blktap_attach {
  * START: the disk appears, asynchronously; EPOLLPRI and GET_STATE tell when its
  * partitions have been scanned. If the disk exists already, because an earlier
  * session died, this session takes it on at once: capacity, logical block size
- * and the READ_ONLY flag must be equal to the disk's (EMEDIUMTYPE).
+ * and the READ_ONLY flag must be equal to the disk's, WRITE_CACHE must not be new
+ * and FUA must not be missing (EMEDIUMTYPE). The disk's other limits stay.
  *
  * EINVAL      a size, limit or flag makes no sense
  * EALREADY    this session has a started disk
@@ -270,6 +274,7 @@ struct blktap_stop {
  * RESIZE: a new capacity, with a uevent RESIZE=1.
  *
  * EINVAL  not a multiple of the logical block size, or 0, or too large
+ * EBUSY   the disk is being added or removed
  * ENODEV  no disk, or the session has ended
  */
 struct blktap_resize {
@@ -287,7 +292,7 @@ struct blktap_state {
 	__u32 size;
 	__u32 flags;		/* 0 */
 	__u32 disk_state;	/* BLKTAP_DISK_STATE_* */
-	__u32 openers;		/* opens of the disk and its partitions */
+	__u32 openers;		/* of the disk and its partitions; 0: it is not open */
 	__s32 error;		/* negative errno of the last START, or 0 */
 	__u32 reserved0;
 	__u64 capacity;		/* bytes */
@@ -324,7 +329,7 @@ struct blktap_enter {
 	__u32 size;
 	__u32 flags;		/* in: BLKTAP_ENTER_* */
 	__s64 timeout;		/* in: nanoseconds; negative: no limit */
-	__u32 taken;		/* out: completions that ended a request */
+	__u32 taken;		/* out: completions that were accepted */
 	__u32 rejected;		/* out: completions that were ignored */
 	__u64 reserved[2];
 };
