@@ -22,6 +22,17 @@ MODULE_PARM_DESC(total_buffers_mib, "Buffer memory of all queues, MiB (0: an eig
 
 static atomic_long_t blktap_total_pages = ATOMIC_LONG_INIT(0);
 
+static int blktap_get_buffers_kib(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%ld\n", atomic_long_read(&blktap_total_pages) << (PAGE_SHIFT - 10));
+}
+
+static const struct kernel_param_ops blktap_buffers_kib_ops = {
+	.get = blktap_get_buffers_kib,
+};
+module_param_cb(buffers_kib, &blktap_buffers_kib_ops, NULL, 0444);
+MODULE_PARM_DESC(buffers_kib, "Buffer memory in use, without the reserves, KiB (read only)");
+
 /* A slot is free, with a request, or losing its pages. */
 enum { BLKTAP_SLOT_FREE, BLKTAP_SLOT_BUSY, BLKTAP_SLOT_TRIM };
 
