@@ -26,6 +26,10 @@ CFLAGS ?= -O2 -g
 WERROR ?= 1
 SANITIZE ?= 0
 
+# These are words of rules; install and uninstall must not see them as several.
+$(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR,\
+	$(if $(word 2,$($v)),$(error $v holds a blank: $($v))))
+
 VERSION := $(shell cat VERSION)
 SONAME := libblktap.so.0
 LIBS := libnl-3.0 libnl-genl-3.0 jansson
@@ -39,6 +43,9 @@ flags += $(if $(filter 1,$(SANITIZE)),-fsanitize=address -fsanitize=undefined -f
 flags += -D_GNU_SOURCE -DBLKTAP_VERSION='"$(VERSION)"' -DBLKTAP_TAPDISK='"$(LIBEXECDIR)/blktap/tapdisk"'
 flags += -Iuser -Ikernel/uapi $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 libs = $(or $(shell $(PKG_CONFIG) --libs $(LIBS)),$(error $(LIBS): not found by $(PKG_CONFIG); on Debian run scripts/deps build))
+
+# What the pkg-config file says.
+places = $(PREFIX) $(LIBDIR) $(INCLUDEDIR)
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 lib_objects := $(call objects,user/*.c)
@@ -56,8 +63,8 @@ user: $(libraries) $(programs)
 # Recompile when the flags change.
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(subst ','\'',$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(flags))' | cmp -s - $@ || \
-		echo '$(subst ','\'',$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(flags))' >$@
+	@echo '$(subst ','\'',$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(flags) $(places))' | cmp -s - $@ || \
+		echo '$(subst ','\'',$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(flags) $(places))' >$@
 
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)

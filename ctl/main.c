@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "std.h"
 #include "cleanup.h"
 #include "ctl.h"
 
@@ -134,6 +135,7 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	std_keep(O_RDONLY);
 	/* A reader that has gone shows as an error of the write. */
 	signal(SIGPIPE, SIG_IGN);
 

@@ -44,10 +44,18 @@ static int unknown_type(const char *type, size_t length, struct blktap_error *er
 	list_drivers(names, sizeof(names));
 	for (i = 0; i < ARRAY_SIZE(known_types); i++)
 		if (is_type(known_types[i], type, length))
-			return blktap_error_set(err, -ENOSYS, "image type %s is not built into this "
+			return blktap_error_set(err, -EOPNOTSUPP, "image type %s is not built into this "
 						"tapdisk, which has %s", known_types[i], names);
 	return blktap_error_set(err, -ENOENT, "there is no image type %.*s; this tapdisk has %s",
 				shown, type, names);
+}
+
+static bool has_control_character(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return true;
+	return false;
 }
 
 int image_find_driver(const char *spec, const struct image_driver **driver, const char **path,
@@ -64,6 +72,10 @@ int image_find_driver(const char *spec, const struct image_driver **driver, cons
 			continue;
 		if (!colon[1])
 			return blktap_error_set(err, -EINVAL, "%s names no image", spec);
+		if (has_control_character(colon))
+			return blktap_error_set(err, -EINVAL, "the name of an image may not hold "
+						"control characters, which would forge lines of "
+						"lists");
 		*driver = drivers[i];
 		*path = colon + 1;
 		return 0;

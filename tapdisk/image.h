@@ -9,7 +9,7 @@
 
 /*
  * Finds the driver of @spec and *@path inside it.
- * EINVAL: no "type:" or no path; ENOENT: no such type; ENOSYS: a type that is
+ * EINVAL: no "type:" or no path; ENOENT: no such type; EOPNOTSUPP: a type that is
  * known but not built.
  */
 int image_find_driver(const char *spec, const struct image_driver **driver, const char **path,

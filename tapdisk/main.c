@@ -13,6 +13,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "std.h"
 #include "cleanup.h"
 #include "control.h"
 #include "protect.h"
@@ -230,8 +231,10 @@ int main(int argc, char **argv)
 	static struct process process;
 	struct options options;
 	struct ready ready;
-	int status = parse_options(argc, argv, &options);
+	int status;
 
+	std_keep(O_RDWR);
+	status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;
 	ready = (struct ready){ .fd = close_inherited(options.ready_fd), .parent = -1 };
@@ -241,6 +244,10 @@ int main(int argc, char **argv)
 		puts(process.path);
 		fflush(stdout);
 	}
-	ready_tell(&ready, process.path);
+	if (ready_tell(&ready, process.path)) {
+		blktap_log(LOG_ERR, "nobody waits for this process any more");
+		control_free(process.control);
+		return 1;
+	}
 	return run(&process);
 }

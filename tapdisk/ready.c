@@ -14,7 +14,7 @@
 
 /* ------------------------------------------------------------------- telling */
 
-static void write_all(int fd, const char *text, size_t length)
+static int write_all(int fd, const char *text, size_t length)
 {
 	while (length) {
 		ssize_t done = write(fd, text, length);
@@ -22,23 +22,27 @@ static void write_all(int fd, const char *text, size_t length)
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
-			return;
+			return -EPIPE;
 		text += done;
 		length -= done;
 	}
+	return 0;
 }
 
-static void say(int *fd, const char *text)
+static int say(int *fd, const char *text)
 {
+	int ret;
+
 	if (*fd < 0)
-		return;
-	write_all(*fd, text, strlen(text));
+		return 0;
+	ret = write_all(*fd, text, strlen(text));
 	close(*fd);
 	*fd = -1;
+	return ret;
 }
 
 /* Takes @json. */
-static void say_json(int *fd, json_t *json)
+static int say_json(int *fd, json_t *json)
 {
 	CLEANUP_FREE char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	CLEANUP_FREE char *line = NULL;
@@ -46,7 +50,7 @@ static void say_json(int *fd, json_t *json)
 	json_decref(json);
 	if (text && asprintf(&line, "%s\n", text) < 0)
 		line = NULL;
-	say(fd, line ? line : "");
+	return say(fd, line ? line : "");
 }
 
 /* The foreground process is told "=path" or "!sentence". */
@@ -59,10 +63,13 @@ static void tell_parent(struct ready *ready, char mark, const char *text)
 	say(&ready->parent, line ? line : "");
 }
 
-void ready_tell(struct ready *ready, const char *control)
+int ready_tell(struct ready *ready, const char *control)
 {
-	say_json(&ready->fd, json_pack("{s:i, s:s}", "pid", (int)getpid(), "control", control));
+	int ret = say_json(&ready->fd, json_pack("{s:i, s:s}", "pid", (int)getpid(), "control",
+						 control));
+
 	tell_parent(ready, '=', control);
+	return ret;
 }
 
 void ready_fail(struct ready *ready, const struct blktap_error *err)

@@ -18,8 +18,11 @@ struct ready {
  */
 int ready_daemonise(struct ready *ready);
 
-/* Says that the process listens on @control, or that it cannot start. */
-void ready_tell(struct ready *ready, const char *control);
+/*
+ * Says that the process listens on @control, or that it cannot start. -EPIPE: the
+ * one who wanted to know is gone, and nobody else knows of this process.
+ */
+int ready_tell(struct ready *ready, const char *control);
 void ready_fail(struct ready *ready, const struct blktap_error *err);
 
 #endif /* TAPDISK_READY_H */

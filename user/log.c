@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Logging to standard error or syslog.
+ *
+ * Not with syslog(3), which waits while the log daemon does not read: that daemon
+ * may be writing to a disk that waits for us.
  */
 #include <errno.h>
+#include <paths.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "libblktap.h"
 
 static struct {
@@ -25,8 +32,6 @@ void blktap_log_init(const char *name, enum blktap_log_target target, int level)
 	snprintf(logging.name, sizeof(logging.name), "%s", name);
 	logging.target = target;
 	logging.level = level;
-	if (target == BLKTAP_LOG_SYSLOG)
-		openlog("blktap", LOG_PID, LOG_DAEMON);
 }
 
 /* One write per message, so that lines of several processes do not mix. */
@@ -48,6 +53,36 @@ static void log_to_stderr(const char *text)
 	} while (done < 0 && errno == EINTR);
 }
 
+static int connect_syslog(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = _PATH_LOG };
+	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int connected = fd;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		return -1;
+	fd = -1;
+	return connected;
+}
+
+/* A connection per message: they are few, and the log daemon may be restarted. */
+static void log_to_syslog(int level, const char *text)
+{
+	CLEANUP_CLOSE int fd = connect_syslog();
+	char line[1200];
+	int length;
+
+	if (fd < 0)
+		return;
+	length = snprintf(line, sizeof(line), "<%d>blktap[%d]: %s: %s", LOG_DAEMON | level,
+			  (int)getpid(), logging.name, text);
+	if (length >= (int)sizeof(line))
+		length = sizeof(line) - 1;
+	/* If it cannot be sent now, it is lost. */
+	if (length > 0)
+		send(fd, line, length, MSG_NOSIGNAL);
+}
+
 void blktap_log(int level, const char *fmt, ...)
 {
 	int saved = errno;
@@ -66,7 +101,7 @@ void blktap_log(int level, const char *fmt, ...)
 			*c = '?';
 
 	if (logging.target == BLKTAP_LOG_SYSLOG)
-		syslog(level, "%s: %s", logging.name, text);
+		log_to_syslog(level, text);
 	else
 		log_to_stderr(text);
 	errno = saved;

@@ -17,7 +17,7 @@
 
 #define SMALL_BLOCK	512U
 #define LARGE_BLOCK	4096U
-#define MAX_DISCARD	(1ULL << 30)
+#define MAX_DISCARD	(64ULL << 20)
 /* May have to be written out: a bound on what one request can cost. */
 #define MAX_WRITE_ZEROES (64ULL << 20)
 #define MAX_GRANULARITY	(1U << 20)
@@ -158,7 +158,7 @@ static uint64_t device_discard(dev_t dev)
 static int device_limits(struct raw *raw, const struct stat *st, struct image_limits *limits)
 {
 	unsigned short rotational = 0;
-	int block_size = 0;
+	int block_size = 0, read_only = 0;
 
 	if (ioctl(raw->fd, BLKGETSIZE64, &limits->capacity) != 0 ||
 	    ioctl(raw->fd, BLKSSZGET, &block_size) != 0)
@@ -173,7 +173,9 @@ static int device_limits(struct raw *raw, const struct stat *st, struct image_li
 	limits->discard_granularity = queue_limit(st->st_rdev, "discard_granularity");
 	if (ioctl(raw->fd, BLKROTATIONAL, &rotational) == 0)
 		limits->rotational = rotational;
-	if (!raw->read_only)
+	if (ioctl(raw->fd, BLKROGET, &read_only) == 0 && read_only)
+		limits->read_only = true;
+	else if (!raw->read_only)
 		limits->max_discard = device_discard(st->st_rdev);
 	return 0;
 }
@@ -212,7 +214,7 @@ int raw_limits(struct raw *raw, struct image_limits *limits, const struct image_
 	limits->write_cache = true;
 	limits->fua = true;
 	limits->max_write_zeroes = MAX_WRITE_ZEROES;
-	if (raw->read_only)
+	if (raw->read_only || limits->read_only)
 		refuse_requests_that_write(limits);
 	return 0;
 }

@@ -135,6 +135,10 @@ int raw_open(struct raw *raw, struct image_limits *limits, const struct image_pa
 	int ret;
 
 	*raw = (struct raw){ .fd = -1 };
+	/* The daemon's folder is not the one where somebody typed the name. */
+	if (params->path[0] != '/')
+		return blktap_error_set(err, -EINVAL, "%s: give the whole path, from / on",
+					params->path);
 	ret = open_file(raw, params, err);
 	if (!ret)
 		ret = lock_image(raw->fd, params->read_only, params->path, err);

@@ -380,8 +380,9 @@ static void test_scan_too_slow(void **state)
 
 	(void)state;
 	fake_ring->start_state = BLKTAP_DISK_STATE_ADDING;
-	start_open(&outcome, "ram:1M", 20);
+	start_open(&outcome, "ram:1M", -1);
 	wait_for_state(VBD_STARTING);
+	loop_timer_set(world.vbd->env->loop, &world.vbd->deadline, 20);
 	while (!world.vbd->aborting)
 		turn(1000);
 	assert_int_equal(outcome.calls, 0);
@@ -408,7 +409,9 @@ static void test_undo_too_slow(void **state)
 
 	(void)state;
 	fake_ring->start_state = BLKTAP_DISK_STATE_ADDING;
-	start_open(&outcome, "ram:1M", 10);
+	start_open(&outcome, "ram:1M", -1);
+	wait_for_state(VBD_STARTING);
+	loop_timer_set(world.vbd->env->loop, &world.vbd->deadline, 10);
 	wait_for(&outcome);
 	assert_int_equal(outcome.err.code, -ETIMEDOUT);
 	assert_int_equal(vbd_detach(world.vbd, &err), -EBUSY);
