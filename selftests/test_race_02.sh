@@ -4,6 +4,8 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup
 log_expect_errors
+# Opening the name of a disk that has just gone.
+log_expect 'block device autoloading is deprecated'
 
 open_always() {
 	while [ ! -e "$WORK/stop" ]; do
