@@ -279,6 +279,7 @@ struct blktap_open_params {
 	bool read_only;
 	bool no_direct;		/* upstream's -D: the page cache may be used */
 	int timeout_ms;		/* for the call; 0: 60 s; negative: none */
+	int request_timeout_ms;	/* requests are retried for so long; 0: 120 s */
 };
 
 /*
@@ -343,6 +344,32 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
  * probes). EBUSY: it is still open, and goes on as before.
  */
 int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms,
+		     struct blktap_error *err);
+
+/*
+ * Holds the disk's requests and closes its image. ETIMEDOUT: requests were still
+ * with the image after @timeout_ms; all goes on as before.
+ */
+int blktap_ctl_pause(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err);
+/*
+ * Opens @image ("type:path"; NULL: the one it had) and lets the requests go on.
+ * After a failure the disk is still paused. EINVAL: it was not; EMEDIUMTYPE: the
+ * image has another size or block size than the disk.
+ */
+int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int timeout_ms,
+		       struct blktap_error *err);
+/*
+ * Gives the image, then the disk, a size of @capacity bytes; 0: the disk takes on
+ * the size that the image has. EINVAL: smaller than now, without @shrink. The
+ * new size is in *@now (may be NULL).
+ */
+int blktap_ctl_resize(pid_t pid, unsigned int minor, uint64_t capacity, bool shrink,
+		      uint64_t *now, int timeout_ms, struct blktap_error *err);
+/*
+ * Statistics of a VBD, or of all (@minor -1): a JSON array of objects, whose keys
+ * are in Documentation/control-protocol.md. json_decref() *@vbds.
+ */
+int blktap_ctl_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
 		     struct blktap_error *err);
 
 /* Path of the disk of @minor, "/dev/xen/blktap-2/tapdev0"; -ENAMETOOLONG. */
