@@ -135,7 +135,8 @@ bool workers_busy(struct workers *workers)
 	bool busy;
 
 	pthread_mutex_lock(&workers->lock);
-	busy = workers->idle < workers->count;
+	busy = workers->idle < workers->count || !list_empty(&workers->queue) ||
+	       !list_empty(&workers->finished);
 	pthread_mutex_unlock(&workers->lock);
 	return busy;
 }

@@ -44,6 +44,7 @@ struct blktap_ring {
 	uint32_t start_state;	/* where START leads to */
 	uint32_t stop_state;	/* where STOP leads to */
 	int enter_error;	/* what ENTER returns */
+	uint64_t capacity;	/* of the last RESIZE */
 };
 
 /* The last one opened; how the next one behaves. */
@@ -180,8 +181,9 @@ int blktap_ring_stop(struct blktap_ring *ring, struct blktap_error *err)
 
 int blktap_ring_resize(struct blktap_ring *ring, uint64_t capacity, struct blktap_error *err)
 {
-	(void)capacity;
-	return blktap_error_set(err, -EOPNOTSUPP, "tapdev%u: no", ring->minor);
+	(void)err;
+	ring->capacity = capacity;
+	return 0;
 }
 
 int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,

@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pause, unpause, resize, trying again, statistics and shared images, with an
+ * image whose requests the test holds and answers.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <syslog.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+#include "../vbd-stats.h"
+
+/* The image's driver, but for the submission of requests. */
+static struct image_driver holding;
+static struct image_request *held[64];
+static unsigned int nr_held;
+
+static void hold(struct image_channel *channel, struct image_request *req)
+{
+	(void)channel;
+	held[nr_held++] = req;
+}
+
+static void hold_requests(void)
+{
+	nr_held = 0;
+	holding = *world.vbd->image->driver;
+	holding.submit = hold;
+	world.vbd->image->driver = &holding;
+}
+
+static void answer_held(int error)
+{
+	unsigned int count = nr_held, i;
+
+	nr_held = 0;
+	for (i = 0; i < count; i++)
+		held[i]->done(held[i], error);
+}
+
+static char file[2][64];
+
+static const char *make_image(unsigned int i, off_t size)
+{
+	static char spec[2][80];
+	int fd;
+
+	strcpy(file[i], "/var/tmp/tapdisk-XXXXXX");
+	fd = mkstemp(file[i]);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, size), 0);
+	close(fd);
+	snprintf(spec[i], sizeof(spec[i]), "aio:%s", file[i]);
+	return spec[i];
+}
+
+static void remove_images(void)
+{
+	unlink(file[0]);
+	unlink(file[1]);
+}
+
+static int pause_now(void)
+{
+	struct outcome outcome = { 0 };
+
+	vbd_pause(world.vbd, 2000, done, &outcome);
+	wait_for(&outcome);
+	return outcome.err.code;
+}
+
+static int unpause_now(const char *image)
+{
+	struct outcome outcome = { 0 };
+
+	vbd_unpause(world.vbd, image, 2000, done, &outcome);
+	wait_for(&outcome);
+	return outcome.err.code;
+}
+
+static int resize_now(uint64_t capacity, bool shrink)
+{
+	struct outcome outcome = { 0 };
+
+	vbd_resize(world.vbd, capacity, shrink, 2000, done, &outcome);
+	wait_for(&outcome);
+	return outcome.err.code;
+}
+
+static void turns(unsigned int count)
+{
+	while (count--)
+		turn(0);
+}
+
+/* --------------------------------------------------------------------- pause */
+
+static void test_requests_are_held(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+	const char *other;
+
+	(void)state;
+	assert_int_equal(pause_now(), -EINVAL);
+	assert_int_equal(unpause_now(NULL), -EINVAL);
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
+	other = make_image(1, 1 << 20);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(world.vbd->state, VBD_PAUSED);
+	assert_int_equal(vbd_user_state(world.vbd), 0x2a);
+	assert_true(vbd_is_open(world.vbd));
+	assert_int_equal(pause_now(), 0);
+
+	memset(fake_data(q, 3), 'x', 4096);
+	fake_submit(q, 3, BLKTAP_OP_WRITE, 0, 4096, 4096);
+	turns(5);
+	assert_true(q->outstanding[3]);
+
+	assert_int_equal(unpause_now(other), 0);
+	assert_int_equal(vbd_user_state(world.vbd), 0);
+	assert_string_equal(world.vbd->spec, other);
+	complete_all(q, 1);
+	assert_int_equal(q->results[3], 4096);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 4096, 4096), 4096);
+	assert_int_equal(fake_data(q, 9)[0], 'x');
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(unpause_now(NULL), 0);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
+/* A pause lets go of the image's lock. */
+static void test_lock_is_released(void **state)
+{
+	const char *spec = make_image(0, 1 << 20);
+	int fd = open(file[0], O_RDWR | O_CLOEXEC);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	(void)state;
+	assert_int_equal(open_image(spec), 0);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), -1);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	/* now it is somebody else's */
+	assert_int_equal(unpause_now(NULL), -EAGAIN);
+	assert_int_equal(world.vbd->state, VBD_PAUSED);
+	close(fd);
+	assert_int_equal(unpause_now(NULL), 0);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
+static void test_pause_waits(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	hold_requests();
+	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
+	turns(2);
+	assert_int_equal(nr_held, 1);
+	vbd_pause(world.vbd, 2000, done, &outcome);
+	turns(3);
+	assert_int_equal(outcome.calls, 0);
+	assert_int_equal(close_image(0), -EBUSY);
+	answer_held(0);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, 0);
+	assert_false(q->outstanding[1]);
+	assert_int_equal(q->results[1], 4096);
+	assert_int_equal(close_image(0), 0);
+}
+
+/* Too slow, or nobody waits any more: all goes on as before. */
+static void test_pause_is_cancelled(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+	struct outcome outcome = { 0 };
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	hold_requests();
+	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
+	turns(2);
+	vbd_pause(world.vbd, 20, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, -ETIMEDOUT);
+	assert_int_equal(world.vbd->state, VBD_LIVE);
+	assert_int_equal(vbd_user_state(world.vbd), 0);
+	fake_submit(q, 2, BLKTAP_OP_READ, 0, 0, 4096);
+	turns(3);
+	assert_int_equal(nr_held, 2);
+
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_pause(world.vbd, -1, done, &outcome);
+	assert_true(vbd_withdraw(world.vbd, &outcome));
+	assert_int_equal(world.vbd->state, VBD_LIVE);
+	/* a drain that was reached when nobody wanted it any more */
+	for (i = 0; i < 3; i++) {
+		vbd_pause(world.vbd, -1, done, &outcome);
+		turns(1);
+		answer_held(0);
+		turns(1);
+		if (vbd_withdraw(world.vbd, &outcome))
+			while (world.vbd->state != VBD_LIVE)
+				turn(1000);
+	}
+	hold_requests();
+	fake_submit(q, 4, BLKTAP_OP_READ, 0, 0, 4096);
+	turns(3);
+	assert_int_equal(nr_held, 1);
+	answer_held(0);
+	assert_int_equal(outcome.calls, 0);
+	complete_all(q, 1);
+	assert_int_equal(close_image(0), 0);
+}
+
+static void test_failed_unpause(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[1];
+	const char *small;
+
+	(void)state;
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
+	small = make_image(1, 1 << 19);
+	assert_int_equal(pause_now(), 0);
+	fake_submit(q, 3, BLKTAP_OP_READ, 0, 0, 4096);
+	assert_int_equal(unpause_now("aio:/does/not/exist"), -ENOENT);
+	assert_int_equal(unpause_now("nothing"), -EINVAL);
+	assert_int_equal(unpause_now(small), -EMEDIUMTYPE);
+	assert_int_equal(unpause_now("ram:1M,bs=4096"), -EMEDIUMTYPE);
+	assert_int_equal(unpause_now("ram:1M,ro"), -EMEDIUMTYPE);
+	assert_int_equal(vbd_user_state(world.vbd), 0x2a);
+	turns(3);
+	assert_true(q->outstanding[3]);
+	assert_int_equal(unpause_now(NULL), 0);
+	complete_all(q, 1);
+	assert_int_equal(q->results[3], 4096);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
+/* Requests that are left when a paused disk goes must not keep it. */
+static void test_close_while_paused(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(pause_now(), 0);
+	fake_ring->state.openers = 1;
+	assert_int_equal(close_image(20), -EBUSY);
+	assert_int_equal(world.vbd->state, VBD_PAUSED);
+	assert_int_equal(vbd_user_state(world.vbd), 0x2a);
+
+	fake_submit(q, 3, BLKTAP_OP_READ, 0, 0, 4096);
+	fake_ring->state.openers = 0;
+	fake_ring->stop_state = BLKTAP_DISK_STATE_REMOVING;
+	vbd_close(world.vbd, 0, done, &outcome);
+	complete_all(q, 1);
+	assert_int_equal(q->results[3], -EIO);
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_NONE;
+	raise_pri();
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, 0);
+	assert_int_equal(vbd_user_state(world.vbd), BLKTAP_VBD_CLOSED);
+}
+
+static void test_session_ends_in_pause(void **state)
+{
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(pause_now(), 0);
+	vbd_session_lost(world.vbd, "test");
+	while (!world.gone)
+		turn(2000);
+	assert_null(world.vbd);
+}
+
+/* -------------------------------------------------------------------- resize */
+
+static void test_resize(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+
+	(void)state;
+	assert_int_equal(resize_now(1 << 20, false), -EINVAL);
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), -EIO);
+	assert_int_equal(resize_now(2 << 20, false), 0);
+	assert_int_equal(fake_ring->capacity, 2 << 20);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), 4096);
+	/* as somebody else made it */
+	assert_int_equal(truncate(file[0], 3 << 20), 0);
+	assert_int_equal(resize_now(0, false), 0);
+	assert_int_equal(fake_ring->capacity, 3 << 20);
+	/* smaller only if that is meant */
+	assert_int_equal(resize_now(1 << 20, false), -EINVAL);
+	assert_int_equal(resize_now(1000, true), -EINVAL);
+	assert_int_equal(truncate(file[0], 2 << 20), 0);
+	assert_int_equal(resize_now(0, false), -EINVAL);
+	assert_int_equal(fake_ring->capacity, 3 << 20);
+	assert_int_equal(resize_now(1 << 20, true), 0);
+	assert_int_equal(fake_ring->capacity, 1 << 20);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), -EIO);
+	assert_int_equal(q->rejected, 0);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(resize_now(2 << 20, false), -EINVAL);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
+/* ---------------------------------------------------------------- trying again */
+
+static void test_retries(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	hold_requests();
+	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
+	turns(2);
+	answer_held(-EBUSY);
+	turns(2);
+	assert_true(q->outstanding[1]);
+	while (!nr_held)
+		turn(1000);
+	answer_held(0);
+	complete_all(q, 1);
+	assert_int_equal(q->results[1], 4096);
+	/* other errors are for the user at once */
+	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
+	turns(2);
+	answer_held(-ENOSPC);
+	complete_all(q, 1);
+	assert_int_equal(q->results[1], -ENOSPC);
+	/* and so are these when their time is over */
+	assert_int_equal(close_image(0), 0);
+}
+
+static void test_retries_end(void **state)
+{
+	struct vbd_open_params params = {
+		.image = "ram:1M", .request_timeout_ms = 60, .timeout_ms = -1,
+	};
+	struct fake_queue *q = &fake_ring->queues[0];
+	struct outcome outcome = { 0 };
+	unsigned int tries = 0;
+
+	(void)state;
+	vbd_open(world.vbd, &params, done, &outcome);
+	wait_for(&outcome);
+	hold_requests();
+	fake_submit(q, 1, BLKTAP_OP_WRITE, 0, 0, 4096);
+	while (q->outstanding[1]) {
+		turn(1000);
+		tries += nr_held;
+		answer_held(-EBUSY);
+	}
+	assert_int_equal(q->results[1], -EBUSY);
+	assert_in_range(tries, 2, 6);
+	fake_submit(q, 1, BLKTAP_OP_WRITE, 0, 0, 4096);
+	turns(2);
+	answer_held(-EAGAIN);	/* a second is too long */
+	complete_all(q, 1);
+	assert_int_equal(q->results[1], -EAGAIN);
+	assert_int_equal(close_image(0), 0);
+}
+
+/* ---------------------------------------------------------------- statistics */
+
+static json_int_t number(const json_t *json, const char *path)
+{
+	char word[64];
+
+	while (json && *path) {
+		size_t length = strcspn(path, ".");
+
+		memcpy(word, path, length);
+		word[length] = '\0';
+		json = json_is_array(json) ? json_array_get(json, strtoul(word, NULL, 10)) :
+		       json_object_get(json, word);
+		path += length + (path[length] == '.');
+	}
+	assert_true(json_is_integer(json));
+	return json_integer_value(json);
+}
+
+static void test_statistics(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[1];
+	json_t *stats;
+
+	(void)state;
+	stats = vbd_stats(world.vbd);
+	assert_string_equal(json_string_value(json_object_get(stats, "name")), "");
+	json_decref(stats);
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(do_request(BLKTAP_OP_WRITE, 0, 0, 8192), 8192);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 0, 4096), 4096);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 2 << 20, 4096), -EIO);
+	hold_requests();
+	fake_submit(q, 1, BLKTAP_OP_FLUSH, 0, 0, 0);
+	turns(3);
+	usleep(3000);
+	stats = vbd_stats(world.vbd);
+	assert_int_equal(number(stats, "queues.1.outstanding"), 1);
+	assert_int_equal(number(stats, "reqs_outstanding"), 1);
+	json_decref(stats);
+	answer_held(0);
+	complete_all(q, 1);
+	stats = vbd_stats(world.vbd);
+	assert_int_equal(number(stats, "secs.0"), 8);
+	assert_int_equal(number(stats, "secs.1"), 16);
+	assert_int_equal(number(stats, "images.0.hits.1"), 16);
+	assert_int_equal(number(stats, "images.0.fail.0"), 8);
+	assert_int_equal(number(stats, "images.0.driver.type"), 5);
+	assert_int_equal(number(stats, "tap.reqs.0"), 4);
+	assert_int_equal(number(stats, "tap.reqs.1"), 4);
+	assert_int_equal(number(stats, "queues.0.ops.read.requests"), 2);
+	assert_int_equal(number(stats, "queues.0.ops.read.errors"), 1);
+	assert_int_equal(number(stats, "queues.0.ops.read.bytes"), 4096);
+	assert_int_equal(number(stats, "queues.1.ops.flush.requests"), 1);
+	assert_true(number(stats, "queues.1.ops.flush.time_ns") >= 3000000);
+	/* 3 ms and more: above 2^11 microseconds */
+	assert_int_equal(number(stats, "queues.1.ops.flush.latency.11"), 0);
+	json_decref(stats);
+	assert_int_equal(close_image(0), 0);
+}
+
+static void test_latency_buckets(void **state)
+{
+	struct queue_stats stats = { 0 };
+	const uint64_t *latency = stats.ops[0].latency;
+
+	(void)state;
+	stats_answer(&stats, 0, 512, 0, 999);
+	assert_int_equal(latency[0], 1);
+	stats_answer(&stats, 0, 512, 0, 1000);
+	assert_int_equal(latency[1], 1);
+	stats_answer(&stats, 0, 512, 0, 2000);
+	stats_answer(&stats, 0, 512, 0, 3999);
+	assert_int_equal(latency[2], 2);
+	stats_answer(&stats, 0, 512, 0, UINT64_MAX);
+	assert_int_equal(latency[STATS_BUCKETS - 1], 1);
+	stats_answer(&stats, 200, 512, 0, 0);
+	assert_int_equal(stats.answered, 6);
+}
+
+/* -------------------------------------------------------------------- sharing */
+
+static void test_shared_images(void **state)
+{
+	const char *spec = make_image(0, 1 << 20);
+	struct image_params params = {
+		.read_only = true, .minor = 65535, .table = world.images,
+	};
+	struct image *a, *b, *c;
+
+	(void)state;
+	assert_int_equal(image_open(&a, spec, &params, &err), 0);
+	assert_int_equal(image_open(&b, spec, &params, &err), 0);
+	assert_ptr_equal(a, b);
+	params.no_direct = true;
+	assert_int_equal(image_open(&c, spec, &params, &err), 0);
+	assert_ptr_not_equal(a, c);
+	image_close(c);
+	params.no_direct = false;
+	/* another file of that name is another image */
+	unlink(file[0]);
+	close(open(file[0], O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(truncate(file[0], 1 << 20), 0);
+	assert_int_equal(image_open(&c, spec, &params, &err), 0);
+	assert_ptr_not_equal(a, c);
+	image_close(a);
+	image_close(c);
+	/* nobody is left but b */
+	params.read_only = false;
+	assert_int_equal(image_open(&c, spec, &params, &err), 0);
+	image_close(c);
+	image_close(b);
+	remove_images();
+}
+
+/* -------------------------------------------------------------------- threads */
+
+/* The life of a disk that has a thread of its own. */
+static void test_threads(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	world.env.threads = true;
+	for (i = 0; i < 20; i++) {
+		assert_int_equal(open_image("ram:1M"), 0);
+		assert_true(server_threaded(world.vbd->server));
+		assert_int_equal(pause_now(), 0);
+		assert_int_equal(unpause_now("ram:1M"), 0);
+		assert_int_equal(resize_now(2 << 20, false), 0);
+		if (i % 2)
+			assert_int_equal(pause_now(), 0);
+		assert_int_equal(close_image(0), 0);
+	}
+	assert_int_equal(open_image("ram:1M"), 0);
+	vbd_session_lost(world.vbd, "test");
+	while (!world.gone)
+		turn(2000);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+static const struct CMUnitTest tests[] = {
+	TEST(test_requests_are_held),
+	TEST(test_lock_is_released),
+	TEST(test_pause_waits),
+	TEST(test_pause_is_cancelled),
+	TEST(test_failed_unpause),
+	TEST(test_close_while_paused),
+	TEST(test_session_ends_in_pause),
+	TEST(test_resize),
+	TEST(test_retries),
+	TEST(test_retries_end),
+	TEST(test_statistics),
+	TEST(test_latency_buckets),
+	TEST(test_shared_images),
+	TEST(test_threads),
+};
+
+int main(void)
+{
+	blktap_log_init("test", BLKTAP_LOG_STDERR, LOG_EMERG);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
