@@ -10,8 +10,6 @@
 #include "methods.h"
 #include "vbd-stats.h"
 
-/* Of a reply: what is beyond comes with the next call. */
-#define PAGE_BYTES	(BLKTAP_RPC_MAX_LINE / 2)
 #define REQUEST_TIMEOUT_MS	120000
 
 /* One request until it is answered. */
@@ -231,7 +229,7 @@ static void answer_page(struct call *call, unsigned int from, json_t *(*describe
 			continue;
 		object = describe(vbd);
 		bytes += json_dumpb(object, NULL, 0, JSON_COMPACT);
-		if (bytes > PAGE_BYTES && json_array_size(vbds)) {
+		if (bytes > call->tapdisk->page_bytes && json_array_size(vbds)) {
 			json_decref(object);
 			answer_result(call, json_pack("{s:O, s:i}", "vbds", vbds,
 						      "next", (int)vbd->minor));

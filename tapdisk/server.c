@@ -142,26 +142,28 @@ static void count_answers(struct server_queue *queue)
 	queue->nr_answers = 0;
 }
 
+static int enter(struct server_queue *queue)
+{
+	int ret = blktap_queue_enter(queue->queue, false, 0);
+
+	if (!ret)
+		count_answers(queue);
+	if (ret != -EINTR && ret != -EBUSY)
+		return ret;
+	run_turn_later(queue->server);
+	return 0;
+}
+
 /* Hands answers to the kernel; a negative errno if the session has ended. */
 static int enter_all(struct server *server)
 {
 	unsigned int i;
-	int ret;
+	int ret = 0;
 
-	for (i = 0; i < server->params.count; i++) {
-		struct server_queue *queue = &server->queues[i];
-
-		if (!queue->nr_answers)
-			continue;
-		ret = blktap_queue_enter(queue->queue, false, 0);
-		if (ret == -EINTR || ret == -EBUSY)
-			run_turn_later(server);
-		else if (ret)
-			return ret;
-		else
-			count_answers(queue);
-	}
-	return 0;
+	for (i = 0; i < server->params.count && !ret; i++)
+		if (server->queues[i].nr_answers)
+			ret = enter(&server->queues[i]);
+	return ret;
 }
 
 static bool all_entered(const struct server *server)

@@ -139,7 +139,7 @@ int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop)
 {
 	int ret;
 
-	*tapdisk = (struct tapdisk){ .loop = loop };
+	*tapdisk = (struct tapdisk){ .loop = loop, .page_bytes = BLKTAP_RPC_MAX_LINE / 2 };
 	list_init(&tapdisk->vbds);
 	loop_task_init(&tapdisk->progress, progress);
 	ret = image_table_new(&tapdisk->images);

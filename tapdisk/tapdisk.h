@@ -13,6 +13,7 @@ struct tapdisk {
 	struct image_table *images;
 	struct vbd_env env;
 	struct list vbds;		/* by ascending minor */
+	size_t page_bytes;		/* of a reply's list: the rest comes with the next */
 	bool terminating;		/* at the last close of each disk */
 	bool ending;			/* end() has been called */
 	struct loop_task progress;

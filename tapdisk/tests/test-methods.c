@@ -175,6 +175,90 @@ static void test_wrong_parameters(void **state)
 	expect_error(ask(""), -32700, EPROTO);
 }
 
+/* What has no image cannot be paused; what is paused can go on or be closed. */
+static void test_pause_and_resize(void **state)
+{
+	(void)state;
+	assert_string_equal(ASK("attach", "{\"minor\":3}"), OK);
+	expect_error(ASK("pause", "{\"minor\":3}"), -EINVAL, EINVAL);
+	expect_error(ASK("unpause", "{\"minor\":3}"), -EINVAL, EINVAL);
+	expect_error(ASK("resize", "{\"minor\":3}"), -EINVAL, EINVAL);
+	expect_error(ASK("resize", "{\"minor\":3,\"capacity\":0}"), -32602, EINVAL);
+	expect_error(ASK("pause", "{\"minor\":4}"), -ENODEV, ENODEV);
+	ASK("open", "{\"minor\":3,\"image\":\"ram:1M\"}");
+	assert_string_equal(ASK("resize", "{\"minor\":3,\"capacity\":2097152}"),
+			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"capacity\":2097152}}\n");
+	expect_error(ASK("resize", "{\"minor\":3,\"capacity\":4096}"), -EINVAL, EINVAL);
+	assert_string_equal(ASK("pause", "{\"minor\":3,\"timeout_ms\":1000}"), OK);
+	assert_string_equal(ASK("list", "{}"),
+			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"vbds\":["
+			    "{\"minor\":3,\"state\":42,\"image\":"
+			    "{\"type\":\"ram\",\"path\":\"1M\"}}]}}\n");
+	expect_error(ASK("unpause", "{\"minor\":3,\"image\":\"ram:1M\"}"), -EMEDIUMTYPE,
+		     EMEDIUMTYPE);
+	assert_string_equal(ASK("unpause", "{\"minor\":3,\"image\":\"ram:2M\"}"), OK);
+	assert_string_equal(ASK("close", "{\"minor\":3}"), OK);
+	assert_string_equal(ASK("detach", "{\"minor\":3}"), OK);
+}
+
+/* Replies that would be longer than a line come in pieces. */
+static void test_pages(void **state)
+{
+	enum { COUNT = 40 };
+	json_int_t from = 0, seen = 0;
+	unsigned int i, pages;
+	char line[64];
+
+	(void)state;
+	tapdisk.page_bytes = 4096;
+	for (i = 0; i < COUNT; i++)
+		assert_int_equal(tapdisk_attach(&tapdisk, i * 2, NULL), 0);
+	for (pages = 0; from >= 0; pages++) {
+		json_t *json, *vbds;
+
+		snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stats\","
+			 "\"params\":{\"from\":%d}}", (int)from);
+		json = json_loads(ask(line), 0, NULL);
+		vbds = json_object_get(json_object_get(json, "result"), "vbds");
+		assert_int_equal(json_integer_value(json_object_get(json_object_get(
+				 json_array_get(vbds, 0), "tap"), "minor")), seen * 2);
+		seen += json_array_size(vbds);
+		from = -1;
+		json_unpack(json, "{s:{s:I}}", "result", "next", &from);
+		json_decref(json);
+	}
+	assert_int_equal(seen, COUNT);
+	assert_in_range(pages, 2, COUNT / 2);
+	expect_error(ASK("stats", "{\"minor\":1}"), -ENODEV, ENODEV);
+	assert_non_null(strstr(ASK("stats", "{\"minor\":2}"), "\"tap\":{\"minor\":2,"));
+	tapdisk_terminate(&tapdisk);
+	loop_turn(loop, 1000);
+	assert_int_equal(ended, 1);
+}
+
+/* Ends when nobody uses the paused disk, and not before. */
+static void test_terminate_while_paused(void **state)
+{
+	struct vbd *vbd;
+
+	(void)state;
+	assert_string_equal(ASK("attach", "{\"minor\":9}"), OK);
+	ASK("open", "{\"minor\":9,\"image\":\"ram:1M\"}");
+	vbd = tapdisk_find(&tapdisk, 9);
+	fake_ring->state.openers = 1;
+	assert_string_equal(ASK("pause", "{\"minor\":9}"), OK);
+	tapdisk_terminate(&tapdisk);
+	loop_turn(loop, 100);
+	assert_int_equal(vbd->state, VBD_PAUSED);
+	assert_string_equal(ASK("unpause", "{\"minor\":9}"), OK);
+	loop_turn(loop, 0);
+	assert_int_equal(vbd->state, VBD_CLOSING);
+	fake_ring->state.openers = 0;
+	vbd->ring_event.ready(&vbd->ring_event, EPOLLPRI);
+	while (!ended)
+		assert_int_equal(loop_turn(loop, 1000), 0);
+}
+
 static void test_notifications(void **state)
 {
 	(void)state;
@@ -306,6 +390,9 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_session),
 	TEST(test_no_such_vbd),
 	TEST(test_wrong_parameters),
+	TEST(test_pause_and_resize),
+	TEST(test_pages),
+	TEST(test_terminate_while_paused),
 	TEST(test_notifications),
 	TEST(test_overtaking),
 	TEST(test_client_goes),
