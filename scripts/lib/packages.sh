@@ -5,7 +5,8 @@
 packages_of() {
 	case $1 in
 	build)	# the programs
-		echo gcc libc6-dev make pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libaio-dev
+		echo gcc libc6-dev make pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libaio-dev \
+			libsystemd-dev
 		;;
 	unit)	# their tests (the sanitizers come with gcc)
 		echo libcmocka-dev
@@ -18,7 +19,7 @@ packages_of() {
 			busybox-static cpio gzip e2fsprogs kmod rsync util-linux
 		;;
 	lint)
-		echo shellcheck sparse perl-base xz-utils git
+		echo shellcheck sparse perl-base xz-utils git gcc libc6-dev python3 python3-yaml python3-jsonschema
 		;;
 	kselftest)
 		echo rsync xz-utils
