@@ -18,7 +18,7 @@ packages_of() {
 			busybox-static cpio gzip e2fsprogs kmod rsync util-linux
 		;;
 	lint)
-		echo shellcheck sparse perl-base xz-utils git
+		echo shellcheck sparse perl-base xz-utils git mandoc zsh
 		;;
 	kselftest)
 		echo rsync xz-utils
