@@ -16,6 +16,8 @@ LIBEXECDIR ?= $(PREFIX)/libexec
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 INSTALL_MOD_PATH ?= $(DESTDIR)
@@ -27,7 +29,7 @@ WERROR ?= 1
 SANITIZE ?= 0
 
 # These are words of rules; install and uninstall must not see them as several.
-$(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR,\
+$(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR BASHCOMPDIR ZSHCOMPDIR,\
 	$(if $(word 2,$($v)),$(error $v holds a blank: $($v))))
 
 VERSION := $(shell cat VERSION)
@@ -129,11 +131,14 @@ install: user
 	$(Q)$(INSTALL) -m 644 user/libblktap.h $(DESTDIR)$(INCLUDEDIR)/
 	$(Q)$(INSTALL) -m 644 kernel/uapi/linux/blktap.h $(DESTDIR)$(INCLUDEDIR)/linux/
 	$(Q)$(foreach m,$(manuals),$(INSTALL) -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)) &&) true
+	$(Q)$(INSTALL) -D -m 644 completion/bash/tap-ctl $(DESTDIR)$(BASHCOMPDIR)/tap-ctl
+	$(Q)$(INSTALL) -D -m 644 completion/zsh/_tap-ctl $(DESTDIR)$(ZSHCOMPDIR)/_tap-ctl
 	$(if $(DESTDIR),,$(Q)-ldconfig)
 
 uninstall:
 	$(Q)rm -f $(addprefix $(DESTDIR),$(SBINDIR)/tap-ctl $(LIBDIR)/$(SONAME) $(LIBDIR)/libblktap.so $(LIBDIR)/libblktap.a \
 		$(PKGCONFIGDIR)/libblktap.pc $(INCLUDEDIR)/libblktap.h $(INCLUDEDIR)/linux/blktap.h \
+		$(BASHCOMPDIR)/tap-ctl $(ZSHCOMPDIR)/_tap-ctl \
 		$(foreach m,$(manuals),$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))))
 	$(Q)rm -rf $(DESTDIR)$(LIBEXECDIR)/blktap
 

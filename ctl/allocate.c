@@ -1,48 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "ctl.h"
-
-int allocate_tap(const struct options *options, unsigned int *minor, struct blktap_error *err)
-{
-	struct blktap_tap_params params = BLKTAP_TAP_PARAMS_INIT;
-	struct blktap_tap tap;
-	struct blktap_nl *nl;
-	int ret;
-
-	params.minor = options->minor;
-	params.queues = options->queues;
-	params.depth = options->depth;
-	params.max_io = options->max_io;
-	ret = blktap_nl_open(&nl, err);
-	if (ret)
-		return ret;
-	ret = blktap_nl_allocate(nl, &params, &tap, err);
-	if (!ret)
-		*minor = tap.minor;
-	blktap_nl_close(nl);
-	return ret;
-}
+#include "output.h"
 
 static int run(const struct options *options, struct blktap_error *err)
 {
-	unsigned int minor;
+	struct blktap_tap_params params = tap_params(options);
+	struct blktap_tap tap;
 	int ret;
 
-	ret = allocate_tap(options, &minor, err);
+	ret = blktap_allocate(&params, options->link, &tap, err);
 	if (ret)
 		return ret;
 	/* A tap that nobody has been told of would stay forever. */
-	ret = print_disk(minor, err);
+	ret = print_disk(options->json, 0, tap.minor, options->link, err);
 	if (ret)
-		free_tap(minor, NULL);
+		blktap_free(tap.minor, FREE_MS, NULL);
 	return ret;
 }
 
 static const struct option_spec options[] = {
 	OPTION_NEW_MINOR,
+	OPTION_LINK,
+	OPTION_SERIAL,
+	OPTION_UUID,
 	OPTION_QUEUES,
 	OPTION_DEPTH,
 	OPTION_MAX_IO,
-	OPTION_DEVICE,
+	OPTION_JSON,
 	OPTION_END,
 };
 

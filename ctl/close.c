@@ -3,14 +3,14 @@
 
 static int run(const struct options *options, struct blktap_error *err)
 {
-	return blktap_ctl_close(options->pid, options->minor, options->timeout_ms, err);
+	return blktap_ctl_close(options->pid, options->minor, timeout_or(options, 0), err);
 }
 
 static const struct option_spec options[] = {
 	OPTION_PID,
 	OPTION_MINOR,
 	OPTION_CLOSE_TIMEOUT,
-	{ 'f', "force", NULL, "close a disk that is open", NULL, false },
+	OPTION_FORCE,
 	OPTION_END,
 };
 

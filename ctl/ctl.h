@@ -10,7 +10,8 @@
 
 #define FREE_MS		60000	/* a disk left over from a dead tapdisk goes first */
 #define SPAWN_MS	30000
-#define LIST_MS		10000	/* for all tapdisks together */
+#define ASK_MS		10000	/* for all tapdisks together */
+#define CHANGE_MS	120000	/* pause, unpause and resize, which may wait for the image */
 
 struct command {
 	const char *name;
@@ -22,27 +23,15 @@ struct command {
 
 extern const struct command command_list, command_allocate, command_free, command_create,
 	command_destroy, command_spawn, command_attach, command_detach, command_open,
-	command_close;
+	command_close, command_pause, command_unpause, command_resize, command_stats,
+	command_top, command_monitor, command_info, command_major, command_check;
 
-/* The exit status of a failure. */
-int exit_status(int code);
+/* What is said of a new tap. */
+struct blktap_tap_params tap_params(const struct options *options);
+/* What is said of an image. */
+struct blktap_open_params open_params(const struct options *options);
 
-/* Prints to standard output and makes sure that it got there. */
-int print_line(struct blktap_error *err, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-int flush_output(struct blktap_error *err);
-
-/* Prints the path of a minor's disk. */
-int print_disk(unsigned int minor, struct blktap_error *err);
-
-/* Steps that several commands take, each with a netlink socket of its own. */
-int allocate_tap(const struct options *options, unsigned int *minor, struct blktap_error *err);
-int free_tap(unsigned int minor, struct blktap_error *err);
-
-/*
- * Starts a tapdisk. Whatever goes wrong is ECHILD, exit status 1, which tells
- * scripts to try again; the sentence has the reason. EINTR: cancelled.
- */
-int spawn_tapdisk(pid_t *pid, struct blktap_error *err);
+/* The time-out that was given, or else @otherwise. */
+int timeout_or(const struct options *options, int otherwise);
 
 #endif /* TAP_CTL_H */

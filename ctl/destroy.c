@@ -3,20 +3,14 @@
 
 static int run(const struct options *options, struct blktap_error *err)
 {
-	int ret;
-
-	ret = blktap_ctl_close(options->pid, options->minor, options->timeout_ms, err);
-	if (!ret)
-		ret = blktap_ctl_detach(options->pid, options->minor, err);
-	if (!ret)
-		ret = free_tap(options->minor, err);
-	return ret;
+	return blktap_destroy(options->pid, options->minor, timeout_or(options, 0), err);
 }
 
 static const struct option_spec options[] = {
 	OPTION_PID,
 	OPTION_MINOR,
 	OPTION_CLOSE_TIMEOUT,
+	OPTION_FORCE,
 	OPTION_END,
 };
 

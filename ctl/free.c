@@ -1,22 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "ctl.h"
 
-int free_tap(unsigned int minor, struct blktap_error *err)
-{
-	struct blktap_nl *nl;
-	int ret;
-
-	ret = blktap_nl_open(&nl, err);
-	if (ret)
-		return ret;
-	ret = blktap_nl_free(nl, minor, FREE_MS, err);
-	blktap_nl_close(nl);
-	return ret;
-}
-
 static int run(const struct options *options, struct blktap_error *err)
 {
-	return free_tap(options->minor, err);
+	return blktap_free(options->minor, FREE_MS, err);
 }
 
 static const struct option_spec options[] = {

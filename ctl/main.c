@@ -10,6 +10,7 @@
 #include "std.h"
 #include "cleanup.h"
 #include "ctl.h"
+#include "output.h"
 
 static const struct command *const commands[] = {
 	&command_list,
@@ -22,6 +23,15 @@ static const struct command *const commands[] = {
 	&command_detach,
 	&command_open,
 	&command_close,
+	&command_pause,
+	&command_unpause,
+	&command_resize,
+	&command_stats,
+	&command_top,
+	&command_monitor,
+	&command_info,
+	&command_major,
+	&command_check,
 };
 
 static const struct command *find_command(const char *name)
@@ -58,7 +68,9 @@ static int help_all(void)
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %-10s%s\n", commands[i]->name, commands[i]->summary);
 	printf("  %-10s%s\n", "help", "this text, or 'help COMMAND' about one of them");
-	printf("\n'tap-ctl COMMAND -h' tells the options of a command.\n");
+	printf("\n'tap-ctl COMMAND -h' tells the options of a command. With --debug anywhere what\n"
+	       "is said to tapdisks and the kernel, and their answers, go to standard error;\n"
+	       "'tap-ctl --version' prints the version.\n");
 	return finish_help();
 }
 
@@ -72,19 +84,31 @@ static void help_option(const struct option_spec *spec)
 	else
 		snprintf(names, sizeof(names), "    --%s %s", spec->name,
 			 spec->value ? spec->value : "");
-	printf("  %-30s%s%s%s\n", names, spec->help, spec->required ? "; required" : "",
+	printf("  %-32s%s%s%s\n", names, spec->help, spec->required ? "; required" : "",
 	       spec->take ? "" : "; not supported yet");
+}
+
+static void help_usage(const struct command *command)
+{
+	const struct option_spec *spec;
+
+	printf("usage: tap-ctl %s", command->name);
+	for (spec = command->options; spec->letter; spec++)
+		if (spec->required)
+			printf(" -%c %s", spec->letter, spec->value);
+	printf(" [OPTION]...\n");
 }
 
 static int help_command(const struct command *command)
 {
 	const struct option_spec *spec;
 
-	printf("usage: tap-ctl %s [OPTION]...\n%s\n\noptions:\n", command->name,
-	       command->summary);
+	help_usage(command);
+	printf("%s\n\noptions:\n", command->summary);
 	for (spec = command->options; spec->letter; spec++)
 		help_option(spec);
-	printf("  %-30s%s\n", "-h, --help", "this text");
+	printf("  %-32s%s\n", "    --debug", "trace what is said to tapdisks and the kernel");
+	printf("  %-32s%s\n", "-h, --help", "this text");
 	return finish_help();
 }
 
@@ -131,6 +155,25 @@ static bool is_one_of(const char *word, const char *a, const char *b)
 	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
 }
 
+/* Wherever it stands, as scripts may have it; up to "--". */
+static int take_debug(int argc, char **argv)
+{
+	int kept = 1, i;
+
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--") == 0)
+			break;
+		if (strcmp(argv[i], "--debug") == 0)
+			blktap_trace(stderr);
+		else
+			argv[kept++] = argv[i];
+	}
+	while (i < argc)
+		argv[kept++] = argv[i++];
+	argv[kept] = NULL;
+	return kept;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
@@ -139,6 +182,7 @@ int main(int argc, char **argv)
 	/* A reader that has gone shows as an error of the write. */
 	signal(SIGPIPE, SIG_IGN);
 
+	argc = take_debug(argc, argv);
 	if (argc < 2)
 		return help_all();
 	if (is_one_of(argv[1], "help", "--help") || is_one_of(argv[1], "-h", "-?"))

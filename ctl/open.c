@@ -3,11 +3,7 @@
 
 static int run(const struct options *options, struct blktap_error *err)
 {
-	struct blktap_open_params params = {
-		.image = options->image,
-		.read_only = options->read_only,
-		.no_direct = options->no_direct,
-	};
+	struct blktap_open_params params = open_params(options);
 
 	return blktap_ctl_open(options->pid, options->minor, &params, err);
 }
@@ -18,11 +14,11 @@ static const struct option_spec options[] = {
 	OPTION_IMAGE,
 	OPTION_READ_ONLY,
 	OPTION_NO_DIRECT,
+	OPTION_REQUEST_TIMEOUT,
 	OPTION_READ_CACHE,
 	OPTION_PARENT,
 	OPTION_SECONDARY,
 	OPTION_STANDBY,
-	OPTION_REQUEST_TIMEOUT,
 	OPTION_LOG,
 	OPTION_ENCRYPTED,
 	OPTION_END,

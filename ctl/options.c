@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
 #include "libblktap.h"
 #include "options.h"
 
 #define MAX_OPTIONS	32
 
-/* ------------------------------------------------------------------- arguments */
-
-/* "-m" or "--queues". */
-static const char *spell(const struct option_spec *spec)
+const char *option_name(const struct option_spec *spec)
 {
 	static char name[32];
 
@@ -27,175 +19,6 @@ static const char *spell(const struct option_spec *spec)
 		snprintf(name, sizeof(name), "--%s", spec->name);
 	return name;
 }
-
-static int parse_number(const struct option_spec *spec, const char *argument, const char **end,
-			uint64_t *number, struct blktap_error *err)
-{
-	char *stop;
-
-	errno = 0;
-	*number = strtoull(argument, &stop, 10);
-	*end = stop;
-	/* strtoull() takes blanks and signs. */
-	if (errno || !isdigit((unsigned char)*argument))
-		return blktap_error_set(err, -EINVAL, "%s %s: not a number", spell(spec), argument);
-	return 0;
-}
-
-static int parse_range(const struct option_spec *spec, const char *argument, uint64_t least,
-		       uint64_t most, uint64_t *number, struct blktap_error *err)
-{
-	const char *end;
-	int ret;
-
-	ret = parse_number(spec, argument, &end, number, err);
-	if (ret)
-		return ret;
-	if (*end)
-		return blktap_error_set(err, -EINVAL, "%s %s: not a number", spell(spec), argument);
-	if (*number < least || *number > most)
-		return blktap_error_set(err, -EINVAL,
-					"%s %s: not between %" PRIu64 " and %" PRIu64,
-					spell(spec), argument, least, most);
-	return 0;
-}
-
-int take_pid(struct options *options, const struct option_spec *spec, const char *argument,
-	     struct blktap_error *err)
-{
-	uint64_t number;
-	int ret = parse_range(spec, argument, 1, INT_MAX, &number, err);
-
-	options->pid = number;
-	return ret;
-}
-
-int take_minor(struct options *options, const struct option_spec *spec, const char *argument,
-	       struct blktap_error *err)
-{
-	uint64_t number;
-	int ret = parse_range(spec, argument, 0, INT_MAX, &number, err);
-
-	options->minor = number;
-	return ret;
-}
-
-int take_timeout(struct options *options, const struct option_spec *spec,
-		 const char *argument, struct blktap_error *err)
-{
-	uint64_t number;
-	int ret = parse_range(spec, argument, 0, INT_MAX / 1000, &number, err);
-
-	options->timeout_ms = number * 1000;
-	return ret;
-}
-
-int take_image(struct options *options, const struct option_spec *spec, const char *argument,
-	       struct blktap_error *err)
-{
-	const char *colon = strchr(argument, ':');
-
-	if (!colon || colon == argument)
-		return blktap_error_set(err, -EINVAL, "%s %s: not of the form type:path",
-					spell(spec), argument);
-	options->image = argument;
-	return 0;
-}
-
-int take_type(struct options *options, const struct option_spec *spec, const char *argument,
-	      struct blktap_error *err)
-{
-	(void)spec;
-	(void)err;
-	options->type = argument;
-	return 0;
-}
-
-int take_path(struct options *options, const struct option_spec *spec, const char *argument,
-	      struct blktap_error *err)
-{
-	(void)spec;
-	(void)err;
-	options->path = argument;
-	return 0;
-}
-
-int take_read_only(struct options *options, const struct option_spec *spec,
-		   const char *argument, struct blktap_error *err)
-{
-	(void)spec;
-	(void)argument;
-	(void)err;
-	options->read_only = true;
-	return 0;
-}
-
-int take_no_direct(struct options *options, const struct option_spec *spec,
-		   const char *argument, struct blktap_error *err)
-{
-	(void)spec;
-	(void)argument;
-	(void)err;
-	options->no_direct = true;
-	return 0;
-}
-
-int take_queues(struct options *options, const struct option_spec *spec, const char *argument,
-		struct blktap_error *err)
-{
-	uint64_t number;
-	int ret = parse_range(spec, argument, 1, UINT16_MAX, &number, err);
-
-	options->queues = number;
-	return ret;
-}
-
-int take_depth(struct options *options, const struct option_spec *spec, const char *argument,
-	       struct blktap_error *err)
-{
-	uint64_t number;
-	int ret = parse_range(spec, argument, 1, BLKTAP_MAX_DEPTH, &number, err);
-
-	options->depth = number;
-	return ret;
-}
-
-static int unit_shift(const char *unit)
-{
-	if (strcmp(unit, "") == 0)
-		return 0;
-	if (strcasecmp(unit, "K") == 0)
-		return 10;
-	if (strcasecmp(unit, "M") == 0)
-		return 20;
-	return -1;
-}
-
-int take_max_io(struct options *options, const struct option_spec *spec, const char *argument,
-		struct blktap_error *err)
-{
-	uint64_t number;
-	const char *unit;
-	int shift, ret;
-
-	ret = parse_number(spec, argument, &unit, &number, err);
-	if (ret)
-		return ret;
-	shift = unit_shift(unit);
-	if (shift < 0)
-		return blktap_error_set(err, -EINVAL, "%s %s: the units are K and M", spell(spec),
-					argument);
-	if (number > BLKTAP_MAX_IO || number << shift > BLKTAP_MAX_IO ||
-	    number << shift < BLKTAP_MIN_IO || (number << shift) % BLKTAP_MIN_IO)
-		return blktap_error_set(err, -EINVAL,
-					"%s %s: not a multiple of %uK between %uK and %uM",
-					spell(spec), argument, BLKTAP_MIN_IO >> 10,
-					BLKTAP_MIN_IO >> 10, BLKTAP_MAX_IO >> 20);
-	options->max_io = number << shift;
-	return 0;
-}
-
-/* ---------------------------------------------------------------- command lines */
 
 struct tables {
 	char letters[2 * MAX_OPTIONS + 4];
@@ -244,6 +67,22 @@ static const struct option_spec *find_spec(const struct option_spec *specs, int 
 	return NULL;
 }
 
+/* getopt() has no place in the table for what it stumbled over. */
+static int refuse(const struct option_spec *specs, int letter, char **argv,
+		  struct blktap_error *err)
+{
+	const struct option_spec *spec = optopt ? find_spec(specs, optopt) : NULL;
+
+	if (letter == ':' && spec)
+		return blktap_error_set(err, -EINVAL, "%s needs an argument", option_name(spec));
+	if (spec || optopt == 'h')
+		return blktap_error_set(err, -EINVAL, "%.*s takes no argument",
+					(int)strcspn(argv[optind - 1], "="), argv[optind - 1]);
+	if (optopt && optopt < 256)
+		return blktap_error_set(err, -EINVAL, "unknown option -%c", optopt);
+	return blktap_error_set(err, -EINVAL, "unknown option %s", argv[optind - 1]);
+}
+
 static int take(const struct option_spec *specs, int letter, char **argv,
 		struct tables *tables, struct options *options, struct blktap_error *err)
 {
@@ -253,18 +92,12 @@ static int take(const struct option_spec *specs, int letter, char **argv,
 		options->help = true;
 		return 0;
 	}
-	if (letter == ':' && find_spec(specs, optopt))
-		return blktap_error_set(err, -EINVAL, "%s needs an argument",
-					spell(find_spec(specs, optopt)));
 	spec = find_spec(specs, letter);
-	if (!spec) {
-		if (optopt && optopt < 256)
-			return blktap_error_set(err, -EINVAL, "unknown option -%c", optopt);
-		return blktap_error_set(err, -EINVAL, "unknown option %s", argv[optind - 1]);
-	}
+	if (!spec)
+		return refuse(specs, letter, argv, err);
 	if (!spec->take)
 		return blktap_error_set(err, -EOPNOTSUPP, "option %s (%s) is not supported yet",
-					spell(spec), spec->help);
+					option_name(spec), spec->help);
 	tables->seen |= 1U << (spec - specs);
 	return spec->take(options, spec, optarg, err);
 }
@@ -277,7 +110,7 @@ static int check_required(const struct option_spec *specs, const struct tables *
 	for (i = 0; specs[i].letter; i++)
 		if (specs[i].required && !(tables->seen & 1U << i))
 			return blktap_error_set(err, -EINVAL, "%s %s is missing",
-						spell(&specs[i]), specs[i].value);
+						option_name(&specs[i]), specs[i].value);
 	return 0;
 }
 
@@ -287,7 +120,7 @@ int options_parse(int argc, char **argv, const struct option_spec *specs,
 	struct tables tables;
 	int letter, ret;
 
-	*options = (struct options){ .minor = -1 };
+	*options = (struct options){ .minor = -1, .timeout_ms = -1 };
 	make_tables(specs, &tables);
 	opterr = 0;
 	optind = 0;		/* start anew, also within a group of letters */

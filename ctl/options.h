@@ -5,7 +5,9 @@
 #ifndef TAP_CTL_OPTIONS_H
 #define TAP_CTL_OPTIONS_H
 
+#include <linux/blktap.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,17 +16,31 @@ struct blktap_error;
 /* Everything that options can say; what a command does not take stays as it was. */
 struct options {
 	bool help;
+	bool json;
 	pid_t pid;		/* 0: not given */
 	int minor;		/* -1: not given */
-	int timeout_ms;		/* 0: not given */
+	int timeout_ms;		/* -1: not given */
+	int request_timeout_ms;	/* 0: not given, and so on */
 	const char *image;	/* "type:path" */
 	const char *type;
 	const char *path;
+	const char *link;
+	const char *serial;
+	bool has_uuid;
+	uint8_t uuid[BLKTAP_UUID_LEN];
 	bool read_only;
 	bool no_direct;
-	uint32_t queues;	/* 0: not given, and so on */
+	uint32_t queues;
 	uint32_t depth;
 	uint32_t max_io;	/* bytes */
+	uint64_t size;		/* bytes */
+	bool shrink;
+	bool openmetrics;
+	bool block;
+	bool character;
+	int delay_ms;
+	uint64_t iterations;
+	bool batch;
 };
 
 struct option_spec {
@@ -36,77 +52,114 @@ struct option_spec {
 	int (*take)(struct options *options, const struct option_spec *spec,
 		    const char *argument, struct blktap_error *err);
 	bool required;
+	size_t field;		/* take_flag(), take_text(): where in struct options */
 };
 
+int take_flag(struct options *options, const struct option_spec *spec, const char *argument,
+	      struct blktap_error *err);
+int take_text(struct options *options, const struct option_spec *spec, const char *argument,
+	      struct blktap_error *err);
 int take_pid(struct options *options, const struct option_spec *spec, const char *argument,
 	     struct blktap_error *err);
+/* Any number. */
 int take_minor(struct options *options, const struct option_spec *spec, const char *argument,
 	       struct blktap_error *err);
+/* One that a tap can have; others give ENODEV. */
+int take_tap(struct options *options, const struct option_spec *spec, const char *argument,
+	     struct blktap_error *err);
 int take_timeout(struct options *options, const struct option_spec *spec,
 		 const char *argument, struct blktap_error *err);
+int take_request_timeout(struct options *options, const struct option_spec *spec,
+			 const char *argument, struct blktap_error *err);
 int take_image(struct options *options, const struct option_spec *spec, const char *argument,
 	       struct blktap_error *err);
-int take_type(struct options *options, const struct option_spec *spec, const char *argument,
+int take_serial(struct options *options, const struct option_spec *spec, const char *argument,
+		struct blktap_error *err);
+int take_uuid(struct options *options, const struct option_spec *spec, const char *argument,
 	      struct blktap_error *err);
-int take_path(struct options *options, const struct option_spec *spec, const char *argument,
-	      struct blktap_error *err);
-int take_read_only(struct options *options, const struct option_spec *spec,
-		   const char *argument, struct blktap_error *err);
-int take_no_direct(struct options *options, const struct option_spec *spec,
-		   const char *argument, struct blktap_error *err);
 int take_queues(struct options *options, const struct option_spec *spec, const char *argument,
 		struct blktap_error *err);
 int take_depth(struct options *options, const struct option_spec *spec, const char *argument,
 	       struct blktap_error *err);
 int take_max_io(struct options *options, const struct option_spec *spec, const char *argument,
 		struct blktap_error *err);
+int take_size(struct options *options, const struct option_spec *spec, const char *argument,
+	      struct blktap_error *err);
+int take_delay(struct options *options, const struct option_spec *spec, const char *argument,
+	       struct blktap_error *err);
+int take_iterations(struct options *options, const struct option_spec *spec,
+		    const char *argument, struct blktap_error *err);
+
+#define FLAG(letter, name, help, field) \
+	{ letter, name, NULL, help, take_flag, false, offsetof(struct options, field) }
+#define TEXT(letter, name, value, help, field) \
+	{ letter, name, value, help, take_text, false, offsetof(struct options, field) }
+#define VALUE(letter, name, value, help, take) \
+	{ letter, name, value, help, take, false, 0 }
+#define REQUIRED(letter, name, value, help, take) \
+	{ letter, name, value, help, take, true, 0 }
+/* Belongs to a feature that is still to come. */
+#define TO_COME(letter, name, value, help) \
+	{ letter, name, value, help, NULL, false, 0 }
+
+/* Options without a letter. */
+enum {
+	ONLY_QUEUES = 256,
+	ONLY_DEPTH,
+	ONLY_MAX_IO,
+	ONLY_SERIAL,
+	ONLY_UUID,
+	ONLY_JSON,
+	ONLY_SHRINK,
+	ONLY_OPENMETRICS,
+};
 
 /* Options that several commands have. */
-#define OPTION_PID							\
-	{ 'p', "pid", "PID", "the tapdisk", take_pid, true }
-#define OPTION_MINOR							\
-	{ 'm', "minor", "MINOR", "the tap", take_minor, true }
-#define OPTION_NEW_MINOR						\
-	{ 'm', "minor", "MINOR", "this one, not the lowest that is free", take_minor, false }
+#define OPTION_PID	REQUIRED('p', "pid", "PID", "the tapdisk", take_pid)
+#define OPTION_MINOR	REQUIRED('m', "minor", "MINOR", "the tap", take_tap)
+#define OPTION_JSON	FLAG(ONLY_JSON, "json", "print JSON, one value a line", json)
 #define OPTION_CLOSE_TIMEOUT						\
-	{ 't', "timeout", "SECONDS", "wait until nobody has the disk open (2)", take_timeout, false }
+	VALUE('t', "timeout", "SECONDS", "wait until nobody has the disk open (2)", take_timeout)
+#define OPTION_TIMEOUT							\
+	VALUE('t', "timeout", "SECONDS", "give up after that time (120)", take_timeout)
+#define OPTION_FORCE	TO_COME('f', "force", NULL, "close a disk that is open")
 
-/* The shape of a new tap. */
-#define OPTION_QUEUES							\
-	{ 256, "queues", "COUNT", "hardware queues", take_queues, false }
-#define OPTION_DEPTH							\
-	{ 257, "depth", "COUNT", "requests per queue", take_depth, false }
+/* A new tap. */
+#define OPTION_NEW_MINOR						\
+	VALUE('m', "minor", "MINOR", "this one, not the lowest that is free", take_minor)
+#define OPTION_LINK							\
+	TEXT('d', "device", "NAME", "make and print a link of this name to the disk", link)
+#define OPTION_SERIAL							\
+	VALUE(ONLY_SERIAL, "serial", "TEXT", "serial number of the disk", take_serial)
+#define OPTION_UUID	VALUE(ONLY_UUID, "uuid", "UUID", "UUID of the disk", take_uuid)
+#define OPTION_QUEUES	VALUE(ONLY_QUEUES, "queues", "COUNT", "hardware queues", take_queues)
+#define OPTION_DEPTH	VALUE(ONLY_DEPTH, "depth", "COUNT", "requests per queue", take_depth)
 #define OPTION_MAX_IO							\
-	{ 258, "max-io", "BYTES", "longest request, K and M for units", take_max_io, false }
-#define OPTION_DEVICE							\
-	{ 'd', "device", "NAME", "choose the device's name", NULL, false }
+	VALUE(ONLY_MAX_IO, "max-io", "BYTES", "longest request, K and M for units", take_max_io)
 
 /* What to open, and how. */
-#define OPTION_IMAGE							\
-	{ 'a', "args", "TYPE:PATH", "the image", take_image, true }
-#define OPTION_READ_ONLY						\
-	{ 'R', "read-only", NULL, "a read-only disk", take_read_only, false }
-#define OPTION_NO_DIRECT						\
-	{ 'D', "no-direct", NULL, "the page cache may be used", take_no_direct, false }
-#define OPTION_READ_CACHE						\
-	{ 'r', "read-cache", NULL, "share reads of a parent", NULL, false }
-#define OPTION_PARENT							\
-	{ 'e', "existing-parent", "MINOR", "use a parent that is open", NULL, false }
-#define OPTION_SECONDARY						\
-	{ '2', "secondary", "TYPE:PATH", "write to a second image, too", NULL, false }
-#define OPTION_STANDBY							\
-	{ 's', "standby", NULL, "the second image waits", NULL, false }
+#define OPTION_IMAGE	REQUIRED('a', "args", "TYPE:PATH", "the image", take_image)
+#define OPTION_READ_ONLY	FLAG('R', "read-only", "a read-only disk", read_only)
+#define OPTION_NO_DIRECT	FLAG('D', "no-direct", "the page cache may be used", no_direct)
 #define OPTION_REQUEST_TIMEOUT						\
-	{ 't', "request-timeout", "SECONDS", "limit of a request", NULL, false }
-#define OPTION_LOG							\
-	{ 'C', "log", "PATH", "track changed blocks", NULL, false }
-#define OPTION_ENCRYPTED						\
-	{ 'E', "encrypted", NULL, "read a key from standard input", NULL, false }
+	VALUE('t', "request-timeout", "SECONDS", "try failing requests again for so long (120)", \
+	      take_request_timeout)
+#define OPTION_READ_CACHE	TO_COME('r', "read-cache", NULL, "share reads of a parent")
+#define OPTION_PARENT							\
+	TO_COME('e', "existing-parent", "MINOR", "use a parent that is open")
+#define OPTION_SECONDARY						\
+	TO_COME('2', "secondary", "TYPE:PATH", "write to a second image, too")
+#define OPTION_STANDBY	TO_COME('s', "standby", NULL, "the second image waits")
+#define OPTION_LOG	TO_COME('C', "log", "PATH", "track changed blocks")
+#define OPTION_ENCRYPTED	TO_COME('E', "encrypted", NULL, "read a key from standard input")
 
-#define OPTION_END	{ 0, NULL, NULL, NULL, NULL, false }
+#define OPTION_END	{ 0, NULL, NULL, NULL, NULL, false, 0 }
 
 /* @argv[0] is the command. The specs end with OPTION_END. */
 int options_parse(int argc, char **argv, const struct option_spec *specs,
 		  struct options *options, struct blktap_error *err);
+
+/* How an option is written, "-m" or "--queues"; valid until the next call. */
+const char *option_name(const struct option_spec *spec);
 
 #endif /* TAP_CTL_OPTIONS_H */

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Standard output, and the exit status.
- */
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "ctl.h"
+#include "cleanup.h"
+#include "libblktap.h"
+#include "output.h"
 
 int exit_status(int code)
 {
@@ -42,12 +41,120 @@ int print_line(struct blktap_error *err, const char *fmt, ...)
 	return flush_output(err);
 }
 
-int print_disk(unsigned int minor, struct blktap_error *err)
-{
-	char path[64];
-	int ret = blktap_disk_path(path, sizeof(path), minor);
+/* ------------------------------------------------------------------------ text */
 
-	if (ret)
-		return blktap_error_set(err, ret, "minor %u: its path is too long", minor);
-	return print_line(err, "%s", path);
+/* Control characters, those that UTF-8 has beyond ASCII included. */
+static bool is_control(const unsigned char *text)
+{
+	if (text[0] < 0x20 || text[0] == 0x7f)
+		return true;
+	return text[0] == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0;
+}
+
+void put_escaped(FILE *file, const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	for (; *c; c++) {
+		if (!is_control(c)) {
+			putc(*c, file);
+			continue;
+		}
+		fprintf(file, "\\x%02x", *c);
+		if (*c == 0xc2)
+			fprintf(file, "\\x%02x", *++c);
+	}
+}
+
+/* ---------------------------------------------------------------------- objects */
+
+int print_json(json_t *json, struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *owned = json;
+	CLEANUP_FREE char *text = NULL;
+
+	text = owned ? json_dumps(owned, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+	if (!text)
+		return blktap_error_set(err, -ENOMEM, "no memory for the output");
+	return print_line(err, "%s", text);
+}
+
+static void put_value(const json_t *value)
+{
+	CLEANUP_FREE char *text = NULL;
+
+	if (json_is_string(value)) {
+		put_escaped(stdout, json_string_value(value));
+		return;
+	}
+	text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	fputs(text ? text : "?", stdout);
+}
+
+int print_pairs(json_t *object, struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *owned = object;
+	const char *gap = "";
+	const char *key;
+	json_t *value;
+
+	if (!owned)
+		return blktap_error_set(err, -ENOMEM, "no memory for the output");
+	json_object_foreach(owned, key, value) {
+		printf("%s%s=", gap, key);
+		put_value(value);
+		gap = " ";
+	}
+	putchar('\n');
+	return flush_output(err);
+}
+
+static void put_member(const char *prefix, const char *key, const json_t *value)
+{
+	CLEANUP_FREE char *name = NULL;
+	const char *inner;
+	json_t *member;
+
+	if (asprintf(&name, "%s%s%s", prefix, *prefix ? "." : "", key) < 0)
+		return;
+	if (!json_is_object(value)) {
+		printf("%s: ", name);
+		put_value(value);
+		putchar('\n');
+		return;
+	}
+	json_object_foreach((json_t *)value, inner, member)
+		put_member(name, inner, member);
+}
+
+int print_members(json_t *object, struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *owned = object;
+	const char *key;
+	json_t *value;
+
+	if (!owned)
+		return blktap_error_set(err, -ENOMEM, "no memory for the output");
+	json_object_foreach(owned, key, value)
+		put_member("", key, value);
+	return flush_output(err);
+}
+
+int print_disk(bool json, pid_t pid, unsigned int minor, const char *link,
+	       struct blktap_error *err)
+{
+	json_t *object;
+	char path[64];
+
+	blktap_disk_path(path, sizeof(path), minor);
+	if (!json)
+		return print_line(err, "%s", link ? link : path);
+	object = json_object();
+	if (pid)
+		json_object_set_new(object, "pid", json_integer(pid));
+	json_object_set_new(object, "minor", json_integer(minor));
+	json_object_set_new(object, "device", json_string(path));
+	if (link)
+		json_object_set_new(object, "link", json_string(link));
+	return print_json(object, err);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -35,11 +34,14 @@ int signals_hold(struct held_signals *held, struct blktap_error *err)
 	return 0;
 }
 
-bool signals_came(const struct held_signals *held)
+bool signals_take(const struct held_signals *held)
 {
-	struct pollfd fd = { .fd = held->fd, .events = POLLIN };
+	struct signalfd_siginfo info;
+	bool taken = false;
 
-	return poll(&fd, 1, 0) > 0;
+	while (read(held->fd, &info, sizeof(info)) == sizeof(info))
+		taken = true;
+	return taken;
 }
 
 void signals_ignore(void)

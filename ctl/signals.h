@@ -10,15 +10,15 @@
 #include <stdbool.h>
 
 struct held_signals {
-	int fd;
+	int fd;			/* readable when one has come */
 	sigset_t before;
 };
 
 struct blktap_error;
 
 int signals_hold(struct held_signals *held, struct blktap_error *err);
-/* Whether one has come. */
-bool signals_came(const struct held_signals *held);
+/* Whether any have come; they will not end the program. */
+bool signals_take(const struct held_signals *held);
 /* From now on waits are not ended any more. */
 void signals_ignore(void);
 /* Back to before; a signal that came ends the program here. */

@@ -4,16 +4,28 @@
 #include <unistd.h>
 
 #include "ctl.h"
+#include "output.h"
 
-int spawn_tapdisk(pid_t *pid, struct blktap_error *err)
+/*
+ * Whatever goes wrong is ECHILD, exit status 1, which tells scripts to try again;
+ * the sentence has the reason.
+ */
+static int spawn(pid_t *pid, struct blktap_error *err)
 {
-	int ret = blktap_ctl_spawn(pid, SPAWN_MS, err);
-
-	if (!ret || ret == -EINTR)
-		return ret;
+	if (!blktap_ctl_spawn(pid, SPAWN_MS, err))
+		return 0;
 	blktap_error_prefix(err, "cannot spawn a tapdisk");
 	err->code = -ECHILD;
 	return err->code;
+}
+
+static int print_pid(const struct options *options, pid_t pid, struct blktap_error *err)
+{
+	if (options->json)
+		return print_json(json_pack("{s:i}", "pid", (int)pid), err);
+	if (isatty(STDOUT_FILENO))
+		return print_line(err, "tapdisk spawned with pid %d", (int)pid);
+	return print_line(err, "%d", (int)pid);
 }
 
 static int run(const struct options *options, struct blktap_error *err)
@@ -21,14 +33,10 @@ static int run(const struct options *options, struct blktap_error *err)
 	pid_t pid;
 	int ret;
 
-	(void)options;
-	ret = spawn_tapdisk(&pid, err);
+	ret = spawn(&pid, err);
 	if (ret)
 		return ret;
-	if (isatty(STDOUT_FILENO))
-		ret = print_line(err, "tapdisk spawned with pid %d", (int)pid);
-	else
-		ret = print_line(err, "%d", (int)pid);
+	ret = print_pid(options, pid, err);
 	/* One that nobody has been told of would stay forever. */
 	if (ret)
 		kill(pid, SIGTERM);
@@ -36,6 +44,7 @@ static int run(const struct options *options, struct blktap_error *err)
 }
 
 static const struct option_spec options[] = {
+	OPTION_JSON,
 	OPTION_END,
 };
 

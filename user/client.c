@@ -13,6 +13,8 @@
 #include "call.h"
 #include "cancel.h"
 #include "cleanup.h"
+#include "paths.h"
+#include "trace.h"
 
 #define CALLS_AT_ONCE	256	/* descriptors are a limited good */
 #define RETRY_MS	10	/* when a tapdisk's queue of connections is full */
@@ -92,8 +94,9 @@ static void connect_failed(struct call *call, int code)
 		FAIL(call, -EACCES, "tapdisk %d: no permission to use its control socket", pid);
 		break;
 	case -ENAMETOOLONG:
-		FAIL(call, code, "the control directory's name is too long: %s",
-		     blktap_control_dir());
+	case -EINVAL:
+		control_dir_refused(code, &call->err);
+		finish(call);
 		break;
 	default:
 		FAIL(call, code, "tapdisk %d: cannot connect to its control socket: %s",
@@ -113,6 +116,7 @@ static void step_connect(struct call *call)
 		connect_failed(call, fd);
 		return;
 	}
+	trace_line(call->pid, '>', call->request, call->request_length);
 	call->fd = fd;
 	call->phase = CALL_SENDING;
 }
@@ -177,6 +181,7 @@ static void take_line(struct call *call, size_t length)
 	CLEANUP_JSON json_t *answer = NULL;
 	json_error_t error;
 
+	trace_line(call->pid, '<', call->answer, length);
 	answer = json_loadb(call->answer, length, JSON_REJECT_DUPLICATES, &error);
 	if (!answer)
 		FAIL(call, -EPROTO, "tapdisk %d: its answer is not JSON: %s", (int)call->pid,

@@ -6,6 +6,7 @@
  * - blktap_ring_*    a daemon's access to a tap's rings
  * - blktap_ctl_*     control of tapdisk processes (client)
  * - blktap_rpc_*     the control protocol's codec (both sides)
+ * - blktap_*         what takes both the kernel and tapdisks: disks, lists, statistics
  *
  * Conventions. Functions return 0 (or a count) on success and a negative errno
  * on failure; where an error argument is given (it may be NULL) it then holds
@@ -24,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -61,6 +63,27 @@ void blktap_log_init(const char *name, enum blktap_log_target target, int level)
 void blktap_log(int level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * Process-wide: what goes to and comes from tapdisks and the kernel is written
+ * to @file, a line each, for people. NULL: nowhere, the default.
+ */
+void blktap_trace(FILE *file);
+
+/* ------------------------------------------------------- what people write */
+
+/*
+ * A size in bytes out of the first @length characters of @text: a decimal
+ * number, with K, M, G or T for powers of 1024. EINVAL: not a size; ERANGE:
+ * beyond INT64_MAX.
+ */
+int blktap_parse_size(const char *text, size_t length, uint64_t *bytes);
+
+#define BLKTAP_UUID_TEXT	37	/* bytes, NUL included */
+
+/* "01234567-89ab-cdef-0123-456789abcdef", also without the dashes. EINVAL. */
+int blktap_parse_uuid(const char *text, uint8_t uuid[BLKTAP_UUID_LEN]);
+void blktap_format_uuid(const uint8_t uuid[BLKTAP_UUID_LEN], char text[BLKTAP_UUID_TEXT]);
+
 /* ----------------------------------------------------------------- netlink */
 
 struct blktap_nl;
@@ -86,7 +109,7 @@ struct blktap_tap_params {
 	const char *serial;	/* NULL: none */
 	const uint8_t *uuid;	/* 16 bytes; NULL: none */
 };
-#define BLKTAP_TAP_PARAMS_INIT { .minor = -1 }
+#define BLKTAP_TAP_PARAMS_INIT	{ -1, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
 /* A tap as the kernel reports it. */
 struct blktap_tap {
@@ -139,6 +162,37 @@ int blktap_nl_subscribe(struct blktap_nl *nl, struct blktap_error *err);
 int blktap_nl_fd(const struct blktap_nl *nl);
 int blktap_nl_next_event(struct blktap_nl *nl, struct blktap_event_msg *msg,
 			 struct blktap_error *err);
+
+/* "disk-added"; NULL: an event that this version does not know. */
+const char *blktap_event_name(enum blktap_event event);
+/* "live"; NULL: a state (BLKTAP_DISK_STATE_*) that it does not know. */
+const char *blktap_disk_state_name(uint32_t state);
+
+/*
+ * Events that account for what is lost. After LOST there is a STATE for each tap
+ * that there is now, then events again; an event may tell once more what a state
+ * has told before.
+ */
+struct blktap_monitor;
+
+enum blktap_notice_kind {
+	BLKTAP_NOTICE_EVENT,	/* seq, event and tap */
+	BLKTAP_NOTICE_LOST,	/* seq of the last event before the gap; 0: none came */
+	BLKTAP_NOTICE_STATE,	/* tap */
+};
+
+struct blktap_notice {
+	enum blktap_notice_kind kind;
+	struct blktap_event_msg msg;
+};
+
+int blktap_monitor_open(struct blktap_monitor **monitor, struct blktap_error *err);
+void blktap_monitor_close(struct blktap_monitor *monitor);
+/* Readable when blktap_monitor_next() may have something. */
+int blktap_monitor_fd(const struct blktap_monitor *monitor);
+/* 1 and *@notice, 0 if there is none now, or a negative errno. */
+int blktap_monitor_next(struct blktap_monitor *monitor, struct blktap_notice *notice,
+			struct blktap_error *err);
 
 /* -------------------------------------------------------------------- ring */
 
@@ -227,7 +281,7 @@ int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns
 
 /* The control directory in force: the environment's or the default. */
 const char *blktap_control_dir(void);
-/* Path of a tapdisk's socket into @buf; -ENAMETOOLONG. */
+/* Path of a tapdisk's socket into @buf; -ENAMETOOLONG, -EINVAL: a relative directory. */
 int blktap_control_path(char *buf, size_t size, pid_t pid);
 
 /* A request as the server sees it. */
@@ -283,8 +337,8 @@ struct blktap_open_params {
 };
 
 /*
- * Process-wide: as long as @fd is readable (a signalfd, say), the waits of
- * blktap_ctl_*() and blktap_nl_free() end with EINTR. What was asked for may
+ * Process-wide: as long as @fd is readable (a signalfd, say), the waits for
+ * tapdisks and for blktap_nl_free() end with EINTR. What was asked for may
  * still happen. -1: no such descriptor, the default.
  */
 void blktap_cancel_on(int fd);
@@ -326,6 +380,9 @@ int blktap_ctl_list_all(const pid_t *pids, size_t count, int timeout_ms,
 			struct blktap_tapdisk **tapdisks, size_t *answered,
 			struct blktap_error *err);
 void blktap_tapdisks_free(struct blktap_tapdisk *tapdisks, size_t count);
+
+/* What "version" answers, an object; json_decref() *@version. */
+int blktap_ctl_version(pid_t pid, json_t **version, int timeout_ms, struct blktap_error *err);
 
 /*
  * Starts a tapdisk and waits until it listens (at most @timeout_ms). Its own
@@ -374,6 +431,99 @@ int blktap_ctl_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
 
 /* Path of the disk of @minor, "/dev/xen/blktap-2/tapdev0"; -ENAMETOOLONG. */
 int blktap_disk_path(char *buf, size_t size, unsigned int minor);
+
+/* ------------------------------------------------------------ taps and disks */
+
+/*
+ * Whether the driver is there and can be used: 0, ENOSYS, EACCES, EPROTO (its
+ * interface is another version's).
+ */
+int blktap_check(struct blktap_error *err);
+
+/* The major number of disks ("tapdev") or of rings ("blktap2"). ENOSYS: no module. */
+int blktap_major(bool ring, struct blktap_error *err);
+
+/*
+ * Allocates a tap. @link (may be NULL) is the name of a symbolic link to the path
+ * of its disk; it is remembered in the control directory, and blktap_free() takes
+ * it away with the tap. EEXIST: there is such a name already, and it is something
+ * else. Otherwise as blktap_nl_allocate(). *@tap may be NULL.
+ */
+int blktap_allocate(const struct blktap_tap_params *params, const char *link,
+		    struct blktap_tap *tap, struct blktap_error *err);
+/* Frees a tap as blktap_nl_free() does, and removes its link. */
+int blktap_free(unsigned int minor, int timeout_ms, struct blktap_error *err);
+
+struct blktap_create_params {
+	struct blktap_tap_params tap;
+	const char *link;		/* as for blktap_allocate() */
+	struct blktap_open_params open;
+};
+#define BLKTAP_CREATE_PARAMS_INIT						\
+	{ BLKTAP_TAP_PARAMS_INIT, NULL, { NULL, false, false, 0, 0 } }
+
+/*
+ * A disk in one step: allocates a tap, spawns a tapdisk, attaches and opens. It is
+ * all or nothing: after a failure, EINTR of blktap_cancel_on() included, what was
+ * done is undone in reverse order; if even that fails the sentence says what is
+ * left. ECHILD: whatever kept a tapdisk from starting.
+ */
+int blktap_create(const struct blktap_create_params *params, unsigned int *minor, pid_t *pid,
+		  struct blktap_error *err);
+/*
+ * Closes (as blktap_ctl_close() with @timeout_ms), detaches and frees; what has been
+ * done when a step fails is not undone.
+ */
+int blktap_destroy(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err);
+
+/* ----------------------------------------------------------------------- list */
+
+/* A tap with the tapdisk that serves it, a tapdisk without a tap, or a tap alone. */
+struct blktap_row {
+	pid_t pid;		/* 0: no tapdisk */
+	int minor;		/* -1: no tap */
+	bool has_state;
+	unsigned int state;	/* BLKTAP_VBD_* */
+	char *type;		/* NULL: no image */
+	char *path;		/* NULL: no image */
+};
+
+/* Rows have to match everything that is given. */
+struct blktap_filter {
+	pid_t pid;		/* 0: any; otherwise only this tapdisk is asked */
+	int minor;		/* -1: any */
+	const char *type;	/* NULL: any */
+	const char *path;	/* NULL: any */
+};
+#define BLKTAP_FILTER_INIT	{ 0, -1, NULL, NULL }
+
+/*
+ * What there is: tapdisks by ascending pid, the VBDs of each by ascending minor,
+ * then the taps that no tapdisk has. The kernel and the tapdisks are asked again
+ * while they contradict each other because something is just changing. A tapdisk
+ * that does not answer in time has a row without a minor, and one with it for each
+ * tap that the kernel knows to be its own. blktap_rows_free() *@rows.
+ */
+int blktap_list(const struct blktap_filter *filter, int timeout_ms,
+		struct blktap_row **rows, size_t *count, struct blktap_error *err);
+void blktap_rows_free(struct blktap_row *rows, size_t count);
+
+/* ----------------------------------------------------------------- statistics */
+
+/*
+ * Statistics of @minor (-1: of all) at tapdisk @pid (0: at all of them): an array
+ * as of blktap_ctl_stats(), each object with a "pid" as its last key, ordered by
+ * pid and minor. Of several tapdisks those that do not answer are left out.
+ * ENODEV: nobody has this minor. json_decref() *@vbds.
+ */
+int blktap_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
+		 struct blktap_error *err);
+
+/*
+ * Such an array as OpenMetrics text, "# EOF" included; free() it. NULL: no memory.
+ * What is missing or misshapen in an object is left out.
+ */
+char *blktap_openmetrics(const json_t *vbds);
 
 #ifdef __cplusplus
 }

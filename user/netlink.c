@@ -20,6 +20,7 @@
 #include "cleanup.h"
 #include "deadline.h"
 #include "nlmsg.h"
+#include "trace.h"
 
 #define DATAGRAM_SIZE	(64 << 10)	/* the kernel makes none beyond 32 KiB */
 #define EVENTS_SIZE	(1 << 20)	/* of the socket's memory for events */
@@ -154,6 +155,7 @@ static int send_message(struct blktap_nl *nl, struct nl_msg *message)
 
 	nl_complete_msg(nl->socket, message);
 	header = nlmsg_hdr(message);
+	trace_message('>', header);
 	do {
 		done = send(nl_socket_get_fd(nl->socket), header, header->nlmsg_len, 0);
 	} while (done < 0 && errno == EINTR);
@@ -518,5 +520,6 @@ int blktap_nl_next_event(struct blktap_nl *nl, struct blktap_event_msg *msg,
 	} while (!is_event(nl, message, length));
 	if (nlmsg_to_event(message, msg))
 		return blktap_error_set(err, -EPROTO, "blktap: an event makes no sense");
+	trace_message('<', message);
 	return 1;
 }

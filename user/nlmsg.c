@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nlmsg.h"
+#include "trace.h"
 
 /* ------------------------------------------------------------------ outcomes */
 
@@ -67,6 +68,7 @@ static int take_done(const struct nlmsghdr *message, struct nl_answer *answer)
 
 static int take_message(const struct nlmsghdr *message, struct nl_answer *answer)
 {
+	trace_message('<', message);
 	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
 		answer->interrupted = true;
 	switch (message->nlmsg_type) {

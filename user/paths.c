@@ -5,8 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "libblktap.h"
+#include "paths.h"
 
 const char *blktap_control_dir(void)
 {
@@ -15,13 +16,41 @@ const char *blktap_control_dir(void)
 	return dir && *dir ? dir : BLKTAP_CONTROL_DIR;
 }
 
+int control_dir_refused(int code, struct blktap_error *err)
+{
+	switch (code) {
+	case -EINVAL:
+		return blktap_error_set(err, code,
+					"the control directory's name is not an absolute path: %s",
+					blktap_control_dir());
+	case -ENAMETOOLONG:
+		return blktap_error_set(err, code, "the control directory's name is too long: %s",
+					blktap_control_dir());
+	}
+	return blktap_error_set(err, code, "cannot use the control directory %s: %s",
+				blktap_control_dir(), strerror(-code));
+}
+
 static int check_length(int length, size_t size)
 {
 	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
 }
 
+/* Tapdisks have another working directory. */
+static bool is_relative(void)
+{
+	return blktap_control_dir()[0] != '/';
+}
+
+int control_dir_check(struct blktap_error *err)
+{
+	return is_relative() ? control_dir_refused(-EINVAL, err) : 0;
+}
+
 int blktap_control_path(char *buf, size_t size, pid_t pid)
 {
+	if (is_relative())
+		return -EINVAL;
 	return check_length(snprintf(buf, size, "%s/ctl%d", blktap_control_dir(), (int)pid),
 			    size);
 }

@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "deadline.h"
 #include "libblktap.h"
+#include "paths.h"
 
 #ifndef BLKTAP_TAPDISK
 #define BLKTAP_TAPDISK	"/usr/libexec/blktap/tapdisk"
@@ -112,7 +113,8 @@ static int start(struct spawning *spawning, struct blktap_error *err)
 	if (spawning->child == 0)
 		run_child(spawning->path, theirs);
 	spawning->pidfd = pidfd_open(spawning->child, 0);
-	if (spawning->pidfd >= 0)
+	/* Gone already: so it is where SIGCHLD is ignored. */
+	if (spawning->pidfd >= 0 || errno == ESRCH)
 		return 0;
 	blktap_error_set(err, -errno, "cannot watch tapdisk's start: %m");
 	kill(spawning->child, SIGKILL);
@@ -159,14 +161,21 @@ static int read_line(struct spawning *spawning, struct deadline deadline,
 	return ret;
 }
 
-/* Reaps the child, which is to end at once: tapdisk's first half, or a failure. */
+/*
+ * Reaps the child, which is to end at once: tapdisk's first half, or a failure. Where
+ * SIGCHLD is ignored nobody learns how it ended: the code is 0 then.
+ */
 static int reap(struct spawning *spawning, struct deadline deadline, siginfo_t *info)
 {
+	memset(info, 0, sizeof(*info));
+	if (spawning->pidfd < 0)
+		return 0;
 	while (!wait_readable(spawning->pidfd, deadline_left(deadline)))
 		if (deadline_passed(deadline))
 			return -ETIMEDOUT;
-	memset(info, 0, sizeof(*info));
-	return waitid(P_PIDFD, spawning->pidfd, info, WEXITED) < 0 ? -errno : 0;
+	if (waitid(P_PIDFD, spawning->pidfd, info, WEXITED) < 0 && errno != ECHILD)
+		return -errno;
+	return 0;
 }
 
 static void kill_child(struct spawning *spawning)
@@ -216,6 +225,9 @@ static int report_death(struct spawning *spawning, struct deadline deadline,
 		return blktap_error_set(err, -ETIMEDOUT, "%s: it does not get ready",
 					spawning->path);
 	}
+	if (!info.si_code)
+		return blktap_error_set(err, -ECHILD, "%s ended before it was ready",
+					spawning->path);
 	if (info.si_code != CLD_EXITED)
 		return blktap_error_set(err, -ECHILD, "%s was killed by signal %d (%s)",
 					spawning->path, info.si_status, strsignal(info.si_status));
@@ -283,6 +295,9 @@ int blktap_ctl_spawn(pid_t *pid, int timeout_ms, struct blktap_error *err)
 	struct deadline deadline = deadline_in(timeout_ms);
 	int ret;
 
+	ret = control_dir_check(err);
+	if (ret)
+		return ret;
 	blktap_ctl_sweep();
 	ret = start(&spawning, err);
 	if (!ret)

@@ -12,6 +12,9 @@
 
 #include "call.h"
 #include "cleanup.h"
+#include "pages.h"
+#include "paths.h"
+#include "tapdisks.h"
 #include "vbd.h"
 
 static void cleanup_dir(DIR **dir)
@@ -40,7 +43,7 @@ static int compare_pids(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static int add_pid(pid_t **pids, size_t *count, pid_t pid)
+int tapdisks_add_pid(pid_t **pids, size_t *count, pid_t pid)
 {
 	pid_t *grown;
 
@@ -55,7 +58,6 @@ static int add_pid(pid_t **pids, size_t *count, pid_t pid)
 	return 0;
 }
 
-/* The pids that have a socket, dead ones included, ascending. */
 static int read_directory(pid_t **pids, size_t *count)
 {
 	__attribute__((cleanup(cleanup_dir))) DIR *dir = NULL;
@@ -71,7 +73,7 @@ static int read_directory(pid_t **pids, size_t *count)
 		return errno == ENOENT ? 0 : -errno;	/* made by the first tapdisk */
 	while ((errno = 0, entry = readdir(dir))) {
 		pid = parse_name(entry->d_name);
-		if (pid && add_pid(&found, &used, pid))
+		if (pid && tapdisks_add_pid(&found, &used, pid))
 			return -ENOMEM;
 	}
 	if (errno)
@@ -93,15 +95,24 @@ static bool is_listening(pid_t pid)
 	return fd >= 0 || fd == -EAGAIN;
 }
 
+int tapdisks_read(pid_t **pids, size_t *count, struct blktap_error *err)
+{
+	int ret = control_dir_check(err);
+
+	if (ret)
+		return ret;
+	ret = read_directory(pids, count);
+	return ret ? control_dir_refused(ret, err) : 0;
+}
+
 int blktap_ctl_tapdisks(pid_t **pids, size_t *count, struct blktap_error *err)
 {
 	size_t found, i, used = 0;
 	int ret;
 
-	ret = read_directory(pids, &found);
+	ret = tapdisks_read(pids, &found, err);
 	if (ret)
-		return blktap_error_set(err, ret, "cannot read the control directory %s: %s",
-					blktap_control_dir(), strerror(-ret));
+		return ret;
 	for (i = 0; i < found; i++)
 		if (is_listening((*pids)[i]))
 			(*pids)[used++] = (*pids)[i];
@@ -109,36 +120,41 @@ int blktap_ctl_tapdisks(pid_t **pids, size_t *count, struct blktap_error *err)
 	return 0;
 }
 
-/*
- * A socket that is bound but not yet listening refuses connections, too: only
- * that of a process that is gone is removed.
- */
+/* -------------------------------------------------------------- dead ones' sockets */
+
+void tapdisks_sweep(pid_t pid)
+{
+	char path[PATH_MAX];
+
+	if (kill(pid, 0) == 0 || errno != ESRCH)
+		return;
+	if (call_connect(pid) != -ECONNREFUSED)
+		return;
+	if (blktap_control_path(path, sizeof(path), pid) == 0)
+		unlink(path);
+}
+
 void blktap_ctl_sweep(void)
 {
 	CLEANUP_FREE pid_t *pids = NULL;
-	char path[PATH_MAX];
 	size_t count, i;
 
-	if (read_directory(&pids, &count))
+	if (tapdisks_read(&pids, &count, NULL))
 		return;
-	for (i = 0; i < count; i++) {
-		if (kill(pids[i], 0) == 0 || errno != ESRCH)
-			continue;
-		if (call_connect(pids[i]) != -ECONNREFUSED)
-			continue;
-		if (blktap_control_path(path, sizeof(path), pids[i]) == 0)
-			unlink(path);
-	}
+	for (i = 0; i < count; i++)
+		tapdisks_sweep(pids[i]);
 }
 
 /* ------------------------------------------------------------ asking them all */
 
-static bool take_list(struct call *call, struct blktap_tapdisk *tapdisk)
+static bool take_list(struct pages *pages, struct blktap_tapdisk *tapdisk)
 {
-	tapdisk->pid = call->pid;
-	tapdisk->code = call->err.code;
-	if (!call->err.code)
-		tapdisk->code = vbds_parse(call->result, &tapdisk->vbds, &tapdisk->count);
+	tapdisk->pid = pages->pid;
+	tapdisk->code = pages->err.code;
+	if (!tapdisk->code)
+		tapdisk->code = vbds_parse(pages->vbds, &tapdisk->vbds, &tapdisk->count);
+	if (tapdisk->code == -ECONNREFUSED)
+		tapdisks_sweep(pages->pid);
 	/* It has left since we looked: then it is not there. */
 	return tapdisk->code != -ENOENT && tapdisk->code != -ECONNREFUSED;
 }
@@ -147,23 +163,22 @@ int blktap_ctl_list_all(const pid_t *pids, size_t count, int timeout_ms,
 			struct blktap_tapdisk **tapdisks, size_t *answered,
 			struct blktap_error *err)
 {
-	CLEANUP_FREE struct call *calls = calloc(count + 1, sizeof(*calls));
+	CLEANUP_FREE struct pages *pages = calloc(count + 1, sizeof(*pages));
 	struct blktap_tapdisk *list = calloc(count + 1, sizeof(*list));
 	size_t i, used = 0;
 
-	if (!calls || !list) {
+	for (i = 0; pages && i < count; i++)
+		pages[i].pid = pids[i];
+	if (!pages || !list || pages_collect(pages, count, "list", -1, deadline_in(timeout_ms))) {
 		free(list);
 		return blktap_error_set(err, -ENOMEM, "no memory for %zu tapdisks", count);
 	}
-	for (i = 0; i < count; i++)
-		call_init(&calls[i], pids[i], "list", NULL);
-	calls_run(calls, count, deadline_in(timeout_ms));
 	for (i = 0; i < count; i++) {
-		if (take_list(&calls[i], &list[used]))
+		if (take_list(&pages[i], &list[used]))
 			used++;
 		else
 			memset(&list[used], 0, sizeof(*list));
-		call_clear(&calls[i]);
+		pages_clear(&pages[i]);
 	}
 	*tapdisks = list;
 	*answered = used;

@@ -8,6 +8,7 @@
 
 #include "call.h"
 #include "cleanup.h"
+#include "pages.h"
 #include "vbd.h"
 
 #define CALL_MS		60000	/* nothing here waits for the disk's users */
@@ -46,15 +47,12 @@ static int parse_vbd(json_t *json, struct blktap_vbd_info *vbd)
 	return vbd->type && vbd->path ? 0 : -ENOMEM;
 }
 
-int vbds_parse(json_t *result, struct blktap_vbd_info **vbds, size_t *count)
+int vbds_parse(const json_t *array, struct blktap_vbd_info **vbds, size_t *count)
 {
-	json_t *array = json_object_get(result, "vbds");
 	struct blktap_vbd_info *list;
 	size_t length, i;
 	int ret = 0;
 
-	if (!json_is_array(array))
-		return -EPROTO;
 	length = json_array_size(array);
 	list = calloc(length + 1, sizeof(*list));
 	if (!list)
@@ -82,7 +80,7 @@ void blktap_vbd_info_free(struct blktap_vbd_info *vbds, size_t count)
 	free(vbds);
 }
 
-int vbds_parse_failed(pid_t pid, int code, struct blktap_error *err)
+static int parse_failed(pid_t pid, int code, struct blktap_error *err)
 {
 	return blktap_error_set(err, code, code == -ENOMEM ?
 				"tapdisk %d: no memory for its list" :
@@ -92,36 +90,40 @@ int vbds_parse_failed(pid_t pid, int code, struct blktap_error *err)
 int blktap_ctl_list(pid_t pid, struct blktap_vbd_info **vbds, size_t *count,
 		    int timeout_ms, struct blktap_error *err)
 {
-	CLEANUP_JSON json_t *result = NULL;
+	struct pages pages = { .pid = pid };
 	int ret;
 
-	ret = blktap_ctl_call(pid, "list", NULL, timeout_ms, &result, err);
+	ret = pages_collect(&pages, 1, "list", -1, deadline_in(timeout_ms));
 	if (ret)
-		return ret;
-	ret = vbds_parse(result, vbds, count);
-	return ret ? vbds_parse_failed(pid, ret, err) : 0;
+		return parse_failed(pid, ret, err);
+	if (pages.err.code)
+		return blktap_error_set(err, pages.err.code, "%s", pages.err.text);
+	ret = vbds_parse(pages.vbds, vbds, count);
+	pages_clear(&pages);
+	return ret ? parse_failed(pid, ret, err) : 0;
 }
 
 /* ------------------------------------------------------------------ changes */
 
-static int call_minor(pid_t pid, const char *method, unsigned int minor,
-		      struct blktap_error *err)
+/* Takes @params (NULL: no memory) and adds the minor. */
+static int call_minor(pid_t pid, const char *method, unsigned int minor, json_t *params,
+		      int timeout_ms, json_t **result, struct blktap_error *err)
 {
-	json_t *params = json_pack("{s:I}", "minor", (json_int_t)minor);
-
-	if (!params)
+	if (!params || json_object_set_new(params, "minor", json_integer(minor))) {
+		json_decref(params);
 		return blktap_error_set(err, -ENOMEM, "tapdev%u: no memory for the request", minor);
-	return blktap_ctl_call(pid, method, params, CALL_MS, NULL, err);
+	}
+	return blktap_ctl_call(pid, method, params, timeout_ms, result, err);
 }
 
 int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err)
 {
-	return call_minor(pid, "attach", minor, err);
+	return call_minor(pid, "attach", minor, json_object(), CALL_MS, NULL, err);
 }
 
 int blktap_ctl_detach(pid_t pid, unsigned int minor, struct blktap_error *err)
 {
-	return call_minor(pid, "detach", minor, err);
+	return call_minor(pid, "detach", minor, json_object(), CALL_MS, NULL, err);
 }
 
 /* How long to wait for an answer that the tapdisk gives by @timeout_ms. */
@@ -132,33 +134,115 @@ static int with_margin(int timeout_ms, int margin_ms)
 	return timeout_ms + margin_ms;
 }
 
+/* Without limit is what a tapdisk does when it is told none. */
+static void add_timeout(json_t *params, int timeout_ms)
+{
+	if (timeout_ms >= 0)
+		json_object_set_new(params, "timeout_ms", json_integer(timeout_ms));
+}
+
+/* An empty object, or one with the image. */
+static int image_params(const char *image, json_t **params, struct blktap_error *err)
+{
+	*params = json_object();
+	if (image && json_object_set_new(*params, "image", json_string(image))) {
+		json_decref(*params);
+		return blktap_error_set(err, -EINVAL, "%s: the image's name is not valid UTF-8",
+					image);
+	}
+	return 0;
+}
+
 int blktap_ctl_open(pid_t pid, unsigned int minor,
 		    const struct blktap_open_params *open_params, struct blktap_error *err)
 {
 	int timeout_ms = open_params->timeout_ms ? open_params->timeout_ms : CALL_MS;
 	json_t *params;
+	int ret;
 
-	params = json_pack("{s:I, s:s}", "minor", (json_int_t)minor, "image", open_params->image);
-	if (!params)
-		return blktap_error_set(err, -EINVAL, "%s: the image's name is not valid UTF-8",
-					open_params->image);
+	ret = image_params(open_params->image, &params, err);
+	if (ret)
+		return ret;
 	if (open_params->read_only)
 		json_object_set_new(params, "read_only", json_true());
 	if (open_params->no_direct)
 		json_object_set_new(params, "no_direct", json_true());
-	if (timeout_ms > 0)
-		json_object_set_new(params, "timeout_ms", json_integer(timeout_ms));
-	return blktap_ctl_call(pid, "open", params, with_margin(timeout_ms, MARGIN_MS), NULL, err);
+	if (open_params->request_timeout_ms)
+		json_object_set_new(params, "request_timeout_ms",
+				    json_integer(open_params->request_timeout_ms));
+	add_timeout(params, timeout_ms);
+	return call_minor(pid, "open", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
+			  err);
 }
 
 int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err)
 {
-	json_t *params;
+	json_t *params = json_object();
 
-	params = json_pack("{s:I, s:i}", "minor", (json_int_t)minor,
-			   "timeout_ms", timeout_ms < 0 ? INT_MAX : timeout_ms);
-	if (!params)
-		return blktap_error_set(err, -ENOMEM, "tapdev%u: no memory for the request", minor);
+	/* None at all would be the default, a short grace. */
+	add_timeout(params, timeout_ms < 0 ? INT_MAX : timeout_ms);
 	/* Once nobody has it open, taking the disk away may still take a while. */
-	return blktap_ctl_call(pid, "close", params, with_margin(timeout_ms, CALL_MS), NULL, err);
+	return call_minor(pid, "close", minor, params, with_margin(timeout_ms, CALL_MS), NULL, err);
+}
+
+int blktap_ctl_pause(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err)
+{
+	json_t *params = json_object();
+
+	add_timeout(params, timeout_ms);
+	return call_minor(pid, "pause", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
+			  err);
+}
+
+int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int timeout_ms,
+		       struct blktap_error *err)
+{
+	json_t *params;
+	int ret;
+
+	ret = image_params(image, &params, err);
+	if (ret)
+		return ret;
+	add_timeout(params, timeout_ms);
+	return call_minor(pid, "unpause", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
+			  err);
+}
+
+int blktap_ctl_resize(pid_t pid, unsigned int minor, uint64_t capacity, bool shrink,
+		      uint64_t *now, int timeout_ms, struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *result = NULL;
+	const json_t *answered;
+	json_t *params;
+	int ret;
+
+	if (capacity > INT64_MAX)
+		return blktap_error_set(err, -EINVAL, "tapdev%u: no disk can be so large", minor);
+	params = json_object();
+	if (capacity)
+		json_object_set_new(params, "capacity", json_integer(capacity));
+	if (shrink)
+		json_object_set_new(params, "shrink", json_true());
+	add_timeout(params, timeout_ms);
+	ret = call_minor(pid, "resize", minor, params, with_margin(timeout_ms, MARGIN_MS), &result,
+			 err);
+	if (ret)
+		return ret;
+	answered = json_object_get(result, "capacity");
+	if (!json_is_integer(answered) || json_integer_value(answered) < 0)
+		return blktap_error_set(err, -EPROTO, "tapdisk %d: it does not tell the new size",
+					(int)pid);
+	if (now)
+		*now = json_integer_value(answered);
+	return 0;
+}
+
+int blktap_ctl_version(pid_t pid, json_t **version, int timeout_ms, struct blktap_error *err)
+{
+	int ret = blktap_ctl_call(pid, "version", NULL, timeout_ms, version, err);
+
+	if (ret || json_is_object(*version))
+		return ret;
+	json_decref(*version);
+	return blktap_error_set(err, -EPROTO, "tapdisk %d: its version makes no sense", (int)pid);
 }

@@ -4,8 +4,7 @@
 
 #include "libblktap.h"
 
-/* The VBDs of a "list" answer by ascending minor; -EPROTO, -ENOMEM. */
-int vbds_parse(json_t *result, struct blktap_vbd_info **vbds, size_t *count);
-int vbds_parse_failed(pid_t pid, int code, struct blktap_error *err);
+/* The VBDs of "list" (an array) by ascending minor; -EPROTO, -ENOMEM. */
+int vbds_parse(const json_t *array, struct blktap_vbd_info **vbds, size_t *count);
 
 #endif /* BLKTAP_VBD_H */

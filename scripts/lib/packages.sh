@@ -19,7 +19,11 @@ packages_of() {
 			busybox-static cpio gzip e2fsprogs kmod rsync util-linux
 		;;
 	lint)
+<<<<<<< HEAD
 		echo shellcheck sparse perl-base xz-utils git gcc libc6-dev python3 python3-yaml python3-jsonschema
+=======
+		echo shellcheck sparse perl-base xz-utils git mandoc zsh
+>>>>>>> docs
 		;;
 	kselftest)
 		echo rsync xz-utils

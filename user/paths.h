@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef BLKTAP_PATHS_H
+#define BLKTAP_PATHS_H
+
+#include "libblktap.h"
+
+/* EINVAL and a sentence if the control directory is a relative path. */
+int control_dir_check(struct blktap_error *err);
+/* The sentence for @code, which concerned the control directory. */
+int control_dir_refused(int code, struct blktap_error *err);
+
+#endif /* BLKTAP_PATHS_H */

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Statistics of one tapdisk, or of all of them.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "pages.h"
+#include "tapdisks.h"
+
+static int stats_minor(const json_t *vbd)
+{
+	json_t *minor = json_object_get(json_object_get(vbd, "tap"), "minor");
+
+	return json_is_integer(minor) ? (int)json_integer_value(minor) : -1;
+}
+
+int blktap_ctl_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
+		     struct blktap_error *err)
+{
+	struct pages pages = { .pid = pid };
+
+	if (pages_collect(&pages, 1, "stats", minor, deadline_in(timeout_ms)))
+		return blktap_error_set(err, -ENOMEM, "no memory for statistics");
+	if (pages.err.code)
+		return blktap_error_set(err, pages.err.code, "%s", pages.err.text);
+	if (minor >= 0 && (json_array_size(pages.vbds) != 1 ||
+			   stats_minor(json_array_get(pages.vbds, 0)) != minor)) {
+		pages_clear(&pages);
+		return blktap_error_set(err, -EPROTO,
+					"tapdisk %d: its statistics are not those of minor %d",
+					(int)pid, minor);
+	}
+	*vbds = pages.vbds;
+	return 0;
+}
+
+/* Moves the objects of a tapdisk to @all. */
+static int add_pid(json_t *all, json_t *vbds, pid_t pid)
+{
+	json_t *vbd;
+	size_t i;
+
+	json_array_foreach(vbds, i, vbd) {
+		if (!json_is_object(vbd) || json_object_set_new(vbd, "pid", json_integer(pid)) ||
+		    json_array_append(all, vbd))
+			return -EPROTO;
+	}
+	return 0;
+}
+
+static int nobody_has(int minor, struct blktap_error *err)
+{
+	return blktap_error_set(err, -ENODEV, "minor %d: no tapdisk has it", minor);
+}
+
+/* A tapdisk that has left or is silent has nothing to say; being interrupted is another thing. */
+static int take_all(struct pages *pages, size_t count, json_t *all, struct blktap_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (pages[i].err.code == -EINTR)
+			return blktap_error_set(err, -EINTR, "%s", pages[i].err.text);
+		if (pages[i].err.code == -ECONNREFUSED)
+			tapdisks_sweep(pages[i].pid);
+		if (!pages[i].err.code)
+			add_pid(all, pages[i].vbds, pages[i].pid);
+	}
+	return 0;
+}
+
+static int ask_everybody(int minor, json_t *all, int timeout_ms, struct blktap_error *err)
+{
+	CLEANUP_FREE struct pages *pages = NULL;
+	CLEANUP_FREE pid_t *pids = NULL;
+	size_t count, i;
+	int ret;
+
+	ret = tapdisks_read(&pids, &count, err);
+	if (ret)
+		return ret;
+	pages = calloc(count + 1, sizeof(*pages));
+	for (i = 0; pages && i < count; i++)
+		pages[i].pid = pids[i];
+	if (!pages || pages_collect(pages, count, "stats", minor, deadline_in(timeout_ms)))
+		return blktap_error_set(err, -ENOMEM, "no memory for statistics");
+	ret = take_all(pages, count, all, err);
+	for (i = 0; i < count; i++)
+		pages_clear(&pages[i]);
+	if (!ret && minor >= 0 && !json_array_size(all))
+		return nobody_has(minor, err);
+	return ret;
+}
+
+static int ask_one(pid_t pid, int minor, json_t *all, int timeout_ms, struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *vbds = NULL;
+	int ret;
+
+	ret = blktap_ctl_stats(pid, minor, &vbds, timeout_ms, err);
+	if (!ret && add_pid(all, vbds, pid))
+		ret = blktap_error_set(err, -EPROTO, "tapdisk %d: its statistics make no sense",
+				       (int)pid);
+	return ret;
+}
+
+int blktap_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
+		 struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *all = json_array();
+	int ret;
+
+	if (!all)
+		return blktap_error_set(err, -ENOMEM, "no memory for statistics");
+	if (pid)
+		ret = ask_one(pid, minor, all, timeout_ms, err);
+	else
+		ret = ask_everybody(minor, all, timeout_ms, err);
+	if (!ret)
+		*vbds = TAKE_POINTER(all);
+	return ret;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Taps with the links to their disks.
+ */
+#include <errno.h>
+
+#include "links.h"
+
+#define FREE_MS	10000	/* for a tap that nobody knows of yet */
+
+static int allocate(struct blktap_nl *nl, const struct blktap_tap_params *params,
+		    const char *link, struct blktap_tap *tap, struct blktap_error *err)
+{
+	int ret;
+
+	ret = blktap_nl_allocate(nl, params, tap, err);
+	if (ret)
+		return ret;
+	ret = link_renew(tap->minor, link, err);
+	/* What an earlier tap has left is no reason to have none. */
+	if (!ret || !link)
+		return 0;
+	blktap_nl_free(nl, tap->minor, FREE_MS, NULL);
+	return ret;
+}
+
+int blktap_allocate(const struct blktap_tap_params *params, const char *link,
+		    struct blktap_tap *tap, struct blktap_error *err)
+{
+	struct blktap_tap allocated;
+	struct blktap_nl *nl;
+	int ret;
+
+	ret = blktap_nl_open(&nl, err);
+	if (ret)
+		return ret;
+	ret = allocate(nl, params, link, &allocated, err);
+	if (!ret && tap)
+		*tap = allocated;
+	blktap_nl_close(nl);
+	return ret;
+}
+
+int blktap_free(unsigned int minor, int timeout_ms, struct blktap_error *err)
+{
+	struct link_mark mark;
+	struct blktap_nl *nl;
+	int ret;
+
+	ret = blktap_nl_open(&nl, err);
+	if (ret)
+		return ret;
+	link_look(minor, &mark);
+	ret = blktap_nl_free(nl, minor, timeout_ms, err);
+	if (!ret)
+		ret = link_remove(minor, &mark, err);
+	blktap_nl_close(nl);
+	return ret;
+}
