@@ -2,13 +2,17 @@
 /*
  * What an image driver is. One file in drivers/ each; the table is in image.c.
  *
- * A driver keeps no state outside of its images: several disks of one process
- * may use it at a time.
+ * An image is open once and does not change while it is. Requests reach it
+ * through channels: each belongs to one thread and its loop, so that several
+ * queues, and several disks, can use an image at a time without a lock.
  *
- * Calls and threads. open() and close() may block and run in a thread of their
- * own; they do not touch the loop. All other calls come from the loop's thread
- * and must not block. The order is open, start, {submit, kick}*, stop, close;
- * stop comes when no request is with the driver.
+ * Calls and threads. open(), share(), resize() and close() may block and come
+ * from any thread; open() and close() are the first and the last. resize() comes
+ * while no request is with the image. channel_open() and channel_close() come
+ * while the channel's thread is not running, and may block. All other calls come
+ * from the channel's thread and must not block longer than the device itself
+ * does: they hold up one disk, and no other. The order is channel_open, {submit,
+ * kick}*, channel_close; that comes when no request is with the channel.
  */
 #ifndef TAPDISK_DRIVER_H
 #define TAPDISK_DRIVER_H
@@ -19,6 +23,7 @@
 
 struct image;
 struct image_driver;
+struct image_table;
 
 /* What an image can do; everything in bytes. */
 struct image_limits {
@@ -41,16 +46,32 @@ struct image_params {
 	bool read_only;
 	bool no_direct;		/* the page cache may be used */
 	unsigned int minor;	/* of the disk that it is for */
-	unsigned int requests;	/* at most so many are submitted at a time */
+	struct image_table *table;	/* read-only images are shared there; or NULL */
 };
 
 /* The common head of an image; drivers embed it at the start of theirs. */
 struct image {
-	struct list link;	/* in its VBD's chain, leaf first */
 	const struct image_driver *driver;
 	char *path;
 	bool read_only;
 	struct image_limits limits;
+	/* image.c's, for sharing */
+	struct list link;
+	struct image_table *table;
+	unsigned int users;
+	bool no_direct;
+};
+
+/* One thread's way to an image; drivers embed it at the start of theirs. */
+struct image_channel {
+	struct image *image;
+	struct loop *loop;
+};
+
+struct channel_params {
+	struct loop *loop;
+	unsigned int requests;	/* at most so many are submitted at a time */
+	unsigned int minor;	/* for messages */
 };
 
 /*
@@ -74,6 +95,7 @@ struct image_request {
 
 struct image_driver {
 	const char *name;	/* "aio" of "aio:/path" */
+	int type;		/* its number in statistics, which scripts know */
 	size_t request_size;	/* of the driver's request, struct image_request included */
 
 	/* Fills *@image and its limits; head fields but the limits are the caller's. */
@@ -81,12 +103,26 @@ struct image_driver {
 		    struct blktap_error *err);
 	/* Frees it, locks included. */
 	void (*close)(struct image *image);
-	int (*start)(struct image *image, struct loop *loop, struct blktap_error *err);
-	void (*stop)(struct image *image);
+	/*
+	 * Whether @image, which is open read-only, is what open() would give for
+	 * @params: 0, or a negative errno. NULL: images are never shared.
+	 */
+	int (*share)(struct image *image, const struct image_params *params);
+	/*
+	 * Makes it @capacity bytes long (0: as it finds it); *@now is what it has
+	 * then. EINVAL: smaller than it is, without @shrink. NULL: not possible.
+	 */
+	int (*resize)(struct image *image, uint64_t capacity, bool shrink, uint64_t *now,
+		      struct blktap_error *err);
+
+	int (*channel_open)(struct image_channel **channel, struct image *image,
+			    const struct channel_params *params, struct blktap_error *err);
+	void (*channel_close)(struct image_channel *channel);
 	/* The submitter has checked range, alignment, read-only and the limits. */
-	void (*submit)(struct image *image, struct image_request *req);
+	void (*submit)(struct image_channel *channel, struct image_request *req);
 	/* Sends off what submit() has collected. May be NULL. */
-	void (*kick)(struct image *image);
+	void (*kick)(struct image_channel *channel);
+
 	/* Kept for chains: which bytes does this image hold itself? NULL until then. */
 	int (*block_status)(struct image *image, uint64_t offset, uint64_t length,
 			    uint64_t *run, bool *present);

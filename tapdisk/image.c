@@ -3,6 +3,7 @@
  * The table of image types.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,47 +110,158 @@ static int check_limits(const struct image_limits *l, const char *spec, struct b
 	return 0;
 }
 
-static int finish_open(struct image *image, const char *spec, const char *path,
-		       const struct image_params *params, struct blktap_error *err)
+/* ------------------------------------------------------------------ sharing */
+
+struct image_table {
+	pthread_mutex_t lock;
+	struct list images;	/* open, with one user or more */
+};
+
+int image_table_new(struct image_table **table)
 {
-	image->path = strdup(path);
+	*table = calloc(1, sizeof(**table));
+	if (!*table)
+		return -ENOMEM;
+	list_init(&(*table)->images);
+	pthread_mutex_init(&(*table)->lock, NULL);
+	return 0;
+}
+
+void image_table_free(struct image_table *table)
+{
+	if (!table)
+		return;
+	pthread_mutex_destroy(&table->lock);
+	free(table);
+}
+
+static bool is_alike(const struct image *image, const struct image_driver *driver,
+		     const struct image_params *params)
+{
+	return image->driver == driver && image->no_direct == params->no_direct &&
+	       strcmp(image->path, params->path) == 0;
+}
+
+/* One more user of an image, the youngest of those alike; or NULL. */
+static struct image *take_alike(struct image_table *table, const struct image_driver *driver,
+				const struct image_params *params)
+{
+	struct image *image, *found = NULL;
+
+	pthread_mutex_lock(&table->lock);
+	list_for_each(image, &table->images, link)
+		if (is_alike(image, driver, params))
+			found = image;
+	if (found)
+		found->users++;
+	pthread_mutex_unlock(&table->lock);
+	return found;
+}
+
+/* Without the lock: a server that does not answer holds up nobody else. */
+static struct image *find_shared(const struct image_driver *driver,
+				 const struct image_params *params)
+{
+	struct image *image;
+
+	if (!params->table || !params->read_only || !driver->share)
+		return NULL;
+	image = take_alike(params->table, driver, params);
+	if (image && driver->share(image, params)) {
+		image_close(image);
+		return NULL;
+	}
+	return image;
+}
+
+/* Two that were opened at the same time become one; gives back what to use. */
+static struct image *add_shared(struct image *image, struct image_params *params)
+{
+	struct image *other = take_alike(params->table, image->driver, params);
+
+	if (other && image->driver->share(other, params) == 0) {
+		image_close(image);
+		return other;
+	}
+	image_close(other);
+	pthread_mutex_lock(&params->table->lock);
+	image->table = params->table;
+	list_add_tail(&params->table->images, &image->link);
+	pthread_mutex_unlock(&params->table->lock);
+	return image;
+}
+
+static bool was_last_user(struct image *image)
+{
+	struct image_table *table = image->table;
+	bool last;
+
+	if (!table)
+		return true;
+	pthread_mutex_lock(&table->lock);
+	last = !--image->users;
+	if (last)
+		list_del(&image->link);
+	pthread_mutex_unlock(&table->lock);
+	return last;
+}
+
+/* --------------------------------------------------------- opening, closing */
+
+static int finish_open(struct image *image, const char *spec, const struct image_params *params,
+		       struct blktap_error *err)
+{
+	image->path = strdup(params->path);
 	if (!image->path)
 		return blktap_error_set(err, -ENOMEM, "no memory for %s", spec);
+	image->no_direct = params->no_direct;
 	image->read_only = params->read_only || image->limits.read_only;
 	return check_limits(&image->limits, spec, err);
+}
+
+static int open_new(struct image **image, const struct image_driver *driver, const char *spec,
+		    const struct image_params *params, struct blktap_error *err)
+{
+	struct image *new;
+	int ret = driver->open(&new, params, err);
+
+	if (ret)
+		return ret;
+	list_init(&new->link);
+	new->driver = driver;
+	new->path = NULL;
+	new->table = NULL;
+	new->users = 1;
+	ret = finish_open(new, spec, params, err);
+	if (ret)
+		image_close(new);
+	else
+		*image = new;
+	return ret;
 }
 
 int image_open(struct image **image, const char *spec, struct image_params *params,
 	       struct blktap_error *err)
 {
 	const struct image_driver *driver;
-	const char *path;
-	struct image *new;
 	int ret;
 
 	*image = NULL;
-	ret = image_find_driver(spec, &driver, &path, err);
+	ret = image_find_driver(spec, &driver, &params->path, err);
 	if (ret)
 		return ret;
-	params->path = path;
-	ret = driver->open(&new, params, err);
-	if (ret)
-		return ret;
-	list_init(&new->link);
-	new->driver = driver;
-	new->path = NULL;
-	ret = finish_open(new, spec, path, params, err);
-	if (ret) {
-		image_close(new);
-		return ret;
-	}
-	*image = new;
-	return 0;
+	*image = find_shared(driver, params);
+	if (*image)
+		return 0;
+	ret = open_new(image, driver, spec, params, err);
+	if (!ret && params->table && params->read_only && driver->share)
+		*image = add_shared(*image, params);
+	return ret;
 }
 
 void image_close(struct image *image)
 {
-	if (!image)
+	if (!image || !was_last_user(image))
 		return;
 	free(image->path);
 	image->driver->close(image);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Images by name: "type:path".
+ * Images by name: "type:path". Read-only ones are shared within a process.
  */
 #ifndef TAPDISK_IMAGE_H
 #define TAPDISK_IMAGE_H
@@ -15,10 +15,18 @@
 int image_find_driver(const char *spec, const struct image_driver **driver, const char **path,
 		      struct blktap_error *err);
 
-/* Opens "type:path"; @params->path is filled in. May block. */
+/* The images that can be shared. */
+int image_table_new(struct image_table **table);
+/* When it is empty. */
+void image_table_free(struct image_table *table);
+
+/*
+ * Opens "type:path"; @params->path is filled in. May block. A read-only image
+ * that is open already comes from @params->table.
+ */
 int image_open(struct image **image, const char *spec, struct image_params *params,
 	       struct blktap_error *err);
-/* May block. */
+/* The last user closes it. May block. */
 void image_close(struct image *image);
 
 #endif /* TAPDISK_IMAGE_H */

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 #include "cleanup.h"
@@ -20,23 +22,99 @@ struct loop {
 	/* those of the current turn: what is removed disappears from them */
 	struct epoll_event events[EVENTS_PER_TURN];
 	int count;
+
+	struct loop_fd wake;	/* messages were posted */
+	pthread_mutex_t lock;
+	struct list messages;	/* under the lock */
 };
+
+/* ----------------------------------------------------------------- messages */
+
+void loop_message_init(struct loop_message *message, void (*run)(struct loop_message *message))
+{
+	list_init(&message->link);
+	message->run = run;
+}
+
+static void wake_up(const struct loop *loop)
+{
+	uint64_t one = 1;
+	ssize_t ignored;
+
+	/* EAGAIN means that it is awake as can be. */
+	ignored = write(loop->wake.fd, &one, sizeof(one));
+	(void)ignored;
+}
+
+void loop_post(struct loop *loop, struct loop_message *message)
+{
+	bool first;
+
+	pthread_mutex_lock(&loop->lock);
+	first = list_empty(&loop->messages);
+	if (list_empty(&message->link))
+		list_add_tail(&loop->messages, &message->link);
+	pthread_mutex_unlock(&loop->lock);
+	if (first)
+		wake_up(loop);
+}
+
+static struct loop_message *next_message(struct loop *loop)
+{
+	struct loop_message *message = NULL;
+
+	pthread_mutex_lock(&loop->lock);
+	if (!list_empty(&loop->messages)) {
+		message = list_first(&loop->messages, struct loop_message, link);
+		list_del(&message->link);
+	}
+	pthread_mutex_unlock(&loop->lock);
+	return message;
+}
+
+static void run_messages(struct loop_fd *wake, uint32_t events)
+{
+	struct loop *loop = container_of(wake, struct loop, wake);
+	struct loop_message *message;
+	uint64_t count;
+	ssize_t ignored;
+
+	(void)events;
+	ignored = read(wake->fd, &count, sizeof(count));
+	(void)ignored;
+	while ((message = next_message(loop)))
+		message->run(message);
+}
+
+static int watch_messages(struct loop *loop)
+{
+	loop->wake.ready = run_messages;
+	loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake.fd < 0)
+		return -errno;
+	return loop_add(loop, &loop->wake, EPOLLIN);
+}
+
+/* ------------------------------------------------------------------- making */
 
 int loop_new(struct loop **loop)
 {
 	struct loop *new = calloc(1, sizeof(*new));
+	int ret;
 
 	*loop = NULL;
 	if (!new)
 		return -ENOMEM;
 	list_init(&new->timers);
 	list_init(&new->tasks);
+	list_init(&new->messages);
+	pthread_mutex_init(&new->lock, NULL);
+	new->wake.fd = -1;
 	new->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (new->epoll < 0) {
-		int code = -errno;
-
-		free(new);
-		return code;
+	ret = new->epoll < 0 ? -errno : watch_messages(new);
+	if (ret) {
+		loop_free(new);
+		return ret;
 	}
 	*loop = new;
 	return 0;
@@ -46,7 +124,11 @@ void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
-	close(loop->epoll);
+	if (loop->wake.fd >= 0)
+		close(loop->wake.fd);
+	if (loop->epoll >= 0)
+		close(loop->epoll);
+	pthread_mutex_destroy(&loop->lock);
 	free(loop);
 }
 

@@ -5,7 +5,7 @@
  * A turn waits for events, runs their handlers, then the timers that are due,
  * then the tasks that were deferred. Handlers never block. Everything that is
  * registered belongs to its owner and must be removed before it goes away;
- * that is allowed at any time, handlers included.
+ * that is allowed at any time, handlers included. A loop belongs to one thread.
  */
 #ifndef TAPDISK_LOOP_H
 #define TAPDISK_LOOP_H
@@ -33,6 +33,12 @@ struct loop_timer {
 struct loop_task {
 	struct list link;	/* as above, by loop_task_init() */
 	void (*run)(struct loop_task *task);
+};
+
+/* From another thread; see loop_post(). */
+struct loop_message {
+	struct list link;
+	void (*run)(struct loop_message *message);
 };
 
 int loop_new(struct loop **loop);
@@ -65,5 +71,13 @@ void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task))
  */
 void loop_defer(struct loop *loop, struct loop_task *task);
 void loop_task_cancel(struct loop_task *task);
+
+void loop_message_init(struct loop_message *message, void (*run)(struct loop_message *message));
+/*
+ * The one call that may come from any thread: has @message run in the loop, after
+ * those posted before it. Posting it again before it has begun to run changes
+ * nothing. The memory must stay until it has run.
+ */
+void loop_post(struct loop *loop, struct loop_message *message);
 
 #endif /* TAPDISK_LOOP_H */

@@ -180,6 +180,9 @@ static int run(struct process *process)
 	blktap_log(LOG_INFO, "ended");
 	if (ret)
 		return 1;
+	/* The system takes it all back, threads included. */
+	if (tapdisk_is_stuck(&process->tapdisk))
+		_exit(0);
 	tapdisk_exit(&process->tapdisk);
 	loop_remove(process->loop, &process->signals);
 	close(process->signals.fd);

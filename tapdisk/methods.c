@@ -8,6 +8,11 @@
 
 #include "cleanup.h"
 #include "methods.h"
+#include "vbd-stats.h"
+
+/* Of a reply: what is beyond comes with the next call. */
+#define PAGE_BYTES	(BLKTAP_RPC_MAX_LINE / 2)
+#define REQUEST_TIMEOUT_MS	120000
 
 /* One request until it is answered. */
 struct call {
@@ -16,7 +21,7 @@ struct call {
 	json_t *id;
 	bool notification;
 	struct tapdisk *tapdisk;
-	struct vbd *closing;	/* waits for the last close of this one */
+	struct vbd *vbd;	/* what it waits for can be given up there */
 };
 
 /* ------------------------------------------------------------------ answers */
@@ -63,13 +68,18 @@ static void answer_status(struct call *call, int ret, const struct blktap_error 
 
 struct args {
 	unsigned int minor;
+	bool has_minor;
+	unsigned int from;
 	const char *image;
 	bool read_only;
 	bool no_direct;
+	uint64_t capacity;
+	bool shrink;
+	int request_timeout_ms;
 	int timeout_ms;
 };
 
-enum param_type { PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS };
+enum param_type { PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS, PARAM_BYTES };
 
 struct param {
 	const char *name;
@@ -79,7 +89,7 @@ struct param {
 };
 
 #define PARAM(field, type, required) { #field, type, offsetof(struct args, field), required }
-#define MAX_PARAMS	5
+#define MAX_PARAMS	6
 
 static bool integer_in(const json_t *json, json_int_t low, json_int_t high)
 {
@@ -101,6 +111,11 @@ static int take_param(const struct param *param, const json_t *json, struct args
 		if (!integer_in(json, -1, INT_MAX))
 			return -EINVAL;
 		*(int *)field = json_integer_value(json);
+		return 0;
+	case PARAM_BYTES:
+		if (!integer_in(json, 1, INT64_MAX))
+			return -EINVAL;
+		*(uint64_t *)field = json_integer_value(json);
 		return 0;
 	case PARAM_STRING:
 		if (!json_is_string(json))
@@ -175,6 +190,7 @@ static int take_params(const char *method, const struct param *params, json_t *o
 		if (take_param(param, value, args))
 			return blktap_error_set(err, -EINVAL, "%s: %s has no such value", method,
 						name);
+		args->has_minor |= strcmp(name, "minor") == 0;
 	}
 	return check_required(method, params, object, err);
 }
@@ -196,36 +212,55 @@ static struct vbd *find_vbd(struct call *call, const struct args *args)
 static void do_version(struct call *call, const struct args *args)
 {
 	(void)args;
-	answer_result(call, json_pack("{s:i, s:s, s:i, s:[]}", "protocol", BLKTAP_RPC_VERSION,
+	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s]}", "protocol", BLKTAP_RPC_VERSION,
 				      "version", blktap_version(), "pid", (int)getpid(),
-				      "features"));
+				      "features", "pause", "resize", "stats", "shared"));
 }
 
-static json_t *describe(const struct vbd *vbd)
-{
-	const struct image *image = vbd_image(vbd);
-
-	if (!image)
-		return json_pack("{s:i, s:i}", "minor", (int)vbd->minor,
-				 "state", (int)vbd_user_state(vbd));
-	return json_pack("{s:i, s:i, s:{s:s, s:s}}", "minor", (int)vbd->minor,
-			 "state", (int)vbd_user_state(vbd),
-			 "image", "type", image->driver->name, "path", image->path);
-}
-
-static void do_list(struct call *call, const struct args *args)
+/* As many as fit: the first one always does. */
+static void answer_page(struct call *call, unsigned int from, json_t *(*describe)(const struct vbd *))
 {
 	CLEANUP_JSON json_t *vbds = json_array();
+	size_t bytes = 0;
 	struct vbd *vbd;
 
-	(void)args;
 	list_for_each(vbd, &call->tapdisk->vbds, link) {
-		if (json_array_append_new(vbds, describe(vbd))) {
+		json_t *object;
+
+		if (vbd->minor < from)
+			continue;
+		object = describe(vbd);
+		bytes += json_dumpb(object, NULL, 0, JSON_COMPACT);
+		if (bytes > PAGE_BYTES && json_array_size(vbds)) {
+			json_decref(object);
+			answer_result(call, json_pack("{s:O, s:i}", "vbds", vbds,
+						      "next", (int)vbd->minor));
+			return;
+		}
+		if (json_array_append_new(vbds, object)) {
 			answer_result(call, NULL);
 			return;
 		}
 	}
 	answer_result(call, json_pack("{s:O}", "vbds", vbds));
+}
+
+static void do_list(struct call *call, const struct args *args)
+{
+	answer_page(call, args->from, vbd_describe);
+}
+
+static void do_stats(struct call *call, const struct args *args)
+{
+	struct vbd *vbd;
+
+	if (!args->has_minor) {
+		answer_page(call, args->from, vbd_stats);
+		return;
+	}
+	vbd = find_vbd(call, args);
+	if (vbd)
+		answer_result(call, json_pack("{s:[o]}", "vbds", vbd_stats(vbd)));
 }
 
 static void do_attach(struct call *call, const struct args *args)
@@ -246,7 +281,7 @@ static void do_detach(struct call *call, const struct args *args)
 
 static void open_done(struct vbd *vbd, void *data, const struct blktap_error *err)
 {
-	const struct image *image = vbd_image(vbd);
+	const struct blktap_start *disk = &vbd->disk;
 	struct call *call = data;
 
 	if (err) {
@@ -254,12 +289,10 @@ static void open_done(struct vbd *vbd, void *data, const struct blktap_error *er
 		return;
 	}
 	answer_result(call, json_pack("{s:I, s:I, s:I, s:b}",
-				      "capacity", (json_int_t)image->limits.capacity,
-				      "logical_block_size",
-				      (json_int_t)image->limits.logical_block_size,
-				      "physical_block_size",
-				      (json_int_t)image->limits.physical_block_size,
-				      "read_only", (int)image->read_only));
+				      "capacity", (json_int_t)disk->capacity,
+				      "logical_block_size", (json_int_t)disk->logical_block_size,
+				      "physical_block_size", (json_int_t)disk->physical_block_size,
+				      "read_only", !!(disk->flags & BLKTAP_DISK_READ_ONLY)));
 }
 
 static void do_open(struct call *call, const struct args *args)
@@ -268,6 +301,7 @@ static void do_open(struct call *call, const struct args *args)
 		.image = args->image,
 		.read_only = args->read_only,
 		.no_direct = args->no_direct,
+		.request_timeout_ms = args->request_timeout_ms,
 		.timeout_ms = args->timeout_ms,
 	};
 	struct vbd *vbd = find_vbd(call, args);
@@ -284,7 +318,7 @@ static void do_open(struct call *call, const struct args *args)
 	vbd_open(vbd, &params, open_done, call);
 }
 
-static void close_done(struct vbd *vbd, void *data, const struct blktap_error *err)
+static void operation_done(struct vbd *vbd, void *data, const struct blktap_error *err)
 {
 	(void)vbd;
 	answer_status(data, err ? err->code : 0, err);
@@ -296,8 +330,45 @@ static void do_close(struct call *call, const struct args *args)
 
 	if (!vbd)
 		return;
-	call->closing = vbd;
-	vbd_close(vbd, args->timeout_ms, close_done, call);
+	call->vbd = vbd;
+	vbd_close(vbd, args->timeout_ms, operation_done, call);
+}
+
+static void do_pause(struct call *call, const struct args *args)
+{
+	struct vbd *vbd = find_vbd(call, args);
+
+	if (!vbd)
+		return;
+	call->vbd = vbd;
+	vbd_pause(vbd, args->timeout_ms, operation_done, call);
+}
+
+static void do_unpause(struct call *call, const struct args *args)
+{
+	struct vbd *vbd = find_vbd(call, args);
+
+	if (vbd)
+		vbd_unpause(vbd, args->image, args->timeout_ms, operation_done, call);
+}
+
+static void resize_done(struct vbd *vbd, void *data, const struct blktap_error *err)
+{
+	if (err)
+		answer_error(data, err);
+	else
+		answer_result(data, json_pack("{s:I}", "capacity",
+					      (json_int_t)vbd->disk.capacity));
+}
+
+static void do_resize(struct call *call, const struct args *args)
+{
+	struct vbd *vbd = find_vbd(call, args);
+
+	if (!vbd)
+		return;
+	call->vbd = vbd;
+	vbd_resize(vbd, args->capacity, args->shrink, args->timeout_ms, resize_done, call);
 }
 
 static const struct method {
@@ -307,7 +378,7 @@ static const struct method {
 	int timeout_ms;		/* when none is given */
 } methods[] = {
 	{ "version", do_version, { { 0 } }, 0 },
-	{ "list", do_list, { { 0 } }, 0 },
+	{ "list", do_list, { PARAM(from, PARAM_MINOR, false) }, 0 },
 	{ "attach", do_attach, { PARAM(minor, PARAM_MINOR, true) }, 0 },
 	{ "detach", do_detach, { PARAM(minor, PARAM_MINOR, true) }, 0 },
 	{ "open", do_open, {
@@ -315,11 +386,31 @@ static const struct method {
 		PARAM(image, PARAM_STRING, true),
 		PARAM(read_only, PARAM_BOOL, false),
 		PARAM(no_direct, PARAM_BOOL, false),
+		PARAM(request_timeout_ms, PARAM_MS, false),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, -1 },
 	{ "close", do_close, {
 		PARAM(minor, PARAM_MINOR, true),
 		PARAM(timeout_ms, PARAM_MS, false),
+	}, 0 },
+	{ "pause", do_pause, {
+		PARAM(minor, PARAM_MINOR, true),
+		PARAM(timeout_ms, PARAM_MS, false),
+	}, -1 },
+	{ "unpause", do_unpause, {
+		PARAM(minor, PARAM_MINOR, true),
+		PARAM(image, PARAM_STRING, false),
+		PARAM(timeout_ms, PARAM_MS, false),
+	}, -1 },
+	{ "resize", do_resize, {
+		PARAM(minor, PARAM_MINOR, true),
+		PARAM(capacity, PARAM_BYTES, false),
+		PARAM(shrink, PARAM_BOOL, false),
+		PARAM(timeout_ms, PARAM_MS, false),
+	}, -1 },
+	{ "stats", do_stats, {
+		PARAM(minor, PARAM_MINOR, false),
+		PARAM(from, PARAM_MINOR, false),
 	}, 0 },
 };
 
@@ -345,6 +436,7 @@ static void dispatch(struct call *call, const struct blktap_rpc_request *req)
 		return;
 	}
 	args.timeout_ms = method->timeout_ms;
+	args.request_timeout_ms = REQUEST_TIMEOUT_MS;
 	if (take_params(method->name, method->params, req->params, &args, &err))
 		answer_wrong(call, BLKTAP_RPC_INVALID_PARAMS, &err);
 	else
@@ -366,7 +458,7 @@ void client_gone(struct client *client)
 	list_for_each(call, &client->calls, link) {
 		list_del(&call->link);
 		call->client = NULL;
-		if (call->closing && vbd_close_withdraw(call->closing, call))
+		if (call->vbd && vbd_withdraw(call->vbd, call))
 			answer(call, NULL);
 	}
 }

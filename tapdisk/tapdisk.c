@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <syslog.h>
 
+#include "image.h"
 #include "tapdisk.h"
 
-#define OPENER_THREADS	8
+/* Each can be stuck for long with an image on a server that does not answer. */
+#define OPENER_THREADS	256
 
 static struct tapdisk *from_env(const struct vbd_env *env)
 {
@@ -63,7 +65,8 @@ static void progress(struct loop_task *task)
 	list_for_each(vbd, &tapdisk->vbds, link) {
 		if (vbd->state == VBD_IDLE && !vbd->lost)
 			vbd_detach(vbd, NULL);
-		else if (vbd->state == VBD_LIVE)
+		else if (vbd->state == VBD_LIVE ||
+			 (vbd->state == VBD_PAUSED && !vbd_in_use(vbd)))
 			close_at_end(vbd);
 	}
 	vbd_removed(tapdisk);
@@ -139,10 +142,14 @@ int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop)
 	*tapdisk = (struct tapdisk){ .loop = loop };
 	list_init(&tapdisk->vbds);
 	loop_task_init(&tapdisk->progress, progress);
-	ret = workers_new(&tapdisk->workers, loop, OPENER_THREADS);
+	ret = image_table_new(&tapdisk->images);
+	if (!ret)
+		ret = workers_new(&tapdisk->workers, loop, OPENER_THREADS);
 	tapdisk->env = (struct vbd_env){
 		.loop = loop,
 		.workers = tapdisk->workers,
+		.images = tapdisk->images,
+		.threads = true,
 		.changed = vbd_changed,
 		.gone = vbd_gone,
 	};
@@ -153,4 +160,10 @@ void tapdisk_exit(struct tapdisk *tapdisk)
 {
 	loop_task_cancel(&tapdisk->progress);
 	workers_free(tapdisk->workers);
+	image_table_free(tapdisk->images);
+}
+
+bool tapdisk_is_stuck(const struct tapdisk *tapdisk)
+{
+	return workers_busy(tapdisk->workers);
 }

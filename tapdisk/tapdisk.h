@@ -10,6 +10,7 @@
 struct tapdisk {
 	struct loop *loop;
 	struct workers *workers;
+	struct image_table *images;
 	struct vbd_env env;
 	struct list vbds;		/* by ascending minor */
 	bool terminating;		/* at the last close of each disk */
@@ -21,8 +22,10 @@ struct tapdisk {
 };
 
 int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop);
-/* When no VBD is left. */
+/* When no VBD is left. Waits for workers; see tapdisk_is_stuck(). */
 void tapdisk_exit(struct tapdisk *tapdisk);
+/* A worker waits for an image that nobody else waits for any more. */
+bool tapdisk_is_stuck(const struct tapdisk *tapdisk);
 
 /* NULL: no such VBD. */
 struct vbd *tapdisk_find(struct tapdisk *tapdisk, unsigned int minor);

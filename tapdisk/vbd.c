@@ -6,7 +6,8 @@
  *   CLOSING_IMAGE > IDLE
  *
  * A failure takes the shortest way to the right. At most one operation is under
- * way; it ends when LIVE or IDLE is reached, or at its deadline.
+ * way; it ends when LIVE, PAUSED or IDLE is reached, or at its deadline. The
+ * states of pauses and of resizing are in vbd-pause.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,20 +27,17 @@
 
 static void check_state(struct vbd *vbd);
 
-static struct image *leaf_of(const struct vbd *vbd)
-{
-	return list_empty(&vbd->images) ? NULL : list_first(&vbd->images, struct image, link);
-}
-
 /* --------------------------------------------------------------- operations */
 
-static void begin(struct vbd *vbd, vbd_done done, void *data)
+void vbd_begin(struct vbd *vbd, vbd_done done, void *data, int timeout_ms)
 {
 	vbd->op = (struct vbd_operation){ done, data };
 	vbd->failure.code = 0;
+	if (timeout_ms >= 0)
+		loop_timer_set(vbd->env->loop, &vbd->deadline, timeout_ms);
 }
 
-static void answer(struct vbd *vbd)
+void vbd_answer(struct vbd *vbd)
 {
 	struct vbd_operation op = vbd->op;
 
@@ -49,12 +47,22 @@ static void answer(struct vbd *vbd)
 		op.done(vbd, op.data, vbd->failure.code ? &vbd->failure : NULL);
 }
 
-static void finish(struct vbd *vbd, enum vbd_state state)
+static void forget_image(struct vbd *vbd)
 {
+	free(TAKE_POINTER(vbd->spec));
+	free(TAKE_POINTER(vbd->stats));
+	vbd->paused = false;
+	vbd->aborting = false;
+}
+
+void vbd_finish(struct vbd *vbd, enum vbd_state state)
+{
+	if (state == VBD_PAUSED && vbd->lost)
+		state = VBD_IDLE;
 	vbd->state = state;
 	if (state == VBD_IDLE)
-		vbd->aborting = false;
-	answer(vbd);
+		forget_image(vbd);
+	vbd_answer(vbd);
 	vbd->failure.code = 0;
 	if (vbd->lost)
 		loop_defer(vbd->env->loop, &vbd->turn);
@@ -62,7 +70,7 @@ static void finish(struct vbd *vbd, enum vbd_state state)
 		vbd->env->changed(vbd->env, vbd);
 }
 
-static void refuse(struct vbd *vbd, vbd_done done, void *data, int code, const char *what)
+void vbd_refuse(struct vbd *vbd, vbd_done done, void *data, int code, const char *what)
 {
 	struct blktap_error err;
 
@@ -70,68 +78,119 @@ static void refuse(struct vbd *vbd, vbd_done done, void *data, int code, const c
 	done(vbd, data, &err);
 }
 
+static void timed_out(struct vbd *vbd, const char *what)
+{
+	if (!vbd->failure.code)
+		blktap_error_set(&vbd->failure, -ETIMEDOUT, "tapdev%u %s", vbd->minor, what);
+}
+
 /* ------------------------------------------------------- closing the image */
 
-static void image_closed(struct work *work)
+static void image_closed(struct vbd *vbd)
 {
-	struct vbd *vbd = container_of(work, struct vbd, job.work);
-
+	if (vbd->state == VBD_RELEASING) {
+		vbd_released(vbd);
+		return;
+	}
 	if (!vbd->failure.code && !vbd->lost)
 		blktap_log(LOG_INFO, "tapdev%u: closed", vbd->minor);
-	finish(vbd, VBD_IDLE);
+	vbd_finish(vbd, VBD_IDLE);
 }
 
 static void close_in_worker(struct work *work)
 {
 	struct vbd_job *job = container_of(work, struct vbd_job, work);
 
+	server_free(job->server);
 	image_close(job->image);
-	job->image = NULL;
 }
 
-static void close_image(struct vbd *vbd, struct image *image)
+static void close_done(struct work *work)
 {
-	vbd->state = VBD_CLOSING_IMAGE;
-	vbd->job.image = image;
-	vbd->job.work.run = close_in_worker;
-	vbd->job.work.done = image_closed;
-	workers_submit(vbd->env->workers, &vbd->job.work);
+	struct vbd_job *job = container_of(work, struct vbd_job, work);
+	struct vbd *vbd = vbd_job_end(job);
+
+	vbd_job_free(job);
+	if (vbd)
+		image_closed(vbd);
 }
 
-/* No request is with the image any more. */
-static void drained(struct vbd *vbd)
+void vbd_close_image(struct vbd *vbd, enum vbd_state state)
 {
-	struct image *image = leaf_of(vbd);
+	struct server *server = TAKE_POINTER(vbd->server);
+	struct image *image = TAKE_POINTER(vbd->image);
+	struct vbd_job *job;
 
-	vbd_queues_stop(vbd);
-	image->driver->stop(image);
-	list_del(&image->link);
-	close_image(vbd, image);
+	vbd->state = state;
+	if (server && !server_threaded(server))
+		server_free(TAKE_POINTER(server));
+	job = vbd_job_new(vbd, close_in_worker, close_done);
+	if (!job) {
+		/* Slow, but right. */
+		server_free(server);
+		image_close(image);
+		image_closed(vbd);
+		return;
+	}
+	job->server = server;
+	job->image = image;
+	vbd_job_submit(job);
+}
+
+/* ------------------------------------------------------------------ serving */
+
+/* Not from within a handler of the ring: the VBD may go. */
+static void run_turn(struct loop_task *task)
+{
+	struct vbd *vbd = container_of(task, struct vbd, turn);
+
+	if (vbd->lost && vbd->state == VBD_IDLE)
+		vbd->env->gone(vbd->env, vbd);
 }
 
 static void drain(struct vbd *vbd)
 {
 	vbd->state = VBD_DRAINING;
-	vbd_queues_mute(vbd);
-	loop_defer(vbd->env->loop, &vbd->turn);
+	if (vbd->server)
+		server_drain(vbd->server);
+	else
+		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
 }
 
-/* Not from within a handler of the image or the queues. */
-static void run_turn(struct loop_task *task)
+static void drained(void *data)
 {
-	struct vbd *vbd = container_of(task, struct vbd, turn);
-	struct image *image = leaf_of(vbd);
-	int ret;
+	struct vbd *vbd = data;
 
-	if (image && image->driver->kick)
-		image->driver->kick(image);
-	ret = vbd->lost ? 0 : vbd_queues_enter(vbd);
-	if (ret)
-		vbd_session_lost(vbd, strerror(-ret));
-	if (vbd->state == VBD_DRAINING && !vbd->inflight)
-		drained(vbd);
-	if (vbd->lost && vbd->state == VBD_IDLE)
-		vbd->env->gone(vbd->env, vbd);
+	if (vbd->state == VBD_PAUSING)
+		vbd_close_image(vbd, VBD_RELEASING);
+	else if (vbd->state == VBD_RESIZING)
+		vbd_resize_drained(vbd);
+	else if (vbd->state == VBD_DRAINING)
+		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
+}
+
+static void lost_in_server(void *data, int code)
+{
+	vbd_session_lost(data, code == -EPROTO ? "its rings make no sense" : strerror(-code));
+}
+
+int vbd_serve(struct vbd *vbd)
+{
+	struct server_params params = {
+		.owner = vbd->env->loop,
+		.thread = vbd->env->threads,
+		.ring = vbd->ring,
+		.count = vbd->nr_queues,
+		.image = vbd->image,
+		.capacity = vbd->disk.capacity,
+		.request_timeout_ms = vbd->request_timeout_ms,
+		.stats = vbd->stats,
+		.drained = drained,
+		.lost = lost_in_server,
+		.data = vbd,
+	};
+
+	return server_start(&vbd->server, &params, &vbd->failure);
 }
 
 /* ------------------------------------------------------------------- session */
@@ -150,18 +209,26 @@ void vbd_session_lost(struct vbd *vbd, const char *reason)
 	blktap_log(LOG_ERR, "tapdev%u: the session has ended: %s", vbd->minor, reason);
 	vbd->lost = true;
 	loop_remove(vbd->env->loop, &vbd->ring_event);
-	vbd_queues_mute(vbd);
 	loop_defer(vbd->env->loop, &vbd->turn);
+	if (vbd->state != VBD_IDLE)
+		lost_error(vbd);
 	switch (vbd->state) {
+	case VBD_OPENING:
+	case VBD_REOPENING:
+	case VBD_PAUSED:
+		vbd_job_abandon(vbd);
+		vbd_finish(vbd, VBD_IDLE);
+		break;
+	case VBD_RESIZING:
+		if (vbd->job)
+			break;	/* it is busy with the image */
+		/* fall through */
 	case VBD_STARTING:
 	case VBD_LIVE:
 	case VBD_CLOSING:
 	case VBD_REMOVING:
-		lost_error(vbd);
+	case VBD_PAUSING:
 		drain(vbd);
-		break;
-	case VBD_OPENING:
-		lost_error(vbd);
 		break;
 	default:
 		break;
@@ -180,6 +247,18 @@ static void ring_ready(struct loop_fd *event, uint32_t events)
 
 /* --------------------------------------------------------------------- close */
 
+/* There are no openers any more, but there may be requests left over. */
+static void disk_goes(struct vbd *vbd)
+{
+	vbd->state = VBD_REMOVING;
+	if (!vbd->aborting)
+		loop_timer_cancel(&vbd->deadline);
+	if (!vbd->server && vbd_serve(vbd))
+		vbd_session_lost(vbd, vbd->failure.text);
+	else
+		check_state(vbd);
+}
+
 static void try_stop(struct vbd *vbd)
 {
 	struct blktap_error err;
@@ -187,20 +266,21 @@ static void try_stop(struct vbd *vbd)
 
 	if (ret == -EBUSY)
 		return;		/* the last close raises EPOLLPRI */
-	if (ret) {
+	if (ret)
 		vbd_session_lost(vbd, err.text);
-		return;
-	}
-	vbd->state = VBD_REMOVING;
-	if (!vbd->aborting)
-		loop_timer_cancel(&vbd->deadline);
-	check_state(vbd);
+	else
+		disk_goes(vbd);
+}
+
+static enum vbd_state state_before_close(const struct vbd *vbd)
+{
+	return vbd->paused ? VBD_PAUSED : VBD_LIVE;
 }
 
 static void still_open(struct vbd *vbd)
 {
 	blktap_error_set(&vbd->failure, -EBUSY, "tapdev%u is still open", vbd->minor);
-	finish(vbd, VBD_LIVE);
+	vbd_finish(vbd, state_before_close(vbd));
 }
 
 void vbd_close(struct vbd *vbd, int timeout_ms, vbd_done done, void *data)
@@ -209,27 +289,27 @@ void vbd_close(struct vbd *vbd, int timeout_ms, vbd_done done, void *data)
 		done(vbd, data, NULL);
 		return;
 	}
-	if (vbd->state != VBD_LIVE) {
-		refuse(vbd, done, data, -EBUSY, "is being opened or closed already");
+	if (vbd->state != VBD_LIVE && vbd->state != VBD_PAUSED) {
+		vbd_refuse(vbd, done, data, -EBUSY, "is busy with another operation");
 		return;
 	}
-	begin(vbd, done, data);
+	vbd_begin(vbd, done, data, timeout_ms ? timeout_ms : CLOSE_GRACE_MS);
 	vbd->closed = true;
 	vbd->state = VBD_CLOSING;
-	if (timeout_ms >= 0)
-		loop_timer_set(vbd->env->loop, &vbd->deadline,
-			       timeout_ms ? timeout_ms : CLOSE_GRACE_MS);
 	try_stop(vbd);
 }
 
-bool vbd_close_withdraw(struct vbd *vbd, const void *data)
+bool vbd_withdraw(struct vbd *vbd, const void *data)
 {
-	if (vbd->state != VBD_CLOSING || vbd->aborting || vbd->op.data != data)
+	if (vbd->op.data != data || !vbd->op.done)
 		return false;
-	blktap_log(LOG_INFO, "tapdev%u: the close was given up", vbd->minor);
-	vbd->op.done = NULL;
-	finish(vbd, VBD_LIVE);
-	return true;
+	if (vbd->state == VBD_CLOSING && !vbd->aborting) {
+		vbd->op.done = NULL;
+		blktap_log(LOG_INFO, "tapdev%u: the close was given up", vbd->minor);
+		vbd_finish(vbd, state_before_close(vbd));
+		return true;
+	}
+	return vbd_pause_withdraw(vbd);
 }
 
 /* ---------------------------------------------------------------------- open */
@@ -249,7 +329,7 @@ static void start_discard(const struct image_limits *l, struct blktap_start *sta
 	start->max_write_zeroes = l->max_write_zeroes - l->max_write_zeroes % l->logical_block_size;
 }
 
-static void start_params(const struct image *image, struct blktap_start *start)
+void vbd_disk_params(const struct image *image, struct blktap_start *start)
 {
 	const struct image_limits *l = &image->limits;
 	uint32_t physical = l->physical_block_size;
@@ -275,13 +355,13 @@ static void start_params(const struct image *image, struct blktap_start *start)
 
 static void live(struct vbd *vbd)
 {
-	const struct image *image = leaf_of(vbd);
+	const struct image *image = vbd->image;
 
 	vbd->closed = false;
-	blktap_log(LOG_INFO, "tapdev%u: %s:%s, %llu bytes in blocks of %u%s", vbd->minor,
-		   image->driver->name, image->path, (unsigned long long)image->limits.capacity,
-		   image->limits.logical_block_size, image->read_only ? ", read-only" : "");
-	finish(vbd, VBD_LIVE);
+	blktap_log(LOG_INFO, "tapdev%u: %s, %llu bytes in blocks of %u%s", vbd->minor, vbd->spec,
+		   (unsigned long long)image->limits.capacity, image->limits.logical_block_size,
+		   image->read_only ? ", read-only" : "");
+	vbd_finish(vbd, VBD_LIVE);
 }
 
 static void disk_not_added(struct vbd *vbd, int error)
@@ -321,16 +401,21 @@ static void check_state(struct vbd *vbd)
 		try_stop(vbd);
 	else if (vbd->state == VBD_REMOVING && state.disk_state == BLKTAP_DISK_STATE_NONE)
 		drain(vbd);
+	else if (vbd->state == VBD_PAUSED)
+		vbd->env->changed(vbd->env, vbd);
 }
 
-/* The image is open, the disk is not there yet. */
-static void start_disk(struct vbd *vbd, struct image *image)
+bool vbd_in_use(struct vbd *vbd)
 {
-	struct blktap_start start;
+	struct blktap_state state;
 
-	list_add_tail(&vbd->images, &image->link);
-	start_params(image, &start);
-	if (blktap_ring_start(vbd->ring, &start, &vbd->failure)) {
+	return blktap_ring_state(vbd->ring, &state, NULL) == 0 && state.openers;
+}
+
+/* The image is open and served, the disk is not there yet. */
+static void start_disk(struct vbd *vbd)
+{
+	if (blktap_ring_start(vbd->ring, &vbd->disk, &vbd->failure)) {
 		drain(vbd);
 		return;
 	}
@@ -338,75 +423,109 @@ static void start_disk(struct vbd *vbd, struct image *image)
 	check_state(vbd);
 }
 
-static int start_image(struct vbd *vbd, struct image *image)
+static void *zeroed_stats(unsigned int count)
 {
-	int ret = image->driver->start(image, vbd->env->loop, &vbd->failure);
+	size_t bytes = count * sizeof(struct queue_stats);
+	void *stats = aligned_alloc(_Alignof(struct queue_stats), bytes);
 
-	if (ret)
-		return ret;
-	ret = vbd_queues_start(vbd, image);
-	if (!ret)
-		return 0;
-	image->driver->stop(image);
-	return blktap_error_set(&vbd->failure, ret, "cannot serve tapdev%u: %s", vbd->minor,
-				strerror(-ret));
+	return stats ? memset(stats, 0, bytes) : NULL;
 }
 
-static void image_opened(struct work *work)
+static void opened(struct vbd *vbd, struct image *image, char *spec)
 {
-	struct vbd *vbd = container_of(work, struct vbd, job.work);
-	struct image *image = TAKE_POINTER(vbd->job.image);
-
-	free(TAKE_POINTER(vbd->job.spec));
-	if (!vbd->failure.code)
-		vbd->failure = vbd->job.err;
-	if (!image)
-		finish(vbd, VBD_IDLE);
-	else if (vbd->failure.code || start_image(vbd, image))
-		close_image(vbd, image);
+	if (!image) {
+		free(spec);
+		vbd_finish(vbd, VBD_IDLE);
+		return;
+	}
+	vbd->image = image;
+	vbd->spec = spec;
+	vbd->nr_queues = blktap_ring_queues(vbd->ring);
+	vbd->stats = zeroed_stats(vbd->nr_queues);
+	vbd_disk_params(image, &vbd->disk);
+	if (!vbd->stats)
+		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+	if (!vbd->stats || vbd_serve(vbd))
+		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
 	else
-		start_disk(vbd, image);
+		start_disk(vbd);
 }
 
 static void open_in_worker(struct work *work)
 {
 	struct vbd_job *job = container_of(work, struct vbd_job, work);
 
-	job->err.code = 0;
 	image_open(&job->image, job->spec, &job->params, &job->err);
+}
+
+static void open_done(struct work *work)
+{
+	struct vbd_job *job = container_of(work, struct vbd_job, work);
+	struct vbd *vbd = vbd_job_end(job);
+	struct image *image;
+	char *spec;
+
+	if (!vbd && job->image) {
+		job->work.run = close_in_worker;
+		job->work.done = close_done;
+		workers_submit(job->env->workers, &job->work);
+		return;
+	}
+	image = TAKE_POINTER(job->image);
+	spec = TAKE_POINTER(job->spec);
+	if (vbd && !image)
+		vbd->failure = job->err;
+	vbd_job_free(job);
+	if (!vbd)
+		free(spec);
+	else if (vbd->state == VBD_REOPENING)
+		vbd_reopened(vbd, image, spec);
+	else
+		opened(vbd, image, spec);
+}
+
+int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
+{
+	struct vbd_job *job = vbd_job_new(vbd, open_in_worker, open_done);
+
+	if (!job)
+		return -ENOMEM;
+	job->params = vbd->params;
+	job->spec = strdup(spec);
+	if (!job->spec) {
+		vbd_job_free(job);
+		return -ENOMEM;
+	}
+	vbd->state = state;
+	vbd_job_submit(job);
+	return 0;
 }
 
 void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done done, void *data)
 {
-	struct vbd_job *job = &vbd->job;
-
 	if (vbd->lost) {
-		refuse(vbd, done, data, -ENODEV, "has lost its session");
+		vbd_refuse(vbd, done, data, -ENODEV, "has lost its session");
 		return;
 	}
 	if (vbd->state != VBD_IDLE) {
-		refuse(vbd, done, data, -EALREADY, "has an image open already");
+		vbd_refuse(vbd, done, data, -EALREADY, "has an image open already");
 		return;
 	}
-	job->spec = strdup(params->image);
-	if (!job->spec) {
-		refuse(vbd, done, data, -ENOMEM, "cannot be opened: no memory");
-		return;
-	}
-	begin(vbd, done, data);
-	job->params = (struct image_params){
+	vbd->params = (struct image_params){
 		.read_only = params->read_only,
 		.no_direct = params->no_direct,
 		.minor = vbd->minor,
-		.requests = blktap_ring_queues(vbd->ring) * blktap_ring_depth(vbd->ring),
+		.table = vbd->env->images,
 	};
-	job->work.run = open_in_worker;
-	job->work.done = image_opened;
-	vbd->state = VBD_OPENING;
-	if (params->timeout_ms >= 0)
-		loop_timer_set(vbd->env->loop, &vbd->deadline, params->timeout_ms);
-	workers_submit(vbd->env->workers, &job->work);
+	vbd->request_timeout_ms = params->request_timeout_ms;
+	vbd_begin(vbd, done, data, params->timeout_ms);
+	if (vbd_open_image(vbd, params->image, VBD_OPENING)) {
+		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+		vbd_finish(vbd, VBD_IDLE);
+	}
 }
+
+/* ----------------------------------------------------------------- deadlines */
 
 /* Twice: at the deadline, and if undoing takes long as well. */
 static void open_too_slow(struct vbd *vbd)
@@ -414,13 +533,13 @@ static void open_too_slow(struct vbd *vbd)
 	if (vbd->aborting) {
 		blktap_log(LOG_WARNING, "tapdev%u: %s, and cannot be undone yet", vbd->minor,
 			   vbd->failure.text);
-		answer(vbd);
+		vbd_answer(vbd);
 		return;
 	}
 	vbd->aborting = true;
-	if (!vbd->failure.code)
-		blktap_error_set(&vbd->failure, -ETIMEDOUT, "tapdev%u took too long to open",
-				 vbd->minor);
+	timed_out(vbd, "took too long to open");
+	if (vbd->server)
+		server_fail_requests(vbd->server);
 	loop_timer_set(vbd->env->loop, &vbd->deadline, UNDO_GRACE_MS);
 }
 
@@ -428,10 +547,27 @@ static void deadline_passed(struct loop_timer *timer)
 {
 	struct vbd *vbd = container_of(timer, struct vbd, deadline);
 
-	if (vbd->state == VBD_CLOSING && !vbd->aborting)
-		still_open(vbd);
-	else
+	switch (vbd->state) {
+	case VBD_CLOSING:
+		if (vbd->aborting)
+			open_too_slow(vbd);
+		else
+			still_open(vbd);
+		break;
+	case VBD_OPENING:
+		timed_out(vbd, "has an image that took too long to open");
+		vbd_job_abandon(vbd);
+		vbd_finish(vbd, VBD_IDLE);
+		break;
+	case VBD_PAUSING:
+	case VBD_RELEASING:
+	case VBD_REOPENING:
+	case VBD_RESIZING:
+		vbd_pause_too_slow(vbd);
+		break;
+	default:
 		open_too_slow(vbd);
+	}
 }
 
 /* ---------------------------------------------------------- attach and detach */
@@ -447,7 +583,6 @@ int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor,
 	new->env = env;
 	new->minor = minor;
 	list_init(&new->link);
-	list_init(&new->images);
 	loop_task_init(&new->turn, run_turn);
 	loop_timer_init(&new->deadline, deadline_passed);
 	ret = blktap_ring_open(&new->ring, minor, err);
@@ -485,12 +620,14 @@ void vbd_free(struct vbd *vbd)
 	free(vbd);
 }
 
-const struct image *vbd_image(const struct vbd *vbd)
+bool vbd_is_open(const struct vbd *vbd)
 {
-	return leaf_of(vbd);
+	return vbd->spec && vbd->state != VBD_CLOSING_IMAGE;
 }
 
 unsigned int vbd_user_state(const struct vbd *vbd)
 {
+	if (vbd->paused)
+		return BLKTAP_VBD_PAUSED | BLKTAP_VBD_QUIESCED | BLKTAP_VBD_CLOSED;
 	return vbd->state == VBD_IDLE && vbd->closed ? BLKTAP_VBD_CLOSED : 0;
 }

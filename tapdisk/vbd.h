@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A VBD: tapdisk's side of a tap. It has a session from attach to detach and a
- * chain of images from open to close.
+ * A VBD: tapdisk's side of a tap. It has a session from attach to detach and an
+ * image from open to close, but for the time while it is paused.
  */
 #ifndef TAPDISK_VBD_H
 #define TAPDISK_VBD_H
@@ -9,15 +9,18 @@
 #include "driver.h"
 #include "libblktap.h"
 #include "loop.h"
+#include "server.h"
 #include "workers.h"
 
 struct vbd;
-struct vbd_queue;
+struct vbd_job;
 
 /* What a VBD lives in. */
 struct vbd_env {
 	struct loop *loop;
 	struct workers *workers;	/* for opening and closing images */
+	struct image_table *images;	/* shared ones; or NULL */
+	bool threads;			/* each VBD is served by a thread of its own */
 	/* An operation has ended. The VBD must not be freed from here. */
 	void (*changed)(const struct vbd_env *env, struct vbd *vbd);
 	/* The kernel has ended the session and all is drained: to be freed now. */
@@ -31,8 +34,13 @@ enum vbd_state {
 	VBD_LIVE,
 	VBD_CLOSING,		/* waits for the disk's last close */
 	VBD_REMOVING,		/* the disk disappears */
-	VBD_DRAINING,		/* requests come back from the image */
+	VBD_DRAINING,		/* requests come back from the image, for the last time */
 	VBD_CLOSING_IMAGE,	/* a worker closes the image */
+	VBD_PAUSING,		/* requests come back, to go on later */
+	VBD_RELEASING,		/* a worker closes the image, for a pause */
+	VBD_PAUSED,
+	VBD_REOPENING,		/* a worker opens the image, after a pause */
+	VBD_RESIZING,		/* requests come back, then a worker resizes the image */
 };
 
 /* @err is NULL on success. Called once; the VBD must not be freed from here. */
@@ -43,41 +51,46 @@ struct vbd_operation {
 	void *data;
 };
 
-struct vbd_job {
-	struct work work;
-	struct image_params params;
-	char *spec;
-	struct image *image;
-	struct blktap_error err;
-};
-
 struct vbd {
 	struct list link;		/* the owner's */
 	const struct vbd_env *env;
 	unsigned int minor;
 	struct blktap_ring *ring;
 	struct loop_fd ring_event;
-	struct vbd_queue *queues;
+	struct loop_task turn;
+
+	/* From open to close */
+	char *spec;			/* "type:path" */
+	struct image_params params;	/* how it was opened */
+	unsigned int request_timeout_ms;
+	struct blktap_start disk;	/* what the kernel was told */
+	struct queue_stats *stats;	/* by queue */
 	unsigned int nr_queues;
-	struct list images;		/* leaf first */
-	unsigned int inflight;		/* requests with the leaf */
-	uint64_t io_errors;
-	struct loop_task turn;		/* what a turn of the loop collected */
+
+	struct image *image;		/* NULL: none, or paused */
+	struct server *server;		/* NULL: requests stay with the kernel */
 
 	enum vbd_state state;
 	bool closed;			/* by "close", as opposed to never opened */
+	bool paused;			/* no image, but a disk */
+	bool unwanted;			/* the pause under way: to be undone */
 	bool aborting;			/* "open" failed: all is being undone */
 	bool lost;			/* the session has ended */
 	struct vbd_operation op;
 	struct blktap_error failure;	/* what op will end with; code 0: success */
 	struct loop_timer deadline;
-	struct vbd_job job;
+	struct vbd_job *job;		/* what a worker does for it */
+	struct {
+		uint64_t capacity;
+		bool shrink;
+	} resize;
 };
 
 struct vbd_open_params {
 	const char *image;	/* "type:path" */
 	bool read_only;
 	bool no_direct;
+	unsigned int request_timeout_ms;
 	int timeout_ms;		/* negative: none */
 };
 
@@ -100,27 +113,84 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
  * goes on as before.
  */
 void vbd_close(struct vbd *vbd, int timeout_ms, vbd_done done, void *data);
-/*
- * Gives up the vbd_close() of @data if it waits for the last close: true, and
- * done() will not be called.
- */
-bool vbd_close_withdraw(struct vbd *vbd, const void *data);
 
-/* The leaf, or NULL unless the disk is there. */
-const struct image *vbd_image(const struct vbd *vbd);
+/*
+ * Holds requests, waits for those with the image, closes it. ETIMEDOUT: some were
+ * still there after @timeout_ms (negative: no limit), and all goes on as before.
+ */
+void vbd_pause(struct vbd *vbd, int timeout_ms, vbd_done done, void *data);
+/*
+ * Goes on with @image, or with that it had (NULL). After a failure it is still
+ * paused, with requests held.
+ */
+void vbd_unpause(struct vbd *vbd, const char *image, int timeout_ms, vbd_done done, void *data);
+/*
+ * Gives the image (unless @capacity is 0), then the disk, another size. The new
+ * one is in vbd->disk.capacity.
+ */
+void vbd_resize(struct vbd *vbd, uint64_t capacity, bool shrink, int timeout_ms, vbd_done done,
+		void *data);
+
+/*
+ * Gives up the operation of @data if it only waits, for the last close or for
+ * requests: true, and done() will not be called.
+ */
+bool vbd_withdraw(struct vbd *vbd, const void *data);
+
+/* Whether there is a disk for users: one with an image, or paused. */
+bool vbd_is_open(const struct vbd *vbd);
+/* Whether somebody has the disk open. */
+bool vbd_in_use(struct vbd *vbd);
 /* BLKTAP_VBD_* for users. */
 unsigned int vbd_user_state(const struct vbd *vbd);
 
-/* ------------------------------------------ the data path (vbd-queue.c) */
+/* ------------------------------------ between vbd.c and vbd-pause.c */
 
-/* Makes requests and descriptors ready for the image / gives them back. */
-int vbd_queues_start(struct vbd *vbd, struct image *image);
-void vbd_queues_stop(struct vbd *vbd);
-/* Stops listening, while requests are still with the image. */
-void vbd_queues_mute(struct vbd *vbd);
-/* Hands completions to the kernel; a negative errno if the session has ended. */
-int vbd_queues_enter(struct vbd *vbd);
-/* The session has ended, says the kernel (vbd.c). */
+void vbd_begin(struct vbd *vbd, vbd_done done, void *data, int timeout_ms);
+void vbd_refuse(struct vbd *vbd, vbd_done done, void *data, int code, const char *what);
+void vbd_answer(struct vbd *vbd);
+/* The operation has led to @state, and ends. */
+void vbd_finish(struct vbd *vbd, enum vbd_state state);
+
+/* Starts serving with vbd->image; NULL: requests fail. */
+int vbd_serve(struct vbd *vbd);
+/* The end of the session; drained() will come. */
 void vbd_session_lost(struct vbd *vbd, const char *reason);
+/* After draining: a worker frees server and image, then vbd->state changes. */
+void vbd_close_image(struct vbd *vbd, enum vbd_state state);
+/* The worker for the image, in @state; vbd_opened() comes later. */
+int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state);
+/* What the kernel is to know of the image. */
+void vbd_disk_params(const struct image *image, struct blktap_start *start);
+
+/* Steps of vbd-pause.c. */
+void vbd_released(struct vbd *vbd);
+void vbd_reopened(struct vbd *vbd, struct image *image, char *spec);
+void vbd_resize_drained(struct vbd *vbd);
+void vbd_pause_too_slow(struct vbd *vbd);
+bool vbd_pause_withdraw(struct vbd *vbd);
+
+/* Work that blocks. A VBD that stops waiting leaves its job behind. */
+struct vbd_job {
+	struct work work;
+	struct vbd *vbd;	/* NULL: nobody waits */
+	const struct vbd_env *env;
+	struct image_params params;
+	char *spec;
+	struct image *image;
+	struct server *server;
+	uint64_t capacity;
+	bool shrink;
+	struct blktap_error err;	/* code 0: it worked */
+};
+
+struct vbd_job *vbd_job_new(struct vbd *vbd, void (*run)(struct work *work),
+			    void (*done)(struct work *work));
+void vbd_job_submit(struct vbd_job *job);
+/* The VBD of a job that is done, or NULL; it has no job any more. */
+struct vbd *vbd_job_end(struct vbd_job *job);
+void vbd_job_free(struct vbd_job *job);
+/* Nobody waits for the job of @vbd any more. */
+void vbd_job_abandon(struct vbd *vbd);
 
 #endif /* TAPDISK_VBD_H */

@@ -130,6 +130,16 @@ void workers_submit(struct workers *workers, struct work *work)
 	pthread_mutex_unlock(&workers->lock);
 }
 
+bool workers_busy(struct workers *workers)
+{
+	bool busy;
+
+	pthread_mutex_lock(&workers->lock);
+	busy = workers->idle < workers->count;
+	pthread_mutex_unlock(&workers->lock);
+	return busy;
+}
+
 static void work_finished(struct loop_fd *event, uint32_t events)
 {
 	struct workers *workers = container_of(event, struct workers, event);

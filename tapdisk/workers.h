@@ -21,6 +21,9 @@ int workers_new(struct workers **workers, struct loop *loop, unsigned int max_th
 /* Waits for what is running; what has not begun is dropped, without done(). */
 void workers_free(struct workers *workers);
 
+/* Whether a thread is at work. */
+bool workers_busy(struct workers *workers);
+
 /* Without any thread to be had, run() is called here and now: slow, but right. */
 void workers_submit(struct workers *workers, struct work *work);
 

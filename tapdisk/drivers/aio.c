@@ -21,7 +21,7 @@
 #include "workers.h"
 
 /*
- * In flight per image. The contexts of all processes share fs.aio-max-nr, 65536
+ * In flight per channel. The contexts of all processes share fs.aio-max-nr, 65536
  * unless raised, so a thousand disks must not take it all.
  */
 #define MAX_EVENTS	256U
@@ -40,7 +40,11 @@
 struct aio_image {
 	struct image image;
 	struct raw raw;
-	struct loop *loop;
+};
+
+struct aio_channel {
+	struct image_channel channel;
+	const struct raw *raw;
 	struct workers *workers;
 	io_context_t ctx;	/* NULL: worker threads do it all */
 	bool ring;		/* completions can be read from memory */
@@ -54,7 +58,7 @@ struct aio_image {
 
 struct aio_request {
 	struct image_request req;
-	struct aio_image *aio;
+	struct aio_channel *aio;
 	struct list link;
 	struct iocb iocb;
 	struct work work;
@@ -63,9 +67,14 @@ struct aio_request {
 	int error;
 };
 
-static struct aio_image *to_aio(struct image *image)
+static struct aio_image *to_image(struct image *image)
 {
 	return container_of(image, struct aio_image, image);
+}
+
+static struct aio_channel *to_channel(struct image_channel *channel)
+{
+	return container_of(channel, struct aio_channel, channel);
 }
 
 static struct aio_request *to_request(struct image_request *req)
@@ -84,7 +93,7 @@ static void run_blocking(struct work *work)
 {
 	struct aio_request *r = container_of(work, struct aio_request, work);
 
-	r->error = raw_execute(&r->aio->raw, r->req.op, r->req.flags, r->req.offset,
+	r->error = raw_execute(r->aio->raw, r->req.op, r->req.flags, r->req.offset,
 			       r->req.length, r->req.data);
 }
 
@@ -119,7 +128,7 @@ static void transfer_done(struct aio_request *r, uint64_t bytes)
 		r->req.done(&r->req, 0);
 		return;
 	}
-	bytes -= bytes % r->aio->raw.block_size;
+	bytes -= bytes % r->aio->raw->block_size;
 	if (!bytes || bytes > left) {
 		r->req.done(&r->req, -EIO);
 		return;
@@ -153,7 +162,7 @@ static void complete(struct aio_request *r, int64_t result)
 		r->req.done(&r->req, 0);
 }
 
-static bool take_event(struct aio_image *aio, struct io_event *event)
+static bool take_event(struct aio_channel *aio, struct io_event *event)
 {
 	struct timespec now = { 0 };
 
@@ -162,7 +171,7 @@ static bool take_event(struct aio_image *aio, struct io_event *event)
 	return io_getevents(aio->ctx, 0, 1, event, &now) == 1;
 }
 
-static void reap(struct aio_image *aio)
+static void reap(struct aio_channel *aio)
 {
 	struct io_event event;
 
@@ -176,7 +185,7 @@ static void reap(struct aio_image *aio)
 
 static void prepare(struct aio_request *r)
 {
-	int fd = r->aio->raw.fd;
+	int fd = r->aio->raw->fd;
 	char *data = (char *)r->req.data + r->transferred;
 	uint64_t length = r->req.length - r->transferred;
 	uint64_t offset = r->req.offset + r->transferred;
@@ -197,7 +206,7 @@ static void prepare(struct aio_request *r)
 	r->iocb.data = r;
 }
 
-static unsigned int collect(struct aio_image *aio, struct iocb **batch)
+static unsigned int collect(struct aio_channel *aio, struct iocb **batch)
 {
 	unsigned int room = aio->events - aio->inflight, count = 0;
 	struct aio_request *r;
@@ -211,7 +220,7 @@ static unsigned int collect(struct aio_image *aio, struct iocb **batch)
 	return count;
 }
 
-static struct aio_request *take_pending(struct aio_image *aio)
+static struct aio_request *take_pending(struct aio_channel *aio)
 {
 	struct aio_request *r = list_first(&aio->pending, struct aio_request, link);
 
@@ -219,7 +228,7 @@ static struct aio_request *take_pending(struct aio_image *aio)
 	return r;
 }
 
-static void submitted(struct aio_image *aio, unsigned int count)
+static void submitted(struct aio_channel *aio, unsigned int count)
 {
 	aio->retries = 0;
 	aio->inflight += count;
@@ -228,18 +237,18 @@ static void submitted(struct aio_image *aio, unsigned int count)
 }
 
 /* The kernel is short of something: wait for what is in flight, or a little. */
-static void wait_for_room(struct aio_image *aio)
+static void wait_for_room(struct aio_channel *aio)
 {
 	if (aio->inflight)
 		return;
 	if (++aio->retries <= MAX_RETRIES)
-		loop_timer_set(aio->loop, &aio->retry, RETRY_MS);
+		loop_timer_set(aio->channel.loop, &aio->retry, RETRY_MS);
 	else
 		submit_to_worker(take_pending(aio));
 }
 
 /* One io_submit(); false if no more can be sent now. */
-static bool send_batch(struct aio_image *aio)
+static bool send_batch(struct aio_channel *aio)
 {
 	struct iocb *batch[MAX_BATCH];
 	unsigned int count = collect(aio, batch);
@@ -262,9 +271,9 @@ static bool send_batch(struct aio_image *aio)
 	return true;
 }
 
-static void aio_kick(struct image *image)
+static void aio_kick(struct image_channel *channel)
 {
-	struct aio_image *aio = to_aio(image);
+	struct aio_channel *aio = to_channel(channel);
 
 	/* What is in flight brings us back; without it, nothing may stay behind. */
 	while (!loop_timer_active(&aio->retry)) {
@@ -278,24 +287,24 @@ static void aio_kick(struct image *image)
 
 static void completions_ready(struct loop_fd *event, uint32_t events)
 {
-	struct aio_image *aio = container_of(event, struct aio_image, event);
+	struct aio_channel *aio = container_of(event, struct aio_channel, event);
 
 	(void)events;
 	reap(aio);
 	if (!list_empty(&aio->pending))
-		aio_kick(&aio->image);
+		aio_kick(&aio->channel);
 }
 
 static void retry_fired(struct loop_timer *timer)
 {
-	struct aio_image *aio = container_of(timer, struct aio_image, retry);
+	struct aio_channel *aio = container_of(timer, struct aio_channel, retry);
 
-	aio_kick(&aio->image);
+	aio_kick(&aio->channel);
 }
 
-static void aio_submit(struct image *image, struct image_request *req)
+static void aio_submit(struct image_channel *channel, struct image_request *req)
 {
-	struct aio_image *aio = to_aio(image);
+	struct aio_channel *aio = to_channel(channel);
 	struct aio_request *r = to_request(req);
 
 	r->aio = aio;
@@ -307,10 +316,48 @@ static void aio_submit(struct image *image, struct image_request *req)
 		submit_to_worker(r);
 }
 
-/* --------------------------------------------------------- open and close */
+/* ------------------------------------------------------------------- images */
+
+static int aio_open(struct image **image, const struct image_params *params,
+		    struct blktap_error *err)
+{
+	struct aio_image *aio = calloc(1, sizeof(*aio));
+	int ret;
+
+	if (!aio)
+		return blktap_error_set(err, -ENOMEM, "no memory for %s", params->path);
+	ret = raw_open(&aio->raw, &aio->image.limits, params, err);
+	if (ret) {
+		free(aio);
+		return ret;
+	}
+	*image = &aio->image;
+	return 0;
+}
+
+static void aio_close(struct image *image)
+{
+	struct aio_image *aio = to_image(image);
+
+	raw_close(&aio->raw);
+	free(aio);
+}
+
+static int aio_share(struct image *image, const struct image_params *params)
+{
+	return raw_share(&to_image(image)->raw, &image->limits, params);
+}
+
+static int aio_resize(struct image *image, uint64_t capacity, bool shrink, uint64_t *now,
+		      struct blktap_error *err)
+{
+	return raw_resize(&to_image(image)->raw, image, capacity, shrink, now, err);
+}
+
+/* ----------------------------------------------------------------- channels */
 
 /* As large as wanted, or as fs.aio-max-nr still permits, or none. */
-static void set_up_context(struct aio_image *aio, const struct image_params *params)
+static void set_up_context(struct aio_channel *aio, const struct channel_params *params)
 {
 	unsigned int events = params->requests < MAX_EVENTS ? params->requests : MAX_EVENTS;
 	int ret;
@@ -332,83 +379,55 @@ static void set_up_context(struct aio_image *aio, const struct image_params *par
 		   ret == -EAGAIN ? "; fs.aio-max-nr is used up" : "");
 }
 
-static int aio_open(struct image **image, const struct image_params *params,
-		    struct blktap_error *err)
+static int start_event(struct aio_channel *aio)
 {
-	struct aio_image *aio = calloc(1, sizeof(*aio));
-	int ret;
-
-	if (!aio)
-		return blktap_error_set(err, -ENOMEM, "no memory for %s", params->path);
-	list_init(&aio->pending);
-	ret = raw_open(&aio->raw, &aio->image.limits, params, err);
-	if (ret) {
-		free(aio);
-		return ret;
-	}
-	if (aio->raw.direct)
-		set_up_context(aio, params);
-	*image = &aio->image;
-	return 0;
-}
-
-static void aio_close(struct image *image)
-{
-	struct aio_image *aio = to_aio(image);
-
-	if (aio->ctx)
-		io_destroy(aio->ctx);
-	raw_close(&aio->raw);
-	free(aio);
-}
-
-static int start_event(struct aio_image *aio)
-{
-	int ret;
-
 	aio->event.ready = completions_ready;
 	aio->event.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (aio->event.fd < 0)
 		return -errno;
 	/* Edges: each completion is one, so that it need not be read. */
-	ret = loop_add(aio->loop, &aio->event, EPOLLIN | EPOLLET);
-	if (ret)
-		close(aio->event.fd);
-	return ret;
+	return loop_add(aio->channel.loop, &aio->event, EPOLLIN | EPOLLET);
 }
 
-static void stop_event(struct aio_image *aio)
+static void aio_channel_close(struct image_channel *channel)
 {
-	loop_timer_cancel(&aio->retry);
-	loop_remove(aio->loop, &aio->event);
-	close(aio->event.fd);
-}
-
-static int aio_start(struct image *image, struct loop *loop, struct blktap_error *err)
-{
-	struct aio_image *aio = to_aio(image);
-	unsigned int threads = aio->ctx ? DIRECT_THREADS : BUFFERED_THREADS;
-	int ret;
-
-	aio->loop = loop;
-	loop_timer_init(&aio->retry, retry_fired);
-	ret = start_event(aio);
-	if (!ret) {
-		ret = workers_new(&aio->workers, loop, threads);
-		if (ret)
-			stop_event(aio);
-	}
-	if (ret)
-		blktap_error_set(err, ret, "cannot serve %s: %s", image->path, strerror(-ret));
-	return ret;
-}
-
-static void aio_stop(struct image *image)
-{
-	struct aio_image *aio = to_aio(image);
+	struct aio_channel *aio = to_channel(channel);
 
 	workers_free(aio->workers);
-	stop_event(aio);
+	loop_timer_cancel(&aio->retry);
+	loop_remove(channel->loop, &aio->event);
+	if (aio->event.fd >= 0)
+		close(aio->event.fd);
+	if (aio->ctx)
+		io_destroy(aio->ctx);
+	free(aio);
+}
+
+static int aio_channel_open(struct image_channel **channel, struct image *image,
+			    const struct channel_params *params, struct blktap_error *err)
+{
+	struct aio_channel *aio = calloc(1, sizeof(*aio));
+	int ret;
+
+	if (!aio)
+		return blktap_error_set(err, -ENOMEM, "no memory for %s", image->path);
+	aio->channel = (struct image_channel){ .image = image, .loop = params->loop };
+	aio->raw = &to_image(image)->raw;
+	list_init(&aio->pending);
+	loop_timer_init(&aio->retry, retry_fired);
+	ret = start_event(aio);
+	if (!ret && aio->raw->direct)
+		set_up_context(aio, params);
+	if (!ret)
+		ret = workers_new(&aio->workers, params->loop,
+				  aio->ctx ? DIRECT_THREADS : BUFFERED_THREADS);
+	if (ret) {
+		aio_channel_close(&aio->channel);
+		return blktap_error_set(err, ret, "cannot serve %s: %s", image->path,
+					strerror(-ret));
+	}
+	*channel = &aio->channel;
+	return 0;
 }
 
 const struct image_driver aio_driver = {
@@ -416,8 +435,10 @@ const struct image_driver aio_driver = {
 	.request_size = sizeof(struct aio_request),
 	.open = aio_open,
 	.close = aio_close,
-	.start = aio_start,
-	.stop = aio_stop,
+	.share = aio_share,
+	.resize = aio_resize,
+	.channel_open = aio_channel_open,
+	.channel_close = aio_channel_close,
 	.submit = aio_submit,
 	.kick = aio_kick,
 };

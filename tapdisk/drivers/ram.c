@@ -157,17 +157,42 @@ static void ram_close(struct image *image)
 	free(ram);
 }
 
-static int ram_start(struct image *image, struct loop *loop, struct blktap_error *err)
+static int ram_resize(struct image *image, uint64_t capacity, bool shrink, uint64_t *now,
+		      struct blktap_error *err)
 {
-	(void)image;
-	(void)loop;
-	(void)err;
+	struct ram_image *ram = to_ram(image);
+	void *memory;
+
+	*now = capacity ? capacity : ram->bytes;
+	if (*now == ram->bytes)
+		return 0;
+	if (image->read_only)
+		return blktap_error_set(err, -EOPNOTSUPP, "ram:%s is read-only", image->path);
+	if (capacity < ram->bytes && !shrink)
+		return blktap_error_set(err, -EINVAL, "ram:%s would become smaller", image->path);
+	memory = mremap(ram->memory, ram->bytes, capacity, MREMAP_MAYMOVE);
+	if (memory == MAP_FAILED)
+		return blktap_error_set(err, -errno, "no address space for ram:%s", image->path);
+	ram->memory = memory;
+	ram->bytes = capacity;
 	return 0;
 }
 
-static void ram_stop(struct image *image)
+static int ram_channel_open(struct image_channel **channel, struct image *image,
+			    const struct channel_params *params, struct blktap_error *err)
 {
-	(void)image;
+	struct image_channel *new = malloc(sizeof(*new));
+
+	if (!new)
+		return blktap_error_set(err, -ENOMEM, "no memory for ram:%s", image->path);
+	*new = (struct image_channel){ .image = image, .loop = params->loop };
+	*channel = new;
+	return 0;
+}
+
+static void ram_channel_close(struct image_channel *channel)
+{
+	free(channel);
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -189,9 +214,9 @@ static void clear(struct ram_image *ram, uint64_t offset, uint64_t length)
 	memset(ram->memory + last, 0, end - last);
 }
 
-static void ram_submit(struct image *image, struct image_request *req)
+static void ram_submit(struct image_channel *channel, struct image_request *req)
 {
-	struct ram_image *ram = to_ram(image);
+	struct ram_image *ram = to_ram(channel->image);
 	int error = 0;
 
 	switch (req->op) {
@@ -220,10 +245,12 @@ static void ram_submit(struct image *image, struct image_request *req)
 
 const struct image_driver ram_driver = {
 	.name = "ram",
+	.type = 5,
 	.request_size = sizeof(struct image_request),
 	.open = ram_open,
 	.close = ram_close,
-	.start = ram_start,
-	.stop = ram_stop,
+	.resize = ram_resize,
+	.channel_open = ram_channel_open,
+	.channel_close = ram_channel_close,
 	.submit = ram_submit,
 };

@@ -58,9 +58,8 @@ static dev_t whole_disk(dev_t dev)
 	return fields == 2 ? makedev(major, minor) : dev;
 }
 
-/* A disk that is left over from a dead tapdisk must not become its own image. */
-static int check_not_itself(const struct stat *st, const struct image_params *params,
-			    struct blktap_error *err)
+int raw_check_not_itself(const struct stat *st, const struct image_params *params,
+			 struct blktap_error *err)
 {
 	dev_t below = S_ISBLK(st->st_mode) ? st->st_rdev : st->st_dev;
 	struct stat disk;
@@ -75,7 +74,7 @@ static int check_not_itself(const struct stat *st, const struct image_params *pa
 				params->path, params->minor);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
+bool raw_same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
 	       (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT) && a->st_rdev == b->st_rdev;
@@ -114,7 +113,7 @@ static int open_file(struct raw *raw, const struct image_params *params,
 		return open_error(path, -errno, err);
 	ret = check_type(&before, path, err);
 	if (!ret)
-		ret = check_not_itself(&before, params, err);
+		ret = raw_check_not_itself(&before, params, err);
 	if (ret)
 		return ret;
 	raw->fd = open(path, open_flags(&before, params->read_only));
@@ -122,7 +121,7 @@ static int open_file(struct raw *raw, const struct image_params *params,
 		return errno == EBUSY ? busy_error(path, err) : open_error(path, -errno, err);
 	if (fstat(raw->fd, &st) != 0)
 		return open_error(path, -errno, err);
-	if (!same_file(&before, &st))
+	if (!raw_same_file(&before, &st))
 		return blktap_error_set(err, -ESTALE, "%s was replaced while it was opened", path);
 	raw->block_device = S_ISBLK(st.st_mode);
 	raw->read_only = params->read_only;

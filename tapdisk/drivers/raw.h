@@ -6,6 +6,8 @@
 #ifndef TAPDISK_DRIVERS_RAW_H
 #define TAPDISK_DRIVERS_RAW_H
 
+#include <sys/stat.h>
+
 #include "driver.h"
 
 struct raw {
@@ -23,6 +25,18 @@ struct raw {
 int raw_open(struct raw *raw, struct image_limits *limits, const struct image_params *params,
 	     struct blktap_error *err);
 void raw_close(struct raw *raw);
+
+/* As image_driver.share() and .resize(). */
+int raw_share(const struct raw *raw, const struct image_limits *limits,
+	      const struct image_params *params);
+int raw_resize(struct raw *raw, const struct image *image, uint64_t capacity, bool shrink,
+	       uint64_t *now, struct blktap_error *err);
+
+/* Parts of raw_open(): */
+bool raw_same_file(const struct stat *a, const struct stat *b);
+/* A disk that is left over from a dead tapdisk must not become its own image. */
+int raw_check_not_itself(const struct stat *st, const struct image_params *params,
+			 struct blktap_error *err);
 
 /* The part of raw_open() that asks what the image can do; sets raw->direct too. */
 int raw_limits(struct raw *raw, struct image_limits *limits, const struct image_params *params,

@@ -14,6 +14,7 @@
 struct harness {
 	struct loop *loop;
 	struct image *image;
+	struct image_channel *channel;
 	struct blktap_error err;
 };
 
@@ -22,7 +23,6 @@ static int harness_open(struct harness *h, const char *spec, bool read_only, boo
 	struct image_params params = {
 		.read_only = read_only,
 		.no_direct = no_direct,
-		.requests = 64,
 		.minor = 65535,
 	};
 	int ret;
@@ -32,13 +32,15 @@ static int harness_open(struct harness *h, const char *spec, bool read_only, boo
 	if (ret)
 		return ret;
 	assert_int_equal(loop_new(&h->loop), 0);
-	assert_int_equal(h->image->driver->start(h->image, h->loop, &h->err), 0);
+	assert_int_equal(h->image->driver->channel_open(&h->channel, h->image,
+			 &(struct channel_params){ .loop = h->loop, .requests = 64, .minor = 65535 },
+			 &h->err), 0);
 	return 0;
 }
 
 static void harness_close(struct harness *h)
 {
-	h->image->driver->stop(h->image);
+	h->image->driver->channel_close(h->channel);
 	image_close(h->image);
 	loop_free(h->loop);
 }
@@ -70,13 +72,13 @@ static void harness_submit(struct harness *h, struct harness_request *r, uint8_t
 	r->io->data = data;
 	r->io->done = harness_done;
 	r->io->owner = r;
-	h->image->driver->submit(h->image, r->io);
+	h->image->driver->submit(h->channel, r->io);
 }
 
 static int harness_wait(struct harness *h, struct harness_request *r)
 {
 	if (h->image->driver->kick)
-		h->image->driver->kick(h->image);
+		h->image->driver->kick(h->channel);
 	while (!r->done)
 		assert_int_equal(loop_turn(h->loop, 5000), 0);
 	free(r->io);

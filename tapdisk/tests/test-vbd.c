@@ -155,10 +155,10 @@ static void test_open_and_close(void **state)
 	struct outcome outcome = { 0 };
 
 	(void)state;
-	assert_null(vbd_image(world.vbd));
+	assert_false(vbd_is_open(world.vbd));
 	assert_int_equal(open_image("ram:1M"), 0);
 	assert_int_equal(world.vbd->state, VBD_LIVE);
-	assert_non_null(vbd_image(world.vbd));
+	assert_true(vbd_is_open(world.vbd));
 	assert_int_equal(vbd_user_state(world.vbd), 0);
 	assert_int_equal(fake_ring->start.capacity, 1 << 20);
 	assert_int_equal(fake_ring->start.logical_block_size, 512);
@@ -167,7 +167,7 @@ static void test_open_and_close(void **state)
 	start_open(&outcome, "ram:1M", -1);
 	assert_int_equal(outcome.err.code, -EALREADY);
 	assert_int_equal(close_image(0), 0);
-	assert_null(vbd_image(world.vbd));
+	assert_false(vbd_is_open(world.vbd));
 	assert_int_equal(vbd_user_state(world.vbd), BLKTAP_VBD_CLOSED);
 	assert_int_equal(close_image(0), 0);
 	/* and once more */
@@ -290,9 +290,9 @@ static void test_close_withdrawn(void **state)
 	assert_int_equal(open_image("ram:1M"), 0);
 	fake_ring->state.openers = 1;
 	vbd_close(world.vbd, 50, done, &outcome);
-	assert_false(vbd_close_withdraw(world.vbd, &world));
-	assert_true(vbd_close_withdraw(world.vbd, &outcome));
-	assert_false(vbd_close_withdraw(world.vbd, &outcome));
+	assert_false(vbd_withdraw(world.vbd, &world));
+	assert_true(vbd_withdraw(world.vbd, &outcome));
+	assert_false(vbd_withdraw(world.vbd, &outcome));
 	assert_int_equal(world.vbd->state, VBD_LIVE);
 	usleep(60000);
 	turn(0);
@@ -314,7 +314,7 @@ static void test_slow_removal(void **state)
 	usleep(20000);
 	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), 0);
 	assert_int_equal(outcome.calls, 0);
-	assert_false(vbd_close_withdraw(world.vbd, &outcome));
+	assert_false(vbd_withdraw(world.vbd, &outcome));
 	fake_ring->state.disk_state = BLKTAP_DISK_STATE_NONE;
 	raise_pri();
 	wait_for(&outcome);
@@ -330,7 +330,7 @@ static void test_failed_opens(void **state)
 	fake_ring->start_error = -EMEDIUMTYPE;
 	assert_int_equal(open_image("ram:1M"), -EMEDIUMTYPE);
 	assert_int_equal(world.vbd->state, VBD_IDLE);
-	assert_null(vbd_image(world.vbd));
+	assert_false(vbd_is_open(world.vbd));
 	assert_int_equal(vbd_user_state(world.vbd), 0);
 	fake_ring->start_error = 0;
 	assert_int_equal(open_image("ram:1M"), 0);
@@ -370,7 +370,7 @@ static void test_scan_fails(void **state)
 	wait_for(&outcome);
 	assert_int_equal(outcome.err.code, -ENOMEM);
 	assert_int_equal(world.vbd->state, VBD_IDLE);
-	assert_null(vbd_image(world.vbd));
+	assert_false(vbd_is_open(world.vbd));
 }
 
 /* Everything is undone before the answer: requests fail, the disk is removed. */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The data path of a VBD: takes requests from its queues, hands them to the
+ * image, and answers. It has a thread of its own, so that an image that does not
+ * answer holds up no other disk and no control call.
+ *
+ * All functions are the owner's, called from its loop; so are the callbacks.
+ */
+#ifndef TAPDISK_SERVER_H
+#define TAPDISK_SERVER_H
+
+#include "driver.h"
+#include "stats.h"
+
+struct server;
+
+struct server_params {
+	struct loop *owner;		/* where the callbacks run */
+	bool thread;			/* false: requests are served on that loop, too */
+	struct blktap_ring *ring;
+	unsigned int first, count;	/* of its queues, these */
+	struct image *image;		/* NULL: every request fails */
+	uint64_t capacity;		/* bytes that requests may reach */
+	unsigned int request_timeout_ms;	/* for trying again */
+	struct queue_stats *stats;	/* of all queues, by index */
+
+	/* No request is with the image, and none is taken: of the last drain. */
+	void (*drained)(void *data);
+	/* The session has ended; nothing is left but to drain. */
+	void (*lost)(void *data, int code);
+	void *data;
+};
+
+int server_start(struct server **server, const struct server_params *params,
+		 struct blktap_error *err);
+
+/* Takes no more requests, and calls drained() when those it has are answered. */
+void server_drain(struct server *server);
+/* Goes on. drained() will not be called, even if it was about to be. */
+void server_resume(struct server *server, uint64_t capacity);
+/* From now on requests fail at once; those with the image do as they do. */
+void server_fail_requests(struct server *server);
+
+/*
+ * After drained(). May block; may come from another thread if server_threaded(),
+ * for then nothing else knows of it any more.
+ */
+void server_free(struct server *server);
+bool server_threaded(const struct server *server);
+
+#endif /* TAPDISK_SERVER_H */

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Changing the image below a disk in use: requests stay with the kernel while
+ * the image is closed and another opened, or its size is changed.
+ *
+ *   LIVE > PAUSING > RELEASING > PAUSED > REOPENING > LIVE
+ *   LIVE > RESIZING > LIVE
+ *
+ * Before RELEASING everything can be given up, and the disk goes on. A pause
+ * that is no longer wanted by then is undone by REOPENING.
+ */
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "cleanup.h"
+#include "image.h"
+#include "vbd.h"
+
+static void go_on(struct vbd *vbd)
+{
+	server_resume(vbd->server, vbd->disk.capacity);
+	vbd_finish(vbd, VBD_LIVE);
+}
+
+/* The code with which an operation on a running disk is refused, or 0. */
+static int not_live(const struct vbd *vbd)
+{
+	if (vbd->state == VBD_LIVE)
+		return 0;
+	return vbd->state == VBD_IDLE || vbd->state == VBD_PAUSED ? -EINVAL : -EBUSY;
+}
+
+static const char *why_not_live(const struct vbd *vbd)
+{
+	switch (vbd->state) {
+	case VBD_IDLE:
+		return "has no image open";
+	case VBD_PAUSED:
+		return "is paused";
+	default:
+		return "is busy with another operation";
+	}
+}
+
+/* --------------------------------------------------------------------- pause */
+
+void vbd_pause(struct vbd *vbd, int timeout_ms, vbd_done done, void *data)
+{
+	if (vbd->state == VBD_PAUSED) {
+		done(vbd, data, NULL);
+		return;
+	}
+	if (not_live(vbd)) {
+		vbd_refuse(vbd, done, data, not_live(vbd), why_not_live(vbd));
+		return;
+	}
+	vbd_begin(vbd, done, data, timeout_ms);
+	vbd->unwanted = false;
+	vbd->state = VBD_PAUSING;
+	server_drain(vbd->server);
+}
+
+static void reopen(struct vbd *vbd, const char *spec)
+{
+	if (!vbd_open_image(vbd, spec, VBD_REOPENING))
+		return;
+	blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+	vbd_finish(vbd, VBD_PAUSED);
+}
+
+void vbd_released(struct vbd *vbd)
+{
+	bool was_paused = vbd->paused;
+
+	vbd->paused = true;
+	if (vbd->unwanted && !vbd->lost) {
+		vbd->unwanted = false;
+		reopen(vbd, vbd->spec);
+		return;
+	}
+	if (!was_paused)
+		blktap_log(LOG_INFO, "tapdev%u: paused", vbd->minor);
+	vbd_finish(vbd, VBD_PAUSED);
+}
+
+/* ------------------------------------------------------------------- unpause */
+
+void vbd_unpause(struct vbd *vbd, const char *image, int timeout_ms, vbd_done done, void *data)
+{
+	if (vbd->state == VBD_LIVE || vbd->state == VBD_IDLE) {
+		vbd_refuse(vbd, done, data, -EINVAL, "is not paused");
+		return;
+	}
+	if (vbd->state != VBD_PAUSED) {
+		vbd_refuse(vbd, done, data, -EBUSY, "is busy with another operation");
+		return;
+	}
+	vbd_begin(vbd, done, data, timeout_ms);
+	reopen(vbd, image ? image : vbd->spec);
+}
+
+/* What users of the disk rely on must not change under them. */
+static int check_same_disk(struct vbd *vbd, const struct image *image, const char *spec)
+{
+	const struct blktap_start *old = &vbd->disk;
+	struct blktap_start new;
+	uint32_t gained, missing;
+
+	vbd_disk_params(image, &new);
+	gained = new.flags & ~old->flags;
+	missing = old->flags & ~new.flags;
+	if (new.capacity != old->capacity)
+		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u has %llu bytes, %s "
+					"%llu", vbd->minor, (unsigned long long)old->capacity, spec,
+					(unsigned long long)new.capacity);
+	if (new.logical_block_size != old->logical_block_size)
+		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u has blocks of %u "
+					"bytes, %s of %u", vbd->minor, old->logical_block_size,
+					spec, new.logical_block_size);
+	if ((gained | missing) & BLKTAP_DISK_READ_ONLY)
+		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u is %s, and %s is not",
+					vbd->minor, missing ? "read-only" : "writable", spec);
+	/* A cache that is never told to flush, or FUA that is not honoured. */
+	if ((gained & BLKTAP_DISK_WRITE_CACHE) || (missing & BLKTAP_DISK_FUA))
+		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "%s caches writes otherwise "
+					"than tapdev%u does", spec, vbd->minor);
+	return 0;
+}
+
+static void still_paused(struct vbd *vbd)
+{
+	blktap_log(LOG_ERR, "tapdev%u: still paused: %s", vbd->minor, vbd->failure.text);
+	if (vbd->image)
+		vbd_close_image(vbd, VBD_RELEASING);
+	else
+		vbd_finish(vbd, VBD_PAUSED);
+}
+
+void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
+{
+	vbd->image = image;
+	if (!image || check_same_disk(vbd, image, spec) || vbd_serve(vbd)) {
+		free(spec);
+		still_paused(vbd);
+		return;
+	}
+	free(vbd->spec);
+	vbd->spec = spec;
+	vbd->paused = false;
+	blktap_log(LOG_INFO, "tapdev%u: goes on with %s", vbd->minor, spec);
+	vbd_finish(vbd, VBD_LIVE);
+}
+
+/* -------------------------------------------------------------------- resize */
+
+static bool refuse_resize(struct vbd *vbd, uint64_t capacity, bool shrink, vbd_done done,
+			  void *data)
+{
+	int code = not_live(vbd);
+	const char *why = why_not_live(vbd);
+
+	if (!code && !vbd->image->driver->resize) {
+		code = -EOPNOTSUPP;
+		why = "has an image that cannot change its size";
+	} else if (!code && capacity % vbd->disk.logical_block_size) {
+		code = -EINVAL;
+		why = "cannot have a size that is not a multiple of its block size";
+	} else if (!code && capacity > INT64_MAX) {
+		code = -EFBIG;
+		why = "cannot be that large";
+	} else if (!code && capacity && capacity < vbd->disk.capacity && !shrink) {
+		code = -EINVAL;
+		why = "would become smaller, which has to be asked for";
+	}
+	if (code)
+		vbd_refuse(vbd, done, data, code, why);
+	return code;
+}
+
+void vbd_resize(struct vbd *vbd, uint64_t capacity, bool shrink, int timeout_ms, vbd_done done,
+		void *data)
+{
+	if (refuse_resize(vbd, capacity, shrink, done, data))
+		return;
+	vbd_begin(vbd, done, data, timeout_ms);
+	vbd->resize.capacity = capacity;
+	vbd->resize.shrink = shrink;
+	vbd->state = VBD_RESIZING;
+	server_drain(vbd->server);
+}
+
+static void adopt_capacity(struct vbd *vbd, uint64_t capacity)
+{
+	if (capacity == vbd->disk.capacity)
+		return;
+	if (capacity < vbd->disk.capacity && !vbd->resize.shrink) {
+		blktap_error_set(&vbd->failure, -EINVAL, "tapdev%u would become smaller: %s has "
+				 "%llu bytes now", vbd->minor, vbd->spec,
+				 (unsigned long long)capacity);
+		return;
+	}
+	if (blktap_ring_resize(vbd->ring, capacity, &vbd->failure))
+		return;
+	vbd->disk.capacity = capacity;
+	blktap_log(LOG_INFO, "tapdev%u: has %llu bytes now", vbd->minor,
+		   (unsigned long long)capacity);
+}
+
+static void resize_in_worker(struct work *work)
+{
+	struct vbd_job *job = container_of(work, struct vbd_job, work);
+
+	job->image->driver->resize(job->image, job->capacity, job->shrink, &job->capacity,
+				   &job->err);
+}
+
+static void resize_done(struct work *work)
+{
+	struct vbd_job *job = container_of(work, struct vbd_job, work);
+	struct vbd *vbd = vbd_job_end(job);
+
+	if (!job->err.code && !vbd->lost)
+		adopt_capacity(vbd, job->capacity);
+	else if (!vbd->failure.code)
+		vbd->failure = job->err;
+	vbd_job_free(job);
+	if (!vbd->lost)
+		go_on(vbd);
+	else
+		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
+}
+
+void vbd_resize_drained(struct vbd *vbd)
+{
+	struct vbd_job *job = vbd_job_new(vbd, resize_in_worker, resize_done);
+
+	if (!job) {
+		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+		go_on(vbd);
+		return;
+	}
+	job->image = vbd->image;
+	job->capacity = vbd->resize.capacity;
+	job->shrink = vbd->resize.shrink;
+	vbd_job_submit(job);
+}
+
+/* ------------------------------------------------------------------ giving up */
+
+static void too_slow(struct vbd *vbd, const char *what)
+{
+	if (!vbd->failure.code)
+		blktap_error_set(&vbd->failure, -ETIMEDOUT, "tapdev%u %s", vbd->minor, what);
+	blktap_log(LOG_WARNING, "%s", vbd->failure.text);
+}
+
+void vbd_pause_too_slow(struct vbd *vbd)
+{
+	switch (vbd->state) {
+	case VBD_PAUSING:
+		too_slow(vbd, "still has requests with its image; it goes on");
+		go_on(vbd);
+		break;
+	case VBD_RELEASING:
+		too_slow(vbd, "has an image that takes long to close; it goes on then");
+		vbd->unwanted = !vbd->paused;
+		vbd_answer(vbd);
+		break;
+	case VBD_REOPENING:
+		too_slow(vbd, "has an image that took too long to open; it is still paused");
+		vbd_job_abandon(vbd);
+		vbd_finish(vbd, VBD_PAUSED);
+		break;
+	case VBD_RESIZING:
+		if (vbd->job) {
+			too_slow(vbd, "has an image that takes long to change its size");
+			vbd_answer(vbd);
+			break;
+		}
+		too_slow(vbd, "still has requests with its image; its size was not changed");
+		go_on(vbd);
+		break;
+	default:
+		break;
+	}
+}
+
+bool vbd_pause_withdraw(struct vbd *vbd)
+{
+	bool waits = vbd->state == VBD_PAUSING || (vbd->state == VBD_RESIZING && !vbd->job);
+	bool closes = vbd->state == VBD_RELEASING && !vbd->paused;
+
+	if (!waits && !closes)
+		return false;
+	vbd->op.done = NULL;
+	loop_timer_cancel(&vbd->deadline);
+	blktap_log(LOG_INFO, "tapdev%u: nobody waits for it any more: it goes on", vbd->minor);
+	if (waits)
+		go_on(vbd);
+	else
+		vbd->unwanted = true;
+	return true;
+}
