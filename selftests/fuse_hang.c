@@ -84,7 +84,8 @@ static void do_init(const struct fuse_in_header *in, const struct fuse_init_in *
 		.minor = init->minor < FUSE_KERNEL_MINOR_VERSION ? init->minor :
 			 FUSE_KERNEL_MINOR_VERSION,
 		.max_readahead = init->max_readahead,
-		.flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ASYNC_DIO,
+		.flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ASYNC_DIO |
+			 FUSE_PARALLEL_DIROPS,
 		.max_background = 64,
 		.congestion_threshold = 48,
 		.max_write = MAX_WRITE,
