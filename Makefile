@@ -4,6 +4,7 @@
 # make user | modules             one of the two
 # make install modules_install    into DESTDIR and INSTALL_MOD_PATH
 # make unit | check               unit tests; everything, in virtual machines
+# make fuzz                       fuzz targets (clang); scripts/fuzz runs them
 #
 # V=1 shows the commands, WERROR=0 lets warnings pass, SANITIZE=1 builds the
 # programs with ASan and UBSan below build/asan.
@@ -25,8 +26,10 @@ INSTALL_MOD_PATH ?= $(DESTDIR)
 PKG_CONFIG ?= pkg-config
 INSTALL ?= install
 CFLAGS ?= -O2 -g
+FUZZ_CC ?= clang
 WERROR ?= 1
 SANITIZE ?= 0
+FUZZ ?= 0
 
 # These are words of rules; install and uninstall must not see them as several.
 $(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR BASHCOMPDIR ZSHCOMPDIR,\
@@ -35,13 +38,14 @@ $(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIG
 VERSION := $(shell cat VERSION)
 SONAME := libblktap.so.0
 LIBS := libnl-3.0 libnl-genl-3.0 jansson
-B := $(if $(filter 1,$(SANITIZE)),build/asan,build)
+B := $(if $(filter 1,$(FUZZ)),build/fuzz,$(if $(filter 1,$(SANITIZE)),build/asan,build))
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(Q),@printf '  %-8s%s\n' $(1) $(2))
 
 flags := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -fPIC -pthread
 flags += $(if $(filter 1,$(WERROR)),-Werror)
 flags += $(if $(filter 1,$(SANITIZE)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+flags += $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer-no-link)
 flags += -D_GNU_SOURCE -DBLKTAP_VERSION='"$(VERSION)"' -DBLKTAP_TAPDISK='"$(LIBEXECDIR)/blktap/tapdisk"'
 flags += -Iuser -Ikernel/uapi $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 libs = $(or $(shell $(PKG_CONFIG) --libs $(LIBS)),$(error $(LIBS): not found by $(PKG_CONFIG); on Debian run scripts/deps build))
@@ -55,6 +59,8 @@ ctl_objects := $(call objects,ctl/*.c)
 tapdisk_objects := $(call objects,tapdisk/*.c tapdisk/drivers/*.c)
 test_objects := $(call objects,user/tests/test-*.c ctl/tests/test-*.c tapdisk/tests/test-*.c)
 tests := $(test_objects:.o=)
+fuzz_objects := $(call objects,fuzz/*.c)
+fuzzers := $(patsubst %.c,$(B)/obj/%,$(wildcard fuzz/fuzz-*.c))
 programs := $(if $(ctl_objects),$(B)/tap-ctl) $(if $(tapdisk_objects),$(B)/tapdisk)
 libraries := $(if $(lib_objects),$(B)/$(SONAME) $(B)/libblktap.a $(B)/libblktap.pc)
 manuals := $(wildcard Documentation/man/*.[1-8])
@@ -71,7 +77,7 @@ $(B)/flags: FORCE
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(filter tapdisk/%,$<),-Itapdisk) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(filter tapdisk/% fuzz/%,$<),-Itapdisk) -MMD -MP -c -o $@ $<
 
 $(B)/libblktap.a: $(lib_objects)
 	$(call say,AR,$@)
@@ -108,6 +114,14 @@ unit:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=1 unit-run
 unit-run: $(tests)
 	$(Q)scripts/unit $(tests)
+
+# As the tests, but for clang's fuzzer. No file of the machine is opened.
+fuzz:
+	$(Q)$(MAKE) --no-print-directory FUZZ=1 SANITIZE=1 CC='$(FUZZ_CC)' fuzz-build
+fuzz-build: $(fuzzers)
+$(fuzzers): %: %.o $(B)/obj/fuzz/files.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(flags) -fsanitize=fuzzer $(LDFLAGS) -Wl,--wrap=open,--wrap=stat -o $@ $^ $(libs) -laio
 
 selftests: FORCE
 	$(Q)$(MAKE) --no-print-directory -C selftests OUTPUT=$(CURDIR)/build/selftests
@@ -149,7 +163,7 @@ clean:
 	$(Q)rm -rf build
 	$(Q)test ! -e $(KDIR)/Makefile || $(MAKE) -s -C $(KDIR) M=$(CURDIR)/kernel clean
 
--include $(patsubst %.o,%.d,$(lib_objects) $(ctl_objects) $(tapdisk_objects) $(test_objects))
+-include $(patsubst %.o,%.d,$(lib_objects) $(ctl_objects) $(tapdisk_objects) $(test_objects) $(fuzz_objects))
 
-.PHONY: all user unit unit-run selftests modules modules_install install uninstall check clean FORCE
+.PHONY: all user unit unit-run fuzz fuzz-build selftests modules modules_install install uninstall check clean FORCE
 .SECONDARY:

@@ -261,6 +261,17 @@ create() {
 	[ -n "$PID" ] || die "tap-ctl create $*: no tapdisk"
 }
 
+# rpc METHOD [PARAMETERS]: asks the tapdisk PID; prints its answer.
+rpc() {
+	local params=${2:-}
+	ctl_client "$CONTROL/ctl$PID" ask "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"$1\"${params:+,\"params\":$params}}"
+}
+
+# rpc_errno METHOD [PARAMETERS]: 0, or the errno of the answer.
+rpc_errno() {
+	rpc "$@" | jq -r '.error.data.errno // 0'
+}
+
 destroy() {
 	tap-ctl destroy -p "$PID" -m "$MINOR"
 }
@@ -307,6 +318,39 @@ unserve() {
 # counted KEY: what ring_server counted.
 counted() {
 	tr ' ' '\n' <<<"$COUNTS" | sed -n "s/^$1=//p" | tail -n 1
+}
+
+# iops SECONDS [FIO OPTION...]: of random reads from DISK.
+iops() {
+	fio --name=iops --filename="$DISK" --rw=randread --bs=4k --direct=1 --ioengine=libaio --iodepth=8 \
+		--time_based --runtime="$1" --output-format=json "${@:2}" | jq '.jobs[0].read.iops | floor'
+}
+
+# hanging OPTIONS... FILE: a file system in $WORK/fuse that can stop answering,
+# see fuse_hang.c; its process is HANG.
+hanging() {
+	modprobe -q fuse
+	mkdir -p "$WORK/fuse"
+	background fuse_hang "${@:1:$#-1}" "$WORK/fuse" "${@:$#}"
+	HANG=$JOB
+	wait_for 10 grep -qx ready "$WORK/job.$HANG" && return
+	note "$(cat "$WORK/job.$HANG")"
+	die "fuse_hang does not serve"
+}
+
+# held OPERATION N: at least N of them have not been answered.
+held() {
+	[ "$(grep -cx "held $1" "$WORK/job.$HANG")" -ge "$2" ]
+}
+
+# hang, answer: from now on.
+hang() { kill -USR1 "$HANG"; }
+answer() { kill -USR2 "$HANG"; }
+
+# let_go: the hanging file system goes away; whoever waits gets an error.
+let_go() {
+	kill -TERM "$HANG"
+	ends "the hanging file system goes away" 0 "$HANG"
 }
 
 # on_a_terminal COMMAND: its output as on a terminal.
@@ -357,6 +401,7 @@ sweep() {
 		kill -KILL "$pid"
 		reap "$pid" 10
 	done
+	awk -v work="$WORK/" 'index($2, work) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r -n 1 umount -l
 	for dir in $(mounts_of_taps | sort -r); do
 		umount "$dir" || umount -l "$dir"
 	done

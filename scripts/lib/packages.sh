@@ -11,6 +11,9 @@ packages_of() {
 	unit)	# their tests (the sanitizers come with gcc)
 		echo libcmocka-dev
 		;;
+	fuzz)	# the fuzz targets
+		echo clang libclang-rt-14-dev
+		;;
 	module)	# the module, with the headers of scripts/lib/kernels.sh
 		echo gcc-12 libc6-dev make rsync libelf1 kmod
 		;;
