@@ -22,11 +22,8 @@ packages_of() {
 			busybox-static cpio gzip e2fsprogs kmod rsync util-linux
 		;;
 	lint)
-<<<<<<< HEAD
-		echo shellcheck sparse perl-base xz-utils git gcc libc6-dev python3 python3-yaml python3-jsonschema
-=======
-		echo shellcheck sparse perl-base xz-utils git mandoc zsh
->>>>>>> docs
+		echo shellcheck sparse perl-base xz-utils git gcc libc6-dev python3 python3-yaml python3-jsonschema \
+			mandoc zsh
 		;;
 	kselftest)
 		echo rsync xz-utils
