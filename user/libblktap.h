@@ -466,7 +466,7 @@ struct blktap_create_params {
  * A disk in one step: allocates a tap, spawns a tapdisk, attaches and opens. It is
  * all or nothing: after a failure, EINTR of blktap_cancel_on() included, what was
  * done is undone in reverse order; if even that fails the sentence says what is
- * left. ECHILD: whatever kept a tapdisk from starting.
+ * left. ECHILD: a tapdisk does not start, for whatever reason.
  */
 int blktap_create(const struct blktap_create_params *params, unsigned int *minor, pid_t *pid,
 		  struct blktap_error *err);
