@@ -95,6 +95,8 @@ static int do_all(struct creation *creation, const struct blktap_create_params *
 		ret = blktap_ctl_open(creation->pid, creation->minor, &params->open, err);
 	if (!ret)
 		ret = check_cancelled(err);
+	if (!ret && params->announce)
+		ret = params->announce(creation->minor, creation->pid, params->data, err);
 	return ret;
 }
 
