@@ -272,6 +272,21 @@ rpc_errno() {
 	rpc "$@" | jq -r '.error.data.errno // 0'
 }
 
+# state: of MINOR, as list has it.
+state() {
+	tap-ctl list -m "$MINOR" | sed -n 's/.* state=\([^ ]*\).*/\1/p'
+}
+
+# image_fds FILE: how often the tapdisk PID has it open.
+image_fds() {
+	find "/proc/$PID/fd" -lname "$1" | wc -l
+}
+
+# waiting N: at least N requests to DISK are under way.
+waiting() {
+	[ "$(awk '{ print $1 + $2 }' "/sys/block/xen!blktap-2!tapdev$MINOR/inflight")" -ge "$1" ]
+}
+
 destroy() {
 	tap-ctl destroy -p "$PID" -m "$MINOR"
 }
