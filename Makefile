@@ -16,6 +16,8 @@ LIBEXECDIR ?= $(PREFIX)/libexec
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+UDEVRULESDIR ?= $(PREFIX)/lib/udev/rules.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 INSTALL_MOD_PATH ?= $(DESTDIR)
@@ -27,7 +29,8 @@ WERROR ?= 1
 SANITIZE ?= 0
 
 # These are words of rules; install and uninstall must not see them as several.
-$(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR,\
+$(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR \
+		UDEVRULESDIR TMPFILESDIR,\
 	$(if $(word 2,$($v)),$(error $v holds a blank: $($v))))
 
 VERSION := $(shell cat VERSION)
@@ -128,12 +131,15 @@ install: user
 	$(Q)$(INSTALL) -m 644 $(B)/libblktap.pc $(DESTDIR)$(PKGCONFIGDIR)/
 	$(Q)$(INSTALL) -m 644 user/libblktap.h $(DESTDIR)$(INCLUDEDIR)/
 	$(Q)$(INSTALL) -m 644 kernel/uapi/linux/blktap.h $(DESTDIR)$(INCLUDEDIR)/linux/
+	$(Q)$(INSTALL) -D -m 644 udev/60-blktap.rules $(DESTDIR)$(UDEVRULESDIR)/60-blktap.rules
+	$(Q)$(INSTALL) -D -m 644 systemd/blktap.conf $(DESTDIR)$(TMPFILESDIR)/blktap.conf
 	$(Q)$(foreach m,$(manuals),$(INSTALL) -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)) &&) true
 	$(if $(DESTDIR),,$(Q)-ldconfig)
 
 uninstall:
 	$(Q)rm -f $(addprefix $(DESTDIR),$(SBINDIR)/tap-ctl $(LIBDIR)/$(SONAME) $(LIBDIR)/libblktap.so $(LIBDIR)/libblktap.a \
 		$(PKGCONFIGDIR)/libblktap.pc $(INCLUDEDIR)/libblktap.h $(INCLUDEDIR)/linux/blktap.h \
+		$(UDEVRULESDIR)/60-blktap.rules $(TMPFILESDIR)/blktap.conf \
 		$(foreach m,$(manuals),$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))))
 	$(Q)rm -rf $(DESTDIR)$(LIBEXECDIR)/blktap
 
