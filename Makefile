@@ -6,7 +6,9 @@
 # make unit | check               unit tests; everything, in virtual machines
 #
 # V=1 shows the commands, WERROR=0 lets warnings pass, SANITIZE=1 builds the
-# programs with ASan and UBSan below build/asan.
+# programs with ASan and UBSan below build/asan, SYSTEMD=0 leaves libsystemd out,
+# which otherwise is used where it is: tapdisks then outlive the service that
+# started them.
 
 PREFIX ?= /usr
 DESTDIR ?=
@@ -27,6 +29,7 @@ INSTALL ?= install
 CFLAGS ?= -O2 -g
 WERROR ?= 1
 SANITIZE ?= 0
+SYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo 1)
 
 # These are words of rules; install and uninstall must not see them as several.
 $(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR \
@@ -46,6 +49,12 @@ flags += $(if $(filter 1,$(SANITIZE)),-fsanitize=address -fsanitize=undefined -f
 flags += -D_GNU_SOURCE -DBLKTAP_VERSION='"$(VERSION)"' -DBLKTAP_TAPDISK='"$(LIBEXECDIR)/blktap/tapdisk"'
 flags += -Iuser -Ikernel/uapi $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 libs = $(or $(shell $(PKG_CONFIG) --libs $(LIBS)),$(error $(LIBS): not found by $(PKG_CONFIG); on Debian run scripts/deps build))
+
+ifeq ($(SYSTEMD),1)
+flags += -DTAPDISK_SYSTEMD $(shell $(PKG_CONFIG) --cflags libsystemd)
+tapdisk_libs = $(or $(shell $(PKG_CONFIG) --libs libsystemd),$(error SYSTEMD=1, and $(PKG_CONFIG) finds no libsystemd))
+endif
+tapdisk_libs += -laio
 
 # What the pkg-config file says.
 places = $(PREFIX) $(LIBDIR) $(INCLUDEDIR)
@@ -94,7 +103,7 @@ $(B)/tap-ctl: $(ctl_objects) $(B)/$(SONAME)
 
 $(B)/tapdisk: $(tapdisk_objects) $(B)/$(SONAME)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $(tapdisk_objects) -L$(B) -lblktap $(libs) -laio
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $(tapdisk_objects) -L$(B) -lblktap $(libs) $(tapdisk_libs)
 
 # Tests see the insides: they are linked with the static library, and those of
 # the programs with all of them but main().
@@ -103,7 +112,7 @@ $(filter $(B)/obj/ctl/%,$(tests)): %: %.o $(filter-out %/main.o,$(ctl_objects)) 
 $(filter $(B)/obj/tapdisk/%,$(tests)): %: %.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
 $(tests):
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $^ $(libs) -laio -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $^ $(libs) $(tapdisk_libs) -lcmocka
 
 unit:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=1 unit-run
