@@ -5,6 +5,7 @@
 # make install modules_install    into DESTDIR and INSTALL_MOD_PATH
 # make unit | check               unit tests; everything, in virtual machines
 # make fuzz                       fuzz targets (clang); scripts/fuzz runs them
+# make examples                   programs that show how the library is used
 #
 # V=1 shows the commands, WERROR=0 lets warnings pass, SANITIZE=1 builds the
 # programs with ASan and UBSan below build/asan, SYSTEMD=0 leaves libsystemd out,
@@ -75,6 +76,7 @@ fuzz_objects := $(call objects,fuzz/*.c)
 fuzzers := $(patsubst %.c,$(B)/obj/%,$(wildcard fuzz/fuzz-*.c))
 programs := $(if $(ctl_objects),$(B)/tap-ctl) $(if $(tapdisk_objects),$(B)/tapdisk)
 libraries := $(if $(lib_objects),$(B)/$(SONAME) $(B)/libblktap.a $(B)/libblktap.pc)
+examples := $(patsubst %.c,$(B)/%,$(wildcard Documentation/examples/*.c))
 manuals := $(wildcard Documentation/man/*.[1-8])
 
 all: user modules
@@ -124,7 +126,7 @@ $(tests):
 
 unit:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=1 unit-run
-unit-run: $(tests)
+unit-run: $(tests) $(examples) header
 	$(Q)scripts/unit $(tests)
 
 # As the tests, but for clang's fuzzer. No file of the machine is opened.
@@ -134,6 +136,17 @@ fuzz-build: $(fuzzers)
 $(fuzzers): %: %.o $(B)/obj/fuzz/files.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(flags) -fsanitize=fuzzer $(LDFLAGS) -Wl,--wrap=open,--wrap=stat -o $@ $^ $(libs) -laio
+
+examples: $(examples)
+$(examples): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $< -L$(B) -lblktap $(libs)
+
+# The library's header serves C++ as well.
+header:
+	$(Q)! command -v $(CXX) >/dev/null || $(CXX) -Iuser -Ikernel/uapi -Wall -Wextra -Werror \
+		-x c++ -fsyntax-only user/libblktap.h
 
 selftests: FORCE
 	$(Q)$(MAKE) --no-print-directory -C selftests OUTPUT=$(CURDIR)/build/selftests
@@ -180,5 +193,5 @@ clean:
 
 -include $(patsubst %.o,%.d,$(lib_objects) $(ctl_objects) $(tapdisk_objects) $(test_objects) $(fuzz_objects))
 
-.PHONY: all user unit unit-run fuzz fuzz-build selftests modules modules_install install uninstall check clean FORCE
+.PHONY: all user examples header unit unit-run fuzz fuzz-build selftests modules modules_install install uninstall check clean FORCE
 .SECONDARY:

@@ -44,11 +44,6 @@ bool signals_take(const struct held_signals *held)
 	return taken;
 }
 
-void signals_ignore(void)
-{
-	blktap_cancel_on(-1);
-}
-
 void signals_release(struct held_signals *held)
 {
 	blktap_cancel_on(-1);

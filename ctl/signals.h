@@ -19,8 +19,6 @@ struct blktap_error;
 int signals_hold(struct held_signals *held, struct blktap_error *err);
 /* Whether any have come; they will not end the program. */
 bool signals_take(const struct held_signals *held);
-/* From now on waits are not ended any more. */
-void signals_ignore(void);
 /* Back to before; a signal that came ends the program here. */
 void signals_release(struct held_signals *held);
 

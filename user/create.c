@@ -11,7 +11,7 @@
 
 #include "cancel.h"
 #include "cleanup.h"
-#include "libblktap.h"
+#include "paths.h"
 
 #define SPAWN_MS	30000
 #define UNDO_MS		5000	/* for one step of the undoing */
@@ -44,7 +44,7 @@ static int allocate(struct creation *creation, const struct blktap_create_params
 static int spawn_failed(int code, struct blktap_error *err)
 {
 	blktap_error_prefix(err, "cannot spawn a tapdisk");
-	if (code == -EINTR)
+	if (code == -EINTR || code == -EINVAL)
 		return code;
 	if (err)
 		err->code = -ECHILD;
@@ -84,7 +84,9 @@ static int do_all(struct creation *creation, const struct blktap_create_params *
 {
 	int ret;
 
-	ret = allocate(creation, params, err);
+	ret = control_dir_check(err);
+	if (!ret)
+		ret = allocate(creation, params, err);
 	if (!ret)
 		ret = spawn(creation, err);
 	if (!ret)
@@ -93,6 +95,8 @@ static int do_all(struct creation *creation, const struct blktap_create_params *
 		ret = blktap_ctl_open(creation->pid, creation->minor, &params->open, err);
 	if (!ret)
 		ret = check_cancelled(err);
+	if (!ret && params->announce)
+		ret = params->announce(creation->minor, creation->pid, params->data, err);
 	return ret;
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../ctl.h"
+#include "../output.h"
 
 static char dir[64];
 
@@ -88,6 +89,43 @@ int blktap_nl_list(struct blktap_nl *nl, struct blktap_tap **taps, size_t *count
 	(void)nl;
 	(void)taps;
 	(void)count;
+	return blktap_error_set(err, -ENOSYS, "not played");
+}
+
+int blktap_nl_get(struct blktap_nl *nl, unsigned int minor, struct blktap_tap *tap,
+		  struct blktap_error *err)
+{
+	(void)nl;
+	(void)minor;
+	(void)tap;
+	return blktap_error_set(err, -ENOSYS, "not played");
+}
+
+int blktap_nl_features(struct blktap_nl *nl, struct blktap_features *features,
+		       struct blktap_error *err)
+{
+	(void)nl;
+	(void)features;
+	return blktap_error_set(err, -ENOSYS, "not played");
+}
+
+int blktap_nl_subscribe(struct blktap_nl *nl, struct blktap_error *err)
+{
+	(void)nl;
+	return blktap_error_set(err, -ENOSYS, "not played");
+}
+
+int blktap_nl_fd(const struct blktap_nl *nl)
+{
+	(void)nl;
+	return -1;
+}
+
+int blktap_nl_next_event(struct blktap_nl *nl, struct blktap_event_msg *msg,
+			 struct blktap_error *err)
+{
+	(void)nl;
+	(void)msg;
 	return blktap_error_set(err, -ENOSYS, "not played");
 }
 
