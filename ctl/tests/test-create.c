@@ -288,7 +288,7 @@ static void test_link_is_undone(void **state)
 	setenv("LINK", link, 1);
 	setenv("FAIL", "open", 1);
 	assert_int_equal(create(), EISDIR);
-	assert_int_equal(readlink(link, link, sizeof(link)), -1);
+	assert_int_equal(readlink(link, &(char){ 0 }, 1), -1);
 }
 
 static void test_no_tap(void **state)
