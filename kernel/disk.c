@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "disk.h"
+#include "identity.h"
 #include "netlink.h"
 #include "queue.h"
 #include "session.h"
@@ -172,7 +173,7 @@ static void blktap_disk_add_work(struct work_struct *work)
 	int err;
 
 	/* Reads the partition table: the daemon must serve, or die. */
-	err = add_disk(disk->gd);
+	err = device_add_disk(NULL, disk->gd, blktap_identity_groups);
 	if (err) {
 		blktap_disk_add_failed(disk, err);
 		return;

@@ -58,12 +58,14 @@ payload_module() {
 	cp "$TOP/build/kernel-$2/"*.ko "$to/"
 }
 
-# payload_selftests DIR: build and install the selftests.
+# payload_selftests DIR: build and install the selftests, and beside them the
+# netlink client of the kernel's source.
 payload_selftests() {
 	[ -e "$TOP/selftests/Makefile" ] || return 0
 	mkdir -p "$TOP/build/selftests"
 	make -s -C "$TOP/selftests" OUTPUT="$TOP/build/selftests" all
 	make -s -C "$TOP/selftests" OUTPUT="$TOP/build/selftests" INSTALL_PATH="$1/blktap/selftests" install
+	cp -r "$(source_dir)"/{tools/net/ynl,Documentation/netlink/genetlink-c.yaml} "$1/blktap/selftests/"
 }
 
 # pack_payload DIR IMAGE: a tar file that the guest sees as a disk. Directories

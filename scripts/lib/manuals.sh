@@ -23,7 +23,7 @@ help_options() {
 
 page_options() {
 	page_section "$1" OPTIONS |
-		sed -n -E 's/^ {7}(-(-[a-z0-9-]+|[a-zA-Z0-9])(, --[a-z-]+)?([ =][][A-Z:|]+)?)( {2,}.*)?$/\1/p' | sort
+		sed -n -E 's/^ {7}(-(-[a-z0-9-]+|[a-zA-Z0-9])(, --[a-z-]+)?([ =][][A-Z:|]+)?)( {2,}.*| [A-Z][a-z].*)?$/\1/p' | sort
 }
 
 # supported_options: the short or long forms alone of those that work.
@@ -47,7 +47,7 @@ same_options() {
 	while read -r option; do
 		page_section "$page" SYNOPSIS | grep -qE -e "(^|[][ ])$option([][ =]|$)" ||
 			manual_is_wrong "$page" "SYNOPSIS lacks $option"
-	done < <("$@" | supported_options | grep -vxE -e '-h|--help|--version')
+	done < <("$@" | supported_options | grep -vxE -e '-h|--help|--version|--debug')
 }
 
 tap_ctl_commands() {
@@ -81,7 +81,7 @@ lint_manuals() {
 		references "${page##*/}"
 	done
 	for command in $(tap_ctl_commands); do
-		page_section tap-ctl.8 COMMANDS | grep -qE "^ {7}tap-ctl-$command\(8\)" ||
+		page_section tap-ctl.8 COMMANDS | grep -qE "^ {7}(tap-ctl-$command\(8\)|tap-ctl $command)( |$)" ||
 			manual_is_wrong tap-ctl.8 "COMMANDS lacks $command"
 		[ "$command" != help ] || continue
 		if [ -e "$MANUALS/tap-ctl-$command.8" ]; then
