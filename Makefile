@@ -4,6 +4,7 @@
 # make user | modules             one of the two
 # make install modules_install    into DESTDIR and INSTALL_MOD_PATH
 # make unit | check               unit tests; everything, in virtual machines
+# make examples                   programs that show how the library is used
 #
 # V=1 shows the commands, WERROR=0 lets warnings pass, SANITIZE=1 builds the
 # programs with ASan and UBSan below build/asan.
@@ -55,6 +56,7 @@ test_objects := $(call objects,user/tests/test-*.c ctl/tests/test-*.c tapdisk/te
 tests := $(test_objects:.o=)
 programs := $(if $(ctl_objects),$(B)/tap-ctl) $(if $(tapdisk_objects),$(B)/tapdisk)
 libraries := $(if $(lib_objects),$(B)/$(SONAME) $(B)/libblktap.a $(B)/libblktap.pc)
+examples := $(patsubst %.c,$(B)/%,$(wildcard Documentation/examples/*.c))
 manuals := $(wildcard Documentation/man/*.[1-8])
 
 all: user modules
@@ -104,8 +106,19 @@ $(tests):
 
 unit:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=1 unit-run
-unit-run: $(tests)
+unit-run: $(tests) $(examples) header
 	$(Q)scripts/unit $(tests)
+
+examples: $(examples)
+$(examples): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $< -L$(B) -lblktap $(libs)
+
+# The library's header serves C++ as well.
+header:
+	$(Q)! command -v $(CXX) >/dev/null || $(CXX) -Iuser -Ikernel/uapi -Wall -Wextra -Werror \
+		-x c++ -fsyntax-only user/libblktap.h
 
 selftests: FORCE
 	$(Q)$(MAKE) --no-print-directory -C selftests OUTPUT=$(CURDIR)/build/selftests
@@ -146,5 +159,5 @@ clean:
 
 -include $(patsubst %.o,%.d,$(lib_objects) $(ctl_objects) $(tapdisk_objects) $(test_objects))
 
-.PHONY: all user unit unit-run selftests modules modules_install install uninstall check clean FORCE
+.PHONY: all user examples header unit unit-run selftests modules modules_install install uninstall check clean FORCE
 .SECONDARY:

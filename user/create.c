@@ -44,7 +44,7 @@ static int allocate(struct creation *creation, const struct blktap_create_params
 static int spawn_failed(int code, struct blktap_error *err)
 {
 	blktap_error_prefix(err, "cannot spawn a tapdisk");
-	if (code == -EINTR)
+	if (code == -EINTR || code == -EINVAL)
 		return code;
 	if (err)
 		err->code = -ECHILD;
@@ -93,6 +93,8 @@ static int do_all(struct creation *creation, const struct blktap_create_params *
 		ret = blktap_ctl_open(creation->pid, creation->minor, &params->open, err);
 	if (!ret)
 		ret = check_cancelled(err);
+	if (!ret && params->announce)
+		ret = params->announce(creation->minor, creation->pid, params->data, err);
 	return ret;
 }
 

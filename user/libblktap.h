@@ -435,7 +435,7 @@ int blktap_disk_path(char *buf, size_t size, unsigned int minor);
 /* ------------------------------------------------------------ taps and disks */
 
 /*
- * Whether the driver is there and can be used: 0, ENOSYS, EACCES, EPROTO (its
+ * Whether the driver is there and can be used: 0, ENOSYS, EPERM, EPROTO (its
  * interface is another version's).
  */
 int blktap_check(struct blktap_error *err);
@@ -458,15 +458,21 @@ struct blktap_create_params {
 	struct blktap_tap_params tap;
 	const char *link;		/* as for blktap_allocate() */
 	struct blktap_open_params open;
+	/*
+	 * NULL, or called when all is done, to tell somebody: a disk that nobody
+	 * knows of is no use. If it fails, everything is undone.
+	 */
+	int (*announce)(unsigned int minor, pid_t pid, void *data, struct blktap_error *err);
+	void *data;
 };
 #define BLKTAP_CREATE_PARAMS_INIT						\
-	{ BLKTAP_TAP_PARAMS_INIT, NULL, { NULL, false, false, 0, 0 } }
+	{ BLKTAP_TAP_PARAMS_INIT, NULL, { NULL, false, false, 0, 0 }, NULL, NULL }
 
 /*
  * A disk in one step: allocates a tap, spawns a tapdisk, attaches and opens. It is
  * all or nothing: after a failure, EINTR of blktap_cancel_on() included, what was
  * done is undone in reverse order; if even that fails the sentence says what is
- * left. ECHILD: whatever kept a tapdisk from starting.
+ * left. ECHILD: a tapdisk does not start, for whatever reason.
  */
 int blktap_create(const struct blktap_create_params *params, unsigned int *minor, pid_t *pid,
 		  struct blktap_error *err);

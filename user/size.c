@@ -3,16 +3,26 @@
  * Sizes as people write them.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "libblktap.h"
 
 static int unit_shift(char unit)
 {
-	static const char units[] = "KMGT";
-	const char *found = unit ? strchr(units, unit & ~0x20) : NULL;
-
-	return found ? (int)(found - units + 1) * 10 : -1;
+	switch (unit) {
+	case 'k':
+	case 'K':
+		return 10;
+	case 'm':
+	case 'M':
+		return 20;
+	case 'g':
+	case 'G':
+		return 30;
+	case 't':
+	case 'T':
+		return 40;
+	}
+	return -1;
 }
 
 static int add_digit(uint64_t *value, char digit)

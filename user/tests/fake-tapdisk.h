@@ -23,6 +23,8 @@ struct fake {
 	pthread_t thread;
 	/* What is sent back; NULL: nothing at all, until the client hangs up. */
 	const char *answer;
+	/* Or: one after the other, the last one again and again; ends with NULL. */
+	const char *const *answers;
 	size_t length;
 	size_t chunk;		/* sent at once; 0: everything */
 	bool deaf;		/* answers before it has read the request */
@@ -105,6 +107,11 @@ static inline void *fake_run(void *arg)
 		fake->requests++;
 		if (!fake->deaf)
 			fake_read(fake, fd);
+		if (fake->answers) {
+			fake->answer = *fake->answers;
+			fake->length = strlen(fake->answer);
+			fake->answers += fake->answers[1] != NULL;
+		}
 		if (fake->answer)
 			fake_write(fake, fd);
 		else

@@ -10,6 +10,9 @@
 #define PID	4168
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
 
+#define REQUEST(method, params) \
+	"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}\n"
+
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -104,15 +107,103 @@ static void test_request_sent(void **state)
 			    "\"params\":{\"minor\":7}}\n");
 	assert_int_equal(blktap_ctl_open(PID, 7, &params, NULL), 0);
 	assert_string_equal(fake.request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"open\","
-			    "\"params\":{\"minor\":7,\"image\":\"aio:/a b\",\"read_only\":true,"
-			    "\"no_direct\":true,\"timeout_ms\":1500}}\n");
+			    "\"params\":{\"image\":\"aio:/a b\",\"read_only\":true,"
+			    "\"no_direct\":true,\"timeout_ms\":1500,\"minor\":7}}\n");
 	assert_int_equal(blktap_ctl_close(PID, 7, 120000, NULL), 0);
 	assert_string_equal(fake.request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"close\","
-			    "\"params\":{\"minor\":7,\"timeout_ms\":120000}}\n");
+			    "\"params\":{\"timeout_ms\":120000,\"minor\":7}}\n");
 	assert_int_equal(blktap_ctl_detach(PID, 7, NULL), 0);
 	assert_string_equal(fake.request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"detach\","
 			    "\"params\":{\"minor\":7}}\n");
 	fake_stop(&fake);
+}
+
+static void test_changes_sent(void **state)
+{
+	struct fake fake = { .pid = PID, .answer = ANSWER("{\"capacity\":1048576}") };
+	struct blktap_open_params params = { .image = "aio:/x", .request_timeout_ms = 5000 };
+	uint64_t now = 0;
+
+	(void)state;
+	fake_start(&fake);
+	assert_int_equal(blktap_ctl_open(PID, 7, &params, NULL), 0);
+	assert_non_null(strstr(fake.request, "\"request_timeout_ms\":5000"));
+	assert_int_equal(blktap_ctl_pause(PID, 7, 2500, NULL), 0);
+	assert_string_equal(fake.request, REQUEST("pause", "\"timeout_ms\":2500,\"minor\":7"));
+	assert_int_equal(blktap_ctl_pause(PID, 7, -1, NULL), 0);
+	assert_string_equal(fake.request, REQUEST("pause", "\"minor\":7"));
+	assert_int_equal(blktap_ctl_unpause(PID, 7, NULL, -1, NULL), 0);
+	assert_string_equal(fake.request, REQUEST("unpause", "\"minor\":7"));
+	assert_int_equal(blktap_ctl_unpause(PID, 7, "aio:/y", 1, NULL), 0);
+	assert_string_equal(fake.request, REQUEST("unpause", "\"image\":\"aio:/y\","
+						  "\"timeout_ms\":1,\"minor\":7"));
+	assert_int_equal(blktap_ctl_resize(PID, 7, 0, false, NULL, -1, NULL), 0);
+	assert_string_equal(fake.request, REQUEST("resize", "\"minor\":7"));
+	assert_int_equal(blktap_ctl_resize(PID, 7, 4096, true, &now, -1, NULL), 0);
+	assert_string_equal(fake.request, REQUEST("resize", "\"capacity\":4096,\"shrink\":true,"
+						  "\"minor\":7"));
+	assert_int_equal(now, 1 << 20);
+	assert_int_equal(blktap_ctl_resize(PID, 7, 1ULL << 63, false, NULL, -1, NULL), -EINVAL);
+	fake_stop(&fake);
+}
+
+static void test_size_not_told(void **state)
+{
+	struct fake fake = { .pid = PID, .answer = ANSWER("{}") };
+
+	(void)state;
+	fake_start(&fake);
+	assert_int_equal(blktap_ctl_resize(PID, 7, 4096, false, NULL, -1, NULL), -EPROTO);
+	fake_stop(&fake);
+}
+
+static void test_version(void **state)
+{
+	struct fake fake = { .pid = PID, .answer = ANSWER("{\"protocol\":1}") };
+	struct fake odd = { .pid = PID + 1, .answer = ANSWER("1") };
+	json_t *version;
+
+	(void)state;
+	fake_start(&fake);
+	fake_start(&odd);
+	assert_int_equal(blktap_ctl_version(PID, &version, 5000, NULL), 0);
+	assert_int_equal(json_integer_value(json_object_get(version, "protocol")), 1);
+	json_decref(version);
+	assert_int_equal(blktap_ctl_version(PID + 1, &version, 5000, NULL), -EPROTO);
+	fake_stop(&fake);
+	fake_stop(&odd);
+}
+
+static void test_trace(void **state)
+{
+	struct fake fake = { .answer = ANSWER("\"a\\u001b\"") };
+	struct blktap_error err = { 0 };
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	(void)state;
+	blktap_trace(file);
+	assert_int_equal(call_fake(&fake, 5000, NULL, &err), 0);
+	blktap_trace(NULL);
+	fclose(file);
+	assert_string_equal(text, "tapdisk 4168 > {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+			    "\"version\"}\n"
+			    "tapdisk 4168 < {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"a\\u001b\"}\n");
+	free(text);
+}
+
+static void test_relative_directory(void **state)
+{
+	struct blktap_error err;
+	pid_t pid;
+
+	(void)state;
+	setenv("BLKTAP_CONTROL_DIR", "run", 1);
+	assert_int_equal(blktap_ctl_call(PID, "version", NULL, 1000, NULL, &err), -EINVAL);
+	assert_string_equal(err.text, "the control directory's name is not an absolute path: run");
+	assert_int_equal(blktap_ctl_spawn(&pid, 1000, &err), -EINVAL);
+	setenv("BLKTAP_CONTROL_DIR", control_dir, 1);
 }
 
 static void test_image_not_utf8(void **state)
@@ -392,6 +483,11 @@ int main(void)
 		TEST(test_stale_socket),
 		TEST(test_answer),
 		TEST(test_request_sent),
+		TEST(test_changes_sent),
+		TEST(test_size_not_told),
+		TEST(test_version),
+		TEST(test_trace),
+		TEST(test_relative_directory),
 		TEST(test_image_not_utf8),
 		TEST(test_byte_by_byte),
 		TEST(test_silent),

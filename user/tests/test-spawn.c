@@ -222,6 +222,25 @@ static void test_late_daemon(void **state)
 	assert_int_equal(access(path, F_OK), 0);
 }
 
+/* Where children are not waited for, how they ended is not known; that they did is. */
+static void test_sigchld_ignored(void **state)
+{
+	struct blktap_error err;
+	pid_t pid;
+
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	make_tapdisk("exit 3");
+	assert_int_equal(blktap_ctl_spawn(&pid, 20000, &err), -ECHILD);
+	assert_non_null(strstr(err.text, "ended before it was ready"));
+	make_tapdisk("echo '{\"pid\":77}' >&3");
+	assert_int_equal(blktap_ctl_spawn(&pid, 20000, &err), 0);
+	assert_int_equal(pid, 77);
+	make_tapdisk("sleep 600");
+	assert_int_equal(blktap_ctl_spawn(&pid, 200, &err), -ETIMEDOUT);
+	signal(SIGCHLD, SIG_DFL);
+}
+
 /* A caller without standard descriptors must not mix them up. */
 static void test_low_descriptors(void **state)
 {
@@ -258,6 +277,7 @@ int main(void)
 		TEST(test_neither_ready_nor_dead),
 		TEST(test_cancelled),
 		TEST(test_late_daemon),
+		TEST(test_sigchld_ignored),
 		TEST(test_low_descriptors),
 	};
 
