@@ -3,27 +3,26 @@
 #include "output.h"
 #include "signals.h"
 
+static int announce(unsigned int minor, pid_t pid, void *data, struct blktap_error *err)
+{
+	const struct options *options = data;
+
+	return print_disk(options->json, pid, minor, options->link, err);
+}
+
 static int create(const struct options *options, struct blktap_error *err)
 {
 	struct blktap_create_params params = {
 		.tap = tap_params(options),
 		.link = options->link,
 		.open = open_params(options),
+		.announce = announce,
+		.data = (void *)options,
 	};
 	unsigned int minor;
 	pid_t pid;
-	int ret;
 
-	ret = blktap_create(&params, &minor, &pid, err);
-	if (ret)
-		return ret;
-	/* A disk that nobody has been told of is no use to anybody. */
-	ret = print_disk(options->json, pid, minor, options->link, err);
-	if (ret) {
-		signals_ignore();
-		blktap_destroy(pid, minor, 0, NULL);
-	}
-	return ret;
+	return blktap_create(&params, &minor, &pid, err);
 }
 
 static int run(const struct options *options, struct blktap_error *err)

@@ -1,27 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "ctl.h"
 #include "describe.h"
 #include "output.h"
 #include "signals.h"
-
-/* UTC, to the microsecond. */
-static void tell_time(char *buf, size_t size)
-{
-	struct timespec now;
-	struct tm utc;
-	char seconds[32];
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(buf, size, "%s.%06ldZ", seconds, now.tv_nsec / 1000);
-}
 
 static bool is_wanted(const struct blktap_notice *notice, const struct options *options)
 {
@@ -32,11 +18,11 @@ static bool is_wanted(const struct blktap_notice *notice, const struct options *
 static int print_notice(const struct blktap_notice *notice, const struct options *options,
 			struct blktap_error *err)
 {
-	char time[64];
+	char time[CLOCK_TEXT];
 
 	if (!is_wanted(notice, options))
 		return 0;
-	tell_time(time, sizeof(time));
+	clock_tell(time);
 	if (options->json)
 		return print_json(describe_notice(notice, time), err);
 	return print_pairs(describe_notice(notice, time), err);
@@ -97,7 +83,7 @@ static int run(const struct options *options, struct blktap_error *err)
 	struct held_signals held;
 	int ret;
 
-	ret = signals_hold(&held, err);
+	ret = signals_hold_endless(&held, err);
 	if (ret)
 		return ret;
 	ret = watch(options, &held, err);

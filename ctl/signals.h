@@ -17,10 +17,13 @@ struct held_signals {
 struct blktap_error;
 
 int signals_hold(struct held_signals *held, struct blktap_error *err);
+/*
+ * For commands that have no end of their own: SIGINT counts even where it is ignored, as
+ * in the background jobs of scripts.
+ */
+int signals_hold_endless(struct held_signals *held, struct blktap_error *err);
 /* Whether any have come; they will not end the program. */
 bool signals_take(const struct held_signals *held);
-/* From now on waits are not ended any more. */
-void signals_ignore(void);
 /* Back to before; a signal that came ends the program here. */
 void signals_release(struct held_signals *held);
 

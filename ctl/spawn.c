@@ -12,8 +12,11 @@
  */
 static int spawn(pid_t *pid, struct blktap_error *err)
 {
-	if (!blktap_ctl_spawn(pid, SPAWN_MS, err))
-		return 0;
+	int ret = blktap_ctl_spawn(pid, SPAWN_MS, err);
+
+	/* Trying again would not help against a wrong environment. */
+	if (!ret || ret == -EINVAL)
+		return ret;
 	blktap_error_prefix(err, "cannot spawn a tapdisk");
 	err->code = -ECHILD;
 	return err->code;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../ctl.h"
+#include "../output.h"
 
 static struct options options;
 static struct blktap_error err;
@@ -63,7 +64,8 @@ static void test_close_timeout(void **state)
 {
 	(void)state;
 	assert_int_equal(parse(&command_close, "close -p 1 -m 2"), 0);
-	assert_int_equal(options.timeout_ms, 0);
+	assert_int_equal(options.timeout_ms, -1);
+	assert_int_equal(timeout_or(&options, 0), 0);
 	assert_int_equal(parse(&command_close, "close -p 1 -m 2 -t 120"), 0);
 	assert_int_equal(options.timeout_ms, 120000);
 	assert_int_equal(parse(&command_close, "close -p 1 -m 2 -t 2147483"), 0);
@@ -155,30 +157,95 @@ static void test_unknown(void **state)
 	assert_string_equal(err.text, "unexpected argument 2");
 	assert_int_equal(parse(&command_spawn, "spawn -m 1"), -EINVAL);
 	assert_int_equal(parse(&command_open, "open --read-only=yes"), -EINVAL);
+	assert_string_equal(err.text, "--read-only takes no argument");
+	assert_int_equal(parse(&command_list, "list --json=1"), -EINVAL);
+	assert_string_equal(err.text, "--json takes no argument");
+	assert_int_equal(parse(&command_list, "list --help=1"), -EINVAL);
+	assert_string_equal(err.text, "--help takes no argument");
 }
 
 static void test_still_to_come(void **state)
 {
 	static const char *const lines[] = {
-		"open -r", "open -e 1", "open -2 vhd:/x", "open -s", "open -t 5", "open -C /log",
+		"open -r", "open -e 1", "open -2 vhd:/x", "open -s", "open -C /log",
 		"open -E", "open --standby", "create -r", "create -e 1", "create -2 vhd:/x",
-		"create -s", "create -t 5", "create -C /log", "create -E", "create -d x",
-		"allocate -d x", "close -f",
+		"create -s", "create -C /log", "create -E", "close -f", "destroy -f",
+		"unpause -2 null", "unpause -c /log",
+	};
+	static const struct command *const commands[] = {
+		&command_open, &command_create, &command_close, &command_destroy, &command_unpause,
 	};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
-		const struct command *command = lines[i][0] == 'o' ? &command_open :
-			lines[i][0] == 'a' ? &command_allocate :
-			lines[i][1] == 'l' ? &command_close : &command_create;
+		const struct command *const *command = commands;
 
-		assert_int_equal(parse(command, lines[i]), -EOPNOTSUPP);
+		while (strncmp((*command)->name, lines[i], strcspn(lines[i], " ")) != 0)
+			command++;
+		assert_int_equal(parse(*command, lines[i]), -EOPNOTSUPP);
 		assert_non_null(strstr(err.text, "is not supported yet"));
 	}
 	/* It names the option. */
 	assert_int_equal(parse(&command_create, "create -C /log"), -EOPNOTSUPP);
 	assert_non_null(strstr(err.text, "option -C "));
+}
+
+static void test_minors_that_cannot_be(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(&command_attach, "attach -p 1 -m 65535"), 0);
+	assert_int_equal(parse(&command_attach, "attach -p 1 -m 5000000"), -ENODEV);
+	assert_non_null(strstr(err.text, "5000000"));
+	/* A filter that matches nothing is no error; of a new one the kernel has a say. */
+	assert_int_equal(parse(&command_list, "list -m 5000000"), 0);
+	assert_int_equal(parse(&command_allocate, "allocate -m 5000000"), 0);
+}
+
+static void test_new_tap(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(&command_create, "create -a x:y -d disk --serial A-1 -t 5 --uuid"
+			       " 01234567-89ab-cdef-0123-456789ABCDEF"), 0);
+	assert_string_equal(options.link, "disk");
+	assert_string_equal(tap_params(&options).serial, "A-1");
+	assert_int_equal(tap_params(&options).uuid[15], 0xef);
+	assert_int_equal(open_params(&options).request_timeout_ms, 5000);
+	assert_int_equal(parse(&command_allocate, "allocate"), 0);
+	assert_null(tap_params(&options).uuid);
+	assert_int_equal(parse(&command_allocate, "allocate --uuid 1"), -EINVAL);
+	assert_int_equal(parse(&command_allocate, "allocate --serial ä"), -EINVAL);
+	assert_int_equal(parse(&command_create, "create -a x:y -t 0"), -EINVAL);
+}
+
+static void test_size(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(&command_resize, "resize -p 1 -m 1 -s 2G --shrink"), 0);
+	assert_true(options.size == 2ULL << 30);
+	assert_true(options.shrink);
+	assert_int_equal(parse(&command_resize, "resize -p 1 -m 1"), 0);
+	assert_true(options.size == 0);
+	assert_int_equal(parse(&command_resize, "resize -p 1 -m 1 -s 0"), -EINVAL);
+	assert_int_equal(parse(&command_resize, "resize -p 1 -m 1 -s 2X"), -EINVAL);
+	assert_int_equal(parse(&command_resize, "resize -p 1 -m 1 -s 9999999T"), -EINVAL);
+}
+
+static void test_delay(void **state)
+{
+	static const char *const wrong[] = {
+		"top -d 0", "top -d x", "top -d -1", "top -d 0x10", "top -d nan", "top -d 1e9",
+		"top -n 0",
+	};
+	size_t i;
+
+	(void)state;
+	assert_int_equal(parse(&command_top, "top -d 0.5 -n 3 -b"), 0);
+	assert_int_equal(options.delay_ms, 500);
+	assert_true(options.iterations == 3);
+	assert_true(options.batch);
+	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(parse(&command_top, wrong[i]), -EINVAL);
 }
 
 static void test_help(void **state)
@@ -227,6 +294,10 @@ int main(void)
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_still_to_come),
+		cmocka_unit_test(test_minors_that_cannot_be),
+		cmocka_unit_test(test_new_tap),
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_exit_status),
 	};

@@ -7,8 +7,8 @@
 
 #include "../rows.h"
 
-static const char lenny[] = "/var/tmp/lenny.ext";
-static const char aio[] = "aio";
+static char lenny[] = "/var/tmp/lenny.ext";
+static char aio[] = "aio";
 
 static char *text;
 
@@ -21,7 +21,7 @@ static FILE *capture(void)
 	return open_memstream(&text, &size);
 }
 
-static const char *table(const struct row *rows, size_t count)
+static const char *table(const struct blktap_row *rows, size_t count)
 {
 	FILE *file = capture();
 
@@ -30,7 +30,7 @@ static const char *table(const struct row *rows, size_t count)
 	return text;
 }
 
-static const char *fields(const struct row *rows, size_t count)
+static const char *fields(const struct blktap_row *rows, size_t count)
 {
 	FILE *file = capture();
 
@@ -49,9 +49,9 @@ static int free_text(void **state)
 
 static void test_table_of_the_session(void **state)
 {
-	const struct row before[] = { { .pid = 4168, .minor = -1 }, { .minor = 0 } };
-	const struct row attached[] = { { .pid = 4168, .minor = 0, .has_state = true } };
-	const struct row opened[] = {
+	const struct blktap_row before[] = { { .pid = 4168, .minor = -1 }, { .minor = 0 } };
+	const struct blktap_row attached[] = { { .pid = 4168, .minor = 0, .has_state = true } };
+	const struct blktap_row opened[] = {
 		{ .pid = 4168, .minor = 0, .has_state = true, .type = aio, .path = lenny },
 	};
 
@@ -65,7 +65,7 @@ static void test_table_of_the_session(void **state)
 
 static void test_table_grows_with_the_widest_minor(void **state)
 {
-	const struct row rows[] = {
+	const struct blktap_row rows[] = {
 		{ .pid = 7, .minor = 4095, .has_state = true, .state = 0x2a },
 		{ .minor = 0 },
 	};
@@ -78,7 +78,7 @@ static void test_table_grows_with_the_widest_minor(void **state)
 /* Names that others chose do not command the terminal. */
 static void test_table_escapes(void **state)
 {
-	const struct row row = {
+	const struct blktap_row row = {
 		.pid = 7, .minor = 1, .has_state = true, .type = aio, .path = "/\033[2J\nä\x7f\xc2\x9b",
 	};
 
@@ -89,7 +89,7 @@ static void test_table_escapes(void **state)
 
 static void test_fields(void **state)
 {
-	const struct row rows[] = {
+	const struct blktap_row rows[] = {
 		{ .pid = 4168, .minor = -1 },
 		{ .pid = 4168, .minor = 0, .has_state = true },
 		{ .pid = 4168, .minor = 1, .has_state = true, .state = 0x2a, .type = aio,
@@ -106,101 +106,22 @@ static void test_fields(void **state)
 			    "minor=3\n");
 }
 
-static void test_join(void **state)
+static void test_json(void **state)
 {
-	struct blktap_vbd_info vbds[] = {
-		{ .minor = 2, .type = (char *)aio, .path = (char *)lenny },
-		{ .minor = 10 },
+	const struct blktap_row rows[] = {
+		{ .pid = 4168, .minor = -1 },
+		{ .pid = 4168, .minor = 1, .has_state = true, .state = 0x2a, .type = aio,
+		  .path = "/a \"b\"" },
+		{ .minor = 3 },
 	};
-	const struct blktap_tap taps[] = {
-		{ .minor = 1 }, { .minor = 2, .pid = 900 }, { .minor = 3 },
-		{ .minor = 10, .pid = 900 }, { .minor = 20 },
-	};
-	const struct blktap_tapdisk tapdisks[] = {
-		{ .pid = 80 }, { .pid = 900, .vbds = vbds, .count = 2 }, { .pid = 1000 },
-	};
-	struct row *rows;
-	size_t count;
+	json_t *json = rows_json(rows, 3);
+	char *dumped = json_dumps(json, JSON_COMPACT);
 
 	(void)state;
-	rows = rows_join(taps, 5, tapdisks, 3, &count);
-	assert_string_equal(fields(rows, count), "pid=80\n"
-			    "pid=900 minor=2 state=0 args=aio:/var/tmp/lenny.ext\n"
-			    "pid=900 minor=10 state=0\n"
-			    "pid=1000\n"
-			    "minor=1\n"
-			    "minor=3\n"
-			    "minor=20\n");
-	free(rows);
-}
-
-/* Its taps are not free: the kernel knows whose they are. */
-static void test_join_with_a_silent_tapdisk(void **state)
-{
-	const struct blktap_tap taps[] = { { .minor = 0 }, { .minor = 1, .pid = 50 } };
-	const struct blktap_tapdisk tapdisks[] = { { .pid = 50, .code = -ETIMEDOUT } };
-	struct row *rows;
-	size_t count;
-
-	(void)state;
-	rows = rows_join(taps, 2, tapdisks, 1, &count);
-	assert_string_equal(fields(rows, count), "pid=50\npid=50 minor=1\nminor=0\n");
-	free(rows);
-}
-
-/* "list -p" does not ask the kernel. */
-static void test_join_without_taps(void **state)
-{
-	struct blktap_vbd_info vbd = { .minor = 2 };
-	const struct blktap_tapdisk tapdisk = { .pid = 9, .vbds = &vbd, .count = 1 };
-	struct row *rows;
-	size_t count;
-
-	(void)state;
-	rows = rows_join(NULL, 0, &tapdisk, 1, &count);
-	assert_string_equal(fields(rows, count), "pid=9 minor=2 state=0\n");
-	free(rows);
-}
-
-static void test_join_nothing(void **state)
-{
-	struct row *rows;
-	size_t count;
-
-	(void)state;
-	rows = rows_join(NULL, 0, NULL, 0, &count);
-	assert_non_null(rows);
-	assert_int_equal(count, 0);
-	free(rows);
-}
-
-static size_t filter(struct row *rows, const struct row *all, size_t count, struct options options)
-{
-	memcpy(rows, all, count * sizeof(*rows));
-	return rows_filter(rows, count, &options);
-}
-
-static void test_filters(void **state)
-{
-	const struct row all[] = {
-		{ .pid = 1, .minor = -1 },
-		{ .pid = 2, .minor = 0, .has_state = true, .type = aio, .path = lenny },
-		{ .pid = 2, .minor = 1, .has_state = true },
-		{ .minor = 2 },
-	};
-	struct row rows[4];
-
-	(void)state;
-	assert_int_equal(filter(rows, all, 4, (struct options){ .minor = -1 }), 4);
-	assert_int_equal(filter(rows, all, 4, (struct options){ .minor = -1, .pid = 2 }), 2);
-	assert_int_equal(filter(rows, all, 4, (struct options){ .minor = 2 }), 1);
-	assert_int_equal(rows[0].minor, 2);
-	assert_int_equal(filter(rows, all, 4, (struct options){ .minor = -1, .type = "aio" }), 1);
-	assert_int_equal(rows[0].pid, 2);
-	assert_int_equal(filter(rows, all, 4, (struct options){ .minor = -1, .type = "ai" }), 0);
-	assert_int_equal(filter(rows, all, 4, (struct options){ .minor = -1, .path = lenny }), 1);
-	assert_int_equal(filter(rows, all, 4, (struct options){ .minor = -1, .path = "/var" }), 0);
-	assert_int_equal(filter(rows, all, 4, (struct options){ .minor = 1, .path = lenny }), 0);
+	assert_string_equal(dumped, "[{\"pid\":4168},{\"pid\":4168,\"minor\":1,\"state\":42,"
+			    "\"type\":\"aio\",\"path\":\"/a \\\"b\\\"\"},{\"minor\":3}]");
+	free(dumped);
+	json_decref(json);
 }
 
 #define TEST(test)	cmocka_unit_test_teardown(test, free_text)
@@ -212,11 +133,7 @@ int main(void)
 		TEST(test_table_grows_with_the_widest_minor),
 		TEST(test_table_escapes),
 		TEST(test_fields),
-		TEST(test_join),
-		TEST(test_join_with_a_silent_tapdisk),
-		TEST(test_join_without_taps),
-		TEST(test_join_nothing),
-		TEST(test_filters),
+		TEST(test_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
