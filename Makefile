@@ -4,6 +4,7 @@
 # make user | modules             one of the two
 # make install modules_install    into DESTDIR and INSTALL_MOD_PATH
 # make unit | check               unit tests; everything, in virtual machines
+# make fuzz                       fuzz targets (clang); scripts/fuzz runs them
 # make examples                   programs that show how the library is used
 #
 # V=1 shows the commands, WERROR=0 lets warnings pass, SANITIZE=1 builds the
@@ -128,6 +129,14 @@ unit:
 unit-run: $(tests) $(examples) header
 	$(Q)scripts/unit $(tests)
 
+# As the tests, but for clang's fuzzer. No file of the machine is opened.
+fuzz:
+	$(Q)$(MAKE) --no-print-directory FUZZ=1 SANITIZE=1 CC='$(FUZZ_CC)' fuzz-build
+fuzz-build: $(fuzzers)
+$(fuzzers): %: %.o $(B)/obj/fuzz/files.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(flags) -fsanitize=fuzzer $(LDFLAGS) -Wl,--wrap=open,--wrap=stat -o $@ $^ $(libs) -laio
+
 examples: $(examples)
 $(examples): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h
 	@mkdir -p $(@D)
@@ -184,5 +193,5 @@ clean:
 
 -include $(patsubst %.o,%.d,$(lib_objects) $(ctl_objects) $(tapdisk_objects) $(test_objects) $(fuzz_objects))
 
-.PHONY: all user examples header unit unit-run selftests modules modules_install install uninstall check clean FORCE
+.PHONY: all user examples header unit unit-run fuzz fuzz-build selftests modules modules_install install uninstall check clean FORCE
 .SECONDARY:
