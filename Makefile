@@ -8,7 +8,9 @@
 # make examples                   programs that show how the library is used
 #
 # V=1 shows the commands, WERROR=0 lets warnings pass, SANITIZE=1 builds the
-# programs with ASan and UBSan below build/asan.
+# programs with ASan and UBSan below build/asan, SYSTEMD=0 leaves libsystemd out,
+# which otherwise is used where it is: tapdisks then outlive the service that
+# started them.
 
 PREFIX ?= /usr
 DESTDIR ?=
@@ -20,6 +22,8 @@ MANDIR ?= $(PREFIX)/share/man
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+UDEVRULESDIR ?= $(PREFIX)/lib/udev/rules.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 INSTALL_MOD_PATH ?= $(DESTDIR)
@@ -31,9 +35,11 @@ FUZZ_CC ?= clang
 WERROR ?= 1
 SANITIZE ?= 0
 FUZZ ?= 0
+SYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo 1)
 
 # These are words of rules; install and uninstall must not see them as several.
-$(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR BASHCOMPDIR ZSHCOMPDIR,\
+$(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR BASHCOMPDIR ZSHCOMPDIR \
+		UDEVRULESDIR TMPFILESDIR,\
 	$(if $(word 2,$($v)),$(error $v holds a blank: $($v))))
 
 VERSION := $(shell cat VERSION)
@@ -50,6 +56,12 @@ flags += $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer-no-link)
 flags += -D_GNU_SOURCE -DBLKTAP_VERSION='"$(VERSION)"' -DBLKTAP_TAPDISK='"$(LIBEXECDIR)/blktap/tapdisk"'
 flags += -Iuser -Ikernel/uapi $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 libs = $(or $(shell $(PKG_CONFIG) --libs $(LIBS)),$(error $(LIBS): not found by $(PKG_CONFIG); on Debian run scripts/deps build))
+
+ifeq ($(SYSTEMD),1)
+flags += -DTAPDISK_SYSTEMD $(shell $(PKG_CONFIG) --cflags libsystemd)
+tapdisk_libs = $(or $(shell $(PKG_CONFIG) --libs libsystemd),$(error SYSTEMD=1, and $(PKG_CONFIG) finds no libsystemd))
+endif
+tapdisk_libs += -laio
 
 # What the pkg-config file says.
 places = $(PREFIX) $(LIBDIR) $(INCLUDEDIR)
@@ -101,7 +113,7 @@ $(B)/tap-ctl: $(ctl_objects) $(B)/$(SONAME)
 
 $(B)/tapdisk: $(tapdisk_objects) $(B)/$(SONAME)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $(tapdisk_objects) -L$(B) -lblktap $(libs) -laio
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $(tapdisk_objects) -L$(B) -lblktap $(libs) $(tapdisk_libs)
 
 # Tests see the insides: they are linked with the static library, and those of
 # the programs with all of them but main().
@@ -110,7 +122,7 @@ $(filter $(B)/obj/ctl/%,$(tests)): %: %.o $(filter-out %/main.o,$(ctl_objects)) 
 $(filter $(B)/obj/tapdisk/%,$(tests)): %: %.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
 $(tests):
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $^ $(libs) -laio -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $^ $(libs) $(tapdisk_libs) -lcmocka
 
 unit:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=1 unit-run
@@ -157,6 +169,8 @@ install: user
 	$(Q)$(INSTALL) -m 644 $(B)/libblktap.pc $(DESTDIR)$(PKGCONFIGDIR)/
 	$(Q)$(INSTALL) -m 644 user/libblktap.h $(DESTDIR)$(INCLUDEDIR)/
 	$(Q)$(INSTALL) -m 644 kernel/uapi/linux/blktap.h $(DESTDIR)$(INCLUDEDIR)/linux/
+	$(Q)$(INSTALL) -D -m 644 udev/60-blktap.rules $(DESTDIR)$(UDEVRULESDIR)/60-blktap.rules
+	$(Q)$(INSTALL) -D -m 644 systemd/blktap.conf $(DESTDIR)$(TMPFILESDIR)/blktap.conf
 	$(Q)$(foreach m,$(manuals),$(INSTALL) -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)) &&) true
 	$(Q)$(INSTALL) -D -m 644 completion/bash/tap-ctl $(DESTDIR)$(BASHCOMPDIR)/tap-ctl
 	$(Q)$(INSTALL) -D -m 644 completion/zsh/_tap-ctl $(DESTDIR)$(ZSHCOMPDIR)/_tap-ctl
@@ -166,6 +180,7 @@ uninstall:
 	$(Q)rm -f $(addprefix $(DESTDIR),$(SBINDIR)/tap-ctl $(LIBDIR)/$(SONAME) $(LIBDIR)/libblktap.so $(LIBDIR)/libblktap.a \
 		$(PKGCONFIGDIR)/libblktap.pc $(INCLUDEDIR)/libblktap.h $(INCLUDEDIR)/linux/blktap.h \
 		$(BASHCOMPDIR)/tap-ctl $(ZSHCOMPDIR)/_tap-ctl \
+		$(UDEVRULESDIR)/60-blktap.rules $(TMPFILESDIR)/blktap.conf \
 		$(foreach m,$(manuals),$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))))
 	$(Q)rm -rf $(DESTDIR)$(LIBEXECDIR)/blktap
 

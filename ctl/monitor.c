@@ -83,7 +83,7 @@ static int run(const struct options *options, struct blktap_error *err)
 	struct held_signals held;
 	int ret;
 
-	ret = signals_hold(&held, err);
+	ret = signals_hold_endless(&held, err);
 	if (ret)
 		return ret;
 	ret = watch(options, &held, err);

@@ -73,7 +73,7 @@ int print_json(json_t *json, struct blktap_error *err)
 	CLEANUP_JSON json_t *owned = json;
 	CLEANUP_FREE char *text = NULL;
 
-	text = owned ? json_dumps(owned, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+	text = owned ? json_dumps(owned, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(10)) : NULL;
 	if (!text)
 		return blktap_error_set(err, -ENOMEM, "no memory for the output");
 	return print_line(err, "%s", text);

@@ -78,11 +78,12 @@ void screen_size(unsigned int *rows, unsigned int *columns)
 	struct winsize size;
 
 	*rows = 24;
-	*columns = 80;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row || !size.ws_col)
+	*columns = 79;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row || size.ws_col < 2)
 		return;
 	*rows = size.ws_row;
-	*columns = size.ws_col;
+	/* With the last one in use, erasing the rest of the line would erase it. */
+	*columns = size.ws_col - 1;
 }
 
 bool screen_resized(void)

@@ -17,21 +17,41 @@ static void add_unless_ignored(sigset_t *set, int signal)
 		sigaddset(set, signal);
 }
 
-int signals_hold(struct held_signals *held, struct blktap_error *err)
+static int hold(struct held_signals *held, const sigset_t *set, struct blktap_error *err)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-	sigset_t set;
-	size_t i;
-
-	sigemptyset(&set);
-	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		add_unless_ignored(&set, signals[i]);
-	held->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	held->fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (held->fd < 0)
 		return blktap_error_set(err, -errno, "cannot hold signals: %s", strerror(errno));
-	sigprocmask(SIG_BLOCK, &set, &held->before);
+	sigprocmask(SIG_BLOCK, set, &held->before);
 	blktap_cancel_on(held->fd);
 	return 0;
+}
+
+static void make_set(sigset_t *set)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	size_t i;
+
+	sigemptyset(set);
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		add_unless_ignored(set, signals[i]);
+}
+
+int signals_hold(struct held_signals *held, struct blktap_error *err)
+{
+	sigset_t set;
+
+	make_set(&set);
+	return hold(held, &set, err);
+}
+
+int signals_hold_endless(struct held_signals *held, struct blktap_error *err)
+{
+	sigset_t set;
+
+	make_set(&set);
+	sigaddset(&set, SIGINT);
+	return hold(held, &set, err);
 }
 
 bool signals_take(const struct held_signals *held)

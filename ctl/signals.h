@@ -17,6 +17,11 @@ struct held_signals {
 struct blktap_error;
 
 int signals_hold(struct held_signals *held, struct blktap_error *err);
+/*
+ * For commands that have no end of their own: SIGINT counts even where it is ignored, as
+ * in the background jobs of scripts.
+ */
+int signals_hold_endless(struct held_signals *held, struct blktap_error *err);
 /* Whether any have come; they will not end the program. */
 bool signals_take(const struct held_signals *held);
 /* Back to before; a signal that came ends the program here. */

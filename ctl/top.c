@@ -209,7 +209,7 @@ static int run(const struct options *options, struct blktap_error *err)
 	};
 	int ret;
 
-	ret = signals_hold(&top.held, err);
+	ret = signals_hold_endless(&top.held, err);
 	if (ret)
 		return ret;
 	ret = run_held(&top, err);

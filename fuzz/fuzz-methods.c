@@ -37,12 +37,12 @@ static void go(struct fuzz_client *c)
 	ledger_close(&c->ledger);
 }
 
-static void set_openers(struct world *world, unsigned int openers)
+static void set_all_openers(struct world *world, unsigned int openers)
 {
 	struct vbd *vbd;
 
 	list_for_each(vbd, &world->tapdisk.vbds, link)
-		vbd->ring->state.openers = openers;
+		set_openers(vbd, openers);
 }
 
 /* Returns whether all requests can still be expected to end by themselves. */
@@ -50,10 +50,10 @@ static bool direct(struct world *world, struct fuzz_client *c, char what)
 {
 	switch (what) {
 	case 'o':
-		set_openers(world, 1);
+		set_all_openers(world, 1);
 		return false;
 	case 'c':
-		set_openers(world, 0);
+		set_all_openers(world, 0);
 		return true;
 	case 'e':
 		fake_open_error = -EBUSY;

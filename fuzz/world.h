@@ -44,6 +44,16 @@ static inline void world_turn(struct world *world, int timeout_ms)
 	PROMISE(loop_turn(world->loop, timeout_ms) == 0, "the loop does not turn");
 }
 
+/* The last one closes a disk: the kernel says so. */
+static inline void set_openers(struct vbd *vbd, unsigned int openers)
+{
+	bool was_open = vbd->ring->state.openers;
+
+	vbd->ring->state.openers = openers;
+	if (was_open && !openers && !vbd->lost)
+		vbd->ring_event.ready(&vbd->ring_event, EPOLLPRI);
+}
+
 static void forget(struct client *client, char *line)
 {
 	(void)client;
@@ -62,7 +72,7 @@ static inline void take_apart(struct world *world)
 	client_init(&client, forget);
 	while (!list_empty(&world->tapdisk.vbds)) {
 		vbd = list_first(&world->tapdisk.vbds, struct vbd, link);
-		vbd->ring->state.openers = 0;
+		set_openers(vbd, 0);
 		minor = vbd->minor;
 		snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"method\":\"close\","
 			 "\"params\":{\"minor\":%u}}", minor);

@@ -172,8 +172,12 @@ wait_for() {
 # background COMMAND...: its output is in $WORK/job.PID, the PID in JOB. It does
 # not inherit descriptor 8, by which tests keep disks open.
 background() {
-	"$@" >"$WORK/job" 2>&1 </dev/null 8<&- &
+	local out
+	# Opened here: the job may be slow to begin.
+	exec {out}>"$WORK/job"
+	"$@" >&"$out" 2>&1 </dev/null 8<&- {out}>&- &
 	JOB=$!
+	exec {out}>&-
 	mv "$WORK/job" "$WORK/job.$JOB"
 	JOBS[$JOB]=$*
 }

@@ -5,6 +5,7 @@
  * A client of the control protocol with bad manners:
  *   ask LINE        sends the line, prints the answer
  *   file PATH       the same with the line in a file
+ *   script PATH     sends all lines of a file at once; fails if an answer is an error
  *   slow LINE       the same, one byte at a time
  *   shut LINE       the same, and closes its writing side before it reads
  *   quiet LINE      the same with a line that is not answered: waits for the end
@@ -82,26 +83,36 @@ static bool wait_until(int fd, long long limit)
 	return left > 0 && poll(&pfd, 1, left) == 1;
 }
 
-/* Counts the lines that come in until there were @lines; the first is in answer[]. */
-static unsigned int hear(int fd, unsigned int lines)
+/* Takes one line into answer[], and nothing of the next. */
+static bool hear_line(int fd)
 {
 	long long limit = now_ms() + PATIENCE_MS;
-	unsigned int count = 0;
 	size_t used = 0;
-	char buffer[65536];
+	char *end = NULL;
 
-	while (count < lines && wait_until(fd, limit)) {
-		ssize_t i, done = recv(fd, buffer, sizeof(buffer), 0);
+	while (!end && used < MAX_ANSWER && wait_until(fd, limit)) {
+		ssize_t done = recv(fd, answer + used, MAX_ANSWER - used, MSG_PEEK);
 
 		if (done <= 0)
 			break;
-		for (i = 0; i < done; i++) {
-			if (!count && used < MAX_ANSWER)
-				answer[used++] = buffer[i];
-			count += buffer[i] == '\n';
-		}
+		end = memchr(answer + used, '\n', done);
+		if (end)
+			done = end + 1 - (answer + used);
+		if (recv(fd, answer + used, done, 0) != done)
+			err(1, "recv");
+		used += done;
 	}
 	answer[used] = '\0';
+	return end;
+}
+
+/* How many of @lines come in; the last is in answer[]. */
+static unsigned int hear(int fd, unsigned int lines)
+{
+	unsigned int count = 0;
+
+	while (count < lines && hear_line(fd))
+		count++;
 	return count;
 }
 
@@ -154,6 +165,32 @@ static int do_file(const char *name)
 	line[fread(line, 1, MAX_ANSWER, file)] = '\0';
 	fclose(file);
 	return do_ask(line);
+}
+
+/* Answers are few bytes each: those to come are counted by their newlines. */
+static int do_script(const char *name)
+{
+	unsigned int lines = 0, failed = 0;
+	static char text[MAX_ANSWER + 1], *c;
+	FILE *file = fopen(name, "re");
+	int fd = call();
+
+	if (!file)
+		err(1, "%s", name);
+	text[fread(text, 1, MAX_ANSWER, file)] = '\0';
+	fclose(file);
+	say(fd, text, strlen(text));
+	for (c = text; *c; c++)
+		lines += *c == '\n';
+	for (; lines; lines--) {
+		if (!hear(fd, 1))
+			return 1;
+		if (strstr(answer, "\"error\"")) {
+			fputs(answer, stdout);
+			failed++;
+		}
+	}
+	return failed ? 1 : 0;
 }
 
 static int do_slow(const char *line)
@@ -308,7 +345,8 @@ static const struct {
 	int (*run)(const char *argument);
 	bool argument;
 } modes[] = {
-	{ "ask", do_ask, true }, { "file", do_file, true }, { "slow", do_slow, true },
+	{ "ask", do_ask, true }, { "file", do_file, true }, { "script", do_script, true },
+	{ "slow", do_slow, true },
 	{ "shut", do_shut, true },
 	{ "quiet", do_quiet, true },
 	{ "vanish", do_vanish, true }, { "mute", do_mute, false }, { "half", do_half, false },

@@ -69,6 +69,19 @@ static void print_attrs(const struct nl_attrs *attrs, void *arg)
 	putchar('\n');
 }
 
+/* 32 hexadecimal digits. */
+static int put_uuid(struct nl_msg *msg, const char *text)
+{
+	uint8_t uuid[BLKTAP_UUID_LEN];
+	int i;
+
+	for (i = 0; i < BLKTAP_UUID_LEN; i++)
+		if (sscanf(text + 2 * i, "%2hhx", &uuid[i]) != 1)
+			return -EINVAL;
+	nl_put(msg, BLKTAP_A_UUID, uuid, sizeof(uuid));
+	return 0;
+}
+
 static int put_word(struct nl_msg *msg, const char *word)
 {
 	const char *value = strchr(word, '=');
@@ -80,6 +93,8 @@ static int put_word(struct nl_msg *msg, const char *word)
 		nl_put(msg, BLKTAP_A_SERIAL, value, strlen(value) + 1);
 		return 0;
 	}
+	if (!strncmp(word, "uuid=", 5))
+		return strlen(value) == 2 * BLKTAP_UUID_LEN ? put_uuid(msg, value) : -EINVAL;
 	for (i = 0; i < NKEYS; i++) {
 		size_t len = strlen(keys[i].name);
 

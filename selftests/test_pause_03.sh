@@ -18,9 +18,6 @@ reader=$JOB
 check "the server does not answer a read" wait_for 10 held read 1
 same "a pause with a limit times out" 110 "$(rpc_errno pause '{"minor":0,"timeout_ms":1000}')"
 same "and is cancelled" 0 "$(state)"
-background rpc pause '{"minor":0}'
-kill "$JOB"
-reap "$JOB"
 background timeout 1 ctl_client "$CONTROL/ctl$PID" ask '{"jsonrpc":"2.0","id":1,"method":"pause","params":{"minor":0}}'
 reap "$JOB"
 same "as is one whose client goes" "124 0" "$REAPED $(state)"

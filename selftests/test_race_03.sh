@@ -4,7 +4,7 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl ctl_client fio jq
 
-ROUNDS=15
+ROUNDS=8
 # come_and_go MINOR: says what went wrong, and fails
 come_and_go() {
 	local i
@@ -25,7 +25,7 @@ must tap-ctl open -p "$PID" -m 1 -a ram:16M
 loads=()
 for disk in tapdev0 tapdev1; do
 	background fio --name=load --filename="$NODES/$disk" --rw=randwrite --bs=4k --size=16M --direct=1 --ioengine=libaio \
-		--iodepth=16 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --time_based --runtime=20
+		--iodepth=16 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --time_based --runtime=15
 	loads+=("$JOB")
 done
 movers=()

@@ -18,6 +18,7 @@
 #include "control.h"
 #include "protect.h"
 #include "ready.h"
+#include "scope.h"
 
 struct options {
 	bool foreground;
@@ -219,6 +220,8 @@ static int start(const struct options *options, struct process *process, struct 
 	if (ret) {
 		blktap_error_set(&err, ret, "cannot go into the background: %s", strerror(-ret));
 	} else {
+		if (!options->foreground)
+			scope_enter();
 		protect_process();
 		ret = set_up(process, &err);
 	}

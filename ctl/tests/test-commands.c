@@ -237,6 +237,16 @@ static void test_monitor_loses(void **state)
 	assert_null(strstr(out, "\"minor\":5"));
 }
 
+/* As in a background job of a script. */
+static void test_monitor_with_ignored_signal(void **state)
+{
+	(void)state;
+	signal(SIGINT, SIG_IGN);
+	kernel_event(BLKTAP_EVENT_ALLOCATED, 7, 1);
+	assert_int_equal(run_until(&command_monitor, OPTIONS(.pid = 0), "\n", SIGINT), 0);
+	signal(SIGINT, SIG_DFL);
+}
+
 static void test_top(void **state)
 {
 	struct fake fake = { .pid = 9, .answer = ANSWER("{\"vbds\":[" VBD(3) "]}") };
@@ -268,6 +278,7 @@ int main(void)
 		TEST(test_check),
 		TEST(test_monitor),
 		TEST(test_monitor_loses),
+		TEST(test_monitor_with_ignored_signal),
 		TEST(test_top),
 	};
 

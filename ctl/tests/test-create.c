@@ -214,7 +214,9 @@ static const char *read_file(const char *name)
 
 static pid_t start_create(void)
 {
-	struct options options = { .minor = -1, .image = "aio:/x" };
+	struct options options = {
+		.minor = -1, .timeout_ms = -1, .image = "aio:/x", .link = getenv("LINK"),
+	};
 	struct blktap_error err = { 0 };
 	char path[PATH_MAX];
 	pid_t pid;
@@ -261,6 +263,32 @@ static void test_success(void **state)
 	assert_int_equal(create(), 0);
 	assert_string_equal(read_file("out"), "/dev/xen/blktap-2/tapdev3\n");
 	assert_string_equal(read_file("log"), "allocate\nspawn\nattach\nopen\n");
+}
+
+static void test_link(void **state)
+{
+	char link[PATH_MAX], expected[PATH_MAX + 1], found[PATH_MAX] = "";
+
+	(void)state;
+	snprintf(link, sizeof(link), "%s/disk", dir);
+	snprintf(expected, sizeof(expected), "%s\n", link);
+	setenv("LINK", link, 1);
+	assert_int_equal(create(), 0);
+	assert_string_equal(read_file("out"), expected);
+	assert_true(readlink(link, found, sizeof(found) - 1) > 0);
+	assert_string_equal(found, "/dev/xen/blktap-2/tapdev3");
+}
+
+static void test_link_is_undone(void **state)
+{
+	char link[PATH_MAX];
+
+	(void)state;
+	snprintf(link, sizeof(link), "%s/disk", dir);
+	setenv("LINK", link, 1);
+	setenv("FAIL", "open", 1);
+	assert_int_equal(create(), EISDIR);
+	assert_int_equal(readlink(link, &(char){ 0 }, 1), -1);
 }
 
 static void test_no_tap(void **state)
@@ -357,7 +385,7 @@ static void test_ignored_signal(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const variables[] = { "FAIL", "HANG", "FULL", "STUBBORN" };
+	static const char *const variables[] = { "FAIL", "HANG", "FULL", "STUBBORN", "LINK" };
 	size_t i;
 
 	(void)state;
@@ -384,6 +412,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_success),
+		TEST(test_link),
+		TEST(test_link_is_undone),
 		TEST(test_no_tap),
 		TEST(test_no_tapdisk),
 		TEST(test_open_fails),
