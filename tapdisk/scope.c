@@ -102,12 +102,14 @@ static int scope_request(const struct scope *scope, sd_bus_message **request)
 	ret = sd_bus_message_append(message, "ss", scope->name, "fail");
 	if (ret < 0)
 		return ret;
-	ret = sd_bus_message_append(message, "a(sv)", 6,
+	ret = sd_bus_message_append(message, "a(sv)", 7,
 				    "Description", "s", "blktap disks",
 				    "Slice", "s", "system.slice",
 				    "DefaultDependencies", "b", 0,
 				    "CollectMode", "s", "inactive-or-failed",
 				    "SendSIGHUP", "b", 0,
+				    /* a thread for each disk */
+				    "TasksMax", "t", UINT64_MAX,
 				    "PIDs", "au", 1, (uint32_t)getpid());
 	if (ret < 0)
 		return ret;
