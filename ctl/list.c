@@ -32,7 +32,7 @@ static int run(const struct options *options, struct blktap_error *err)
 
 	ret = blktap_list(&filter, ASK_MS, &rows, &count, err);
 	/* Scripts look for this sentence on standard output. */
-	if (ret == -ENOSYS && !print_line(err, "%s", err->text))
+	if (ret == -ENOSYS && !options->json && !print_line(err, "%s", err->text))
 		err->text[0] = '\0';
 	if (ret)
 		return ret;

@@ -17,6 +17,7 @@
 #include "signals.h"
 
 #define DELAY_MS	3000
+#define STATS_MS	2000	/* meanwhile keys are not heard */
 #define CONTROL(key)	((key) & 0x1f)
 
 struct top {
@@ -36,7 +37,7 @@ static int sample(struct top *top, struct blktap_error *err)
 	json_t *stats;
 	int ret;
 
-	ret = blktap_stats(0, -1, &stats, ASK_MS, err);
+	ret = blktap_stats(0, -1, &stats, STATS_MS, err);
 	if (ret)
 		return ret;
 	samples_clear(&top->before);

@@ -11,7 +11,7 @@
 
 #include "cancel.h"
 #include "cleanup.h"
-#include "paths.h"
+#include "libblktap.h"
 
 #define SPAWN_MS	30000
 #define UNDO_MS		5000	/* for one step of the undoing */
@@ -84,9 +84,7 @@ static int do_all(struct creation *creation, const struct blktap_create_params *
 {
 	int ret;
 
-	ret = control_dir_check(err);
-	if (!ret)
-		ret = allocate(creation, params, err);
+	ret = allocate(creation, params, err);
 	if (!ret)
 		ret = spawn(creation, err);
 	if (!ret)

@@ -435,7 +435,7 @@ int blktap_disk_path(char *buf, size_t size, unsigned int minor);
 /* ------------------------------------------------------------ taps and disks */
 
 /*
- * Whether the driver is there and can be used: 0, ENOSYS, EACCES, EPROTO (its
+ * Whether the driver is there and can be used: 0, ENOSYS, EPERM, EPROTO (its
  * interface is another version's).
  */
 int blktap_check(struct blktap_error *err);

@@ -10,7 +10,6 @@
 #include "cleanup.h"
 #include "deadline.h"
 #include "links.h"
-#include "paths.h"
 
 #define LOCK_MS		10000	/* it is held for moments */
 #define LOCK_STEP_MS	5
@@ -162,8 +161,6 @@ int link_renew(unsigned int minor, const char *name, struct blktap_error *err)
 	int ret;
 
 	ret = name ? make_absolute(name, absolute, err) : 0;
-	if (!ret)
-		ret = control_dir_check(err);
 	if (ret)
 		return ret;
 	directory = open_locked(name);

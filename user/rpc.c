@@ -121,6 +121,9 @@ static int load(const char *line, size_t length, json_t **root, struct verdict *
 	return REFUSE(verdict, BLKTAP_RPC_PARSE_ERROR, -EPROTO, "not JSON: %s", error.text);
 }
 
+/* It comes back in the answer, which has to fit into a line. */
+#define MAX_ID	1024	/* bytes */
+
 static int take_id(struct blktap_rpc_request *req, struct verdict *verdict)
 {
 	json_t *id = json_object_get(req->root, "id");
@@ -128,6 +131,9 @@ static int take_id(struct blktap_rpc_request *req, struct verdict *verdict)
 	if (id && !json_is_string(id) && !json_is_number(id) && !json_is_null(id))
 		return REFUSE(verdict, BLKTAP_RPC_INVALID_REQUEST, -EINVAL,
 			      "the id is neither a string nor a number");
+	if (json_string_length(id) > MAX_ID)
+		return REFUSE(verdict, BLKTAP_RPC_INVALID_REQUEST, -EINVAL,
+			      "the id is longer than %u bytes", MAX_ID);
 	req->id = id;
 	return 0;
 }

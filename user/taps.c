@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "links.h"
+#include "paths.h"
 
 #define FREE_MS	10000	/* for a tap that nobody knows of yet */
 
@@ -31,7 +32,9 @@ int blktap_allocate(const struct blktap_tap_params *params, const char *link,
 	struct blktap_nl *nl;
 	int ret;
 
-	ret = blktap_nl_open(&nl, err);
+	ret = control_dir_check(err);
+	if (!ret)
+		ret = blktap_nl_open(&nl, err);
 	if (ret)
 		return ret;
 	ret = allocate(nl, params, link, &allocated, err);
@@ -47,7 +50,9 @@ int blktap_free(unsigned int minor, int timeout_ms, struct blktap_error *err)
 	struct blktap_nl *nl;
 	int ret;
 
-	ret = blktap_nl_open(&nl, err);
+	ret = control_dir_check(err);
+	if (!ret)
+		ret = blktap_nl_open(&nl, err);
 	if (ret)
 		return ret;
 	link_look(minor, &mark);

@@ -89,6 +89,9 @@ static void test_list(void **state)
 	assert_int_equal(run(&command_list, OPTIONS(.pid = 0)), -ENOSYS);
 	assert_string_equal(out, "blktap kernel module not installed\n");
 	assert_string_equal(err.text, "");
+	assert_int_equal(run(&command_list, OPTIONS(.json = true)), -ENOSYS);
+	assert_string_equal(out, "");
+	assert_string_equal(err.text, "blktap kernel module not installed");
 }
 
 static void test_allocate(void **state)

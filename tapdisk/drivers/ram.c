@@ -12,7 +12,6 @@
 
 #include "cleanup.h"
 #include "driver.h"
-#include "size.h"
 
 /* Small enough not to hold up the other disks. */
 #define MAX_DISCARD		(64ULL << 20)
@@ -58,7 +57,7 @@ static int parse_option(const char *word, size_t length, struct ram_options *opt
 static int parse_size(const char *word, size_t length, const char *path,
 		      struct ram_options *options, struct blktap_error *err)
 {
-	int ret = size_parse(word, length, &options->bytes);
+	int ret = blktap_parse_size(word, length, &options->bytes);
 
 	if (ret == -ERANGE)
 		return blktap_error_set(err, -EFBIG, "ram:%s is too large", path);

@@ -11,43 +11,6 @@
 #include <cmocka.h>
 
 #include "harness.h"
-#include "size.h"
-
-static void test_sizes(void **state)
-{
-	static const struct { const char *text; int ret; uint64_t bytes; } cases[] = {
-		{ "0", 0, 0 },
-		{ "512", 0, 512 },
-		{ "64K", 0, 65536 },
-		{ "64m", 0, 64 << 20 },
-		{ "2G", 0, 2ULL << 30 },
-		{ "1T", 0, 1ULL << 40 },
-		{ "9223372036854775807", 0, INT64_MAX },
-		{ "9223372036854775808", -ERANGE, 0 },
-		{ "18446744073709551616", -ERANGE, 0 },
-		{ "99999999999999999999999", -ERANGE, 0 },
-		{ "8388608T", -ERANGE, 0 },
-		{ "18014398509481985K", -ERANGE, 0 },
-		{ "", -EINVAL, 0 },
-		{ "K", -EINVAL, 0 },
-		{ "-1", -EINVAL, 0 },
-		{ " 1", -EINVAL, 0 },
-		{ "1KB", -EINVAL, 0 },
-		{ "1X", -EINVAL, 0 },
-		{ "0x10", -EINVAL, 0 },
-	};
-	uint64_t bytes;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		bytes = 0;
-		assert_int_equal(size_parse(cases[i].text, strlen(cases[i].text), &bytes),
-				 cases[i].ret);
-		assert_int_equal(bytes, cases[i].bytes);
-	}
-	assert_int_equal(size_parse("64Mxyz", 3, &bytes), 0);
-}
 
 static void test_types(void **state)
 {
@@ -171,7 +134,6 @@ static void test_ram_is_private(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_ram_options),
 		cmocka_unit_test(test_ram_keeps_data),

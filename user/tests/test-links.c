@@ -135,6 +135,15 @@ static void test_freed_and_allocated_meanwhile(void **state)
 	assert_string_equal(target(name), "");
 }
 
+static void test_relative_directory(void **state)
+{
+	(void)state;
+	setenv("BLKTAP_CONTROL_DIR", "run", 1);
+	assert_int_equal(allocate(5, NULL, NULL), -EINVAL);
+	assert_int_equal(kernel.count, 0);
+	assert_int_equal(blktap_free(5, 1000, NULL), -EINVAL);
+}
+
 static void test_no_links(void **state)
 {
 	(void)state;
@@ -154,6 +163,7 @@ int main(void)
 		TEST(test_replaced_link),
 		TEST(test_stale_link),
 		TEST(test_freed_and_allocated_meanwhile),
+		TEST(test_relative_directory),
 		TEST(test_no_links),
 	};
 

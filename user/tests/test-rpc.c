@@ -47,6 +47,23 @@ static void expect_refused(const char *line, size_t length, int rpc_code, int nu
 
 #define EXPECT_REFUSED(line, ...) expect_refused(line, sizeof(line) - 1, __VA_ARGS__)
 
+/* An answer has to fit into a line, and the id is a part of it. */
+static void test_long_id(void **state)
+{
+	struct blktap_rpc_request req;
+	char line[2048], *reply;
+	int length;
+
+	(void)state;
+	length = snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"id\":\"%01024d\"}", 0);
+	assert_int_equal(blktap_rpc_parse(line, length, &req, &reply), 0);
+	blktap_rpc_request_free(&req);
+	length = snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"id\":\"%01025d\"}", 0);
+	assert_int_equal(blktap_rpc_parse(line, length, &req, &reply), -EINVAL);
+	assert_non_null(strstr(reply, "\"id\":null"));
+	free(reply);
+}
+
 static void test_request(void **state)
 {
 	static const char line[] =
