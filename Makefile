@@ -135,7 +135,7 @@ fuzz:
 fuzz-build: $(fuzzers)
 $(fuzzers): %: %.o $(B)/obj/fuzz/files.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(flags) -fsanitize=fuzzer $(LDFLAGS) -Wl,--wrap=open,--wrap=stat -o $@ $^ $(libs) -laio
+	$(Q)$(CC) $(CFLAGS) $(flags) -fsanitize=fuzzer $(LDFLAGS) -Wl,--wrap=open,--wrap=stat -o $@ $^ $(libs) $(tapdisk_libs)
 
 examples: $(examples)
 $(examples): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h

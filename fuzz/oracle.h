@@ -61,9 +61,13 @@ static inline void ledger_add(struct ledger *ledger, const json_t *id, int count
 	free(key);
 }
 
+/* Longer ones are refused. */
+#define MAX_ID	1024
+
 static inline bool is_id(const json_t *id)
 {
-	return json_is_string(id) || json_is_number(id) || json_is_null(id);
+	return (json_is_string(id) && json_string_length(id) <= MAX_ID) || json_is_number(id) ||
+	       json_is_null(id);
 }
 
 /* A request whose lack of an id can be taken as meant. */
