@@ -65,7 +65,7 @@ payload_selftests() {
 	mkdir -p "$TOP/build/selftests"
 	make -s -C "$TOP/selftests" OUTPUT="$TOP/build/selftests" all
 	make -s -C "$TOP/selftests" OUTPUT="$TOP/build/selftests" INSTALL_PATH="$1/blktap/selftests" install
-	cp -r "$(source_dir)"/{tools/net/ynl,Documentation/netlink/genetlink-c.yaml} "$1/blktap/selftests/"
+	cp -r "$(source_dir)/tools/net/ynl" "$1/blktap/selftests/"
 }
 
 # pack_payload DIR IMAGE: a tar file that the guest sees as a disk. Directories

@@ -335,6 +335,7 @@ static void test_mutations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_long_id),
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_notification),
 		cmocka_unit_test(test_malformed),
