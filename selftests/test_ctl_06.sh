@@ -36,7 +36,8 @@ same "the same events" "$(events 1)" "$(jq -r .event "$WORK/job.$one" | tr '\n' 
 rm -f "$CONTROL"/ctl*
 
 kill -STOP "$monitor"
-must nl_tool many 2000
+must nl_tool fill 2000
+must nl_tool drain 2000
 kill -CONT "$monitor"
 check "when events were lost it says so" wait_for 10 seen 'event=lost'
 check "and tells what there is" wait_for 10 seen 'event=state minor=5000 '
