@@ -7,7 +7,7 @@ setup tap-ctl ctl_client fio jq
 image disk.img 16M
 create -a "aio:$IMAGE"
 same "unpause of a running disk" 22 "$(rpc_errno unpause '{"minor":0}')"
-background fio --name=load --filename="$DISK" --rw=randrw --bs=4k --size=16M --direct=1 --ioengine=libaio \
+background fio --name=load --filename="$DISK" --rw=randrw --bs=4k --offset=1M --size=14M --direct=1 --ioengine=libaio \
 	--iodepth=16 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --time_based --runtime=8
 load=$JOB
 wait_for 10 waiting 1
