@@ -86,9 +86,21 @@ static inline void take_apart(struct world *world)
 	client_gone(&client);
 }
 
+/* Work that nobody waits for any more frees what it has when it is done. */
+static inline void wait_for_workers(struct world *world)
+{
+	unsigned int quiet = 0;
+
+	while (quiet < 3) {
+		quiet = workers_busy(world->tapdisk.workers) ? 0 : quiet + 1;
+		world_turn(world, 1);
+	}
+}
+
 static inline void world_close(struct world *world)
 {
 	take_apart(world);
+	wait_for_workers(world);
 	tapdisk_exit(&world->tapdisk);
 	loop_free(world->loop);
 	PROMISE(!fake_rings, "%u sessions are left", fake_rings);
