@@ -97,6 +97,11 @@ static void send_line(struct client *client, char *line)
 	free(line);
 }
 
+static void settled(struct client *client)
+{
+	work_later(container_of(client, struct connection, client));
+}
+
 /* ---------------------------------------------------------------- receiving */
 
 static bool may_read(const struct connection *c)
@@ -279,6 +284,7 @@ int connection_new(struct connection **connection, struct tapdisk *tapdisk, int 
 	c->event.ready = ready;
 	c->events = EPOLLIN;
 	client_init(&c->client, send_line);
+	c->client.settled = settled;
 	loop_task_init(&c->turn, run_turn);
 	loop_timer_init(&c->line_deadline, line_too_slow);
 	loop_timer_init(&c->read_deadline, reader_too_slow);

@@ -37,6 +37,8 @@ static void answer(struct call *call, char *line)
 		client->send(client, line);
 	else
 		free(line);
+	if (client && !wanted && client->settled)
+		client->settled(client);
 }
 
 static void answer_result(struct call *call, json_t *result)
@@ -447,6 +449,7 @@ void client_init(struct client *client, void (*send)(struct client *client, char
 {
 	list_init(&client->calls);
 	client->send = send;
+	client->settled = NULL;
 }
 
 void client_gone(struct client *client)

@@ -12,6 +12,8 @@ struct client {
 	struct list calls;	/* not yet answered */
 	/* Takes @line, malloc'ed and complete; NULL: there was no memory for it. */
 	void (*send)(struct client *client, char *line);
+	/* A request that gets no answer is over; or NULL. */
+	void (*settled)(struct client *client);
 };
 
 void client_init(struct client *client, void (*send)(struct client *client, char *line));
