@@ -73,7 +73,8 @@ exec 8<"$device"
 check "pause, while a guest has the disk" tap-ctl pause -p "$pid" -m "$minor"
 same "the row" "$pid $minor 42 aio:$IMAGE" "$(rows -m "$minor")"
 same "its text, as the toolstack compares it" "state=0x2a" "$(tap-ctl list -m "$minor" | cut -d ' ' -f 3)"
-check "is_paused" test $((42 & PAUSED)) -ne 0
+state=$(rows -m "$minor" | cut -d ' ' -f 3)
+check "is_paused" test $((state & PAUSED)) -ne 0
 check "unpause with the path of a new leaf" tap-ctl unpause -p "$pid" -m "$minor" -a "aio:$WORK/b.vdi"
 same "the row" "$pid $minor 0 aio:$WORK/b.vdi" "$(rows -m "$minor")"
 same "find_by_path of the old one" "" "$(rows -f "$IMAGE")"

@@ -29,10 +29,11 @@ int main(void)
 
 		fflush(stdout);
 		poll(&fd, 1, -1);
-		while ((ret = blktap_monitor_next(monitor, &notice, &err)) > 0)
-			if (notice.kind == BLKTAP_NOTICE_EVENT)
-				printf("tapdev%u: %s\n", notice.msg.tap.minor,
-				       blktap_event_name(notice.msg.event));
+		while ((ret = blktap_monitor_next(monitor, &notice, &err)) > 0) {
+			const char *what = blktap_event_name(notice.msg.event);
+
+			printf("tapdev%u: %s\n", notice.msg.tap.minor, what ? what : "?");
+		}
 	}
 	fprintf(stderr, "%s\n", err.text);
 	blktap_rows_free(rows, count);
