@@ -42,12 +42,13 @@ sources() {
 
 keyring() { echo /usr/share/keyrings/debian-archive-keyring.gpg; }
 
-# archive_suites NAME: the suites a kernel comes from.
+# archive_suites NAME: the suites a kernel comes from, or Debian 13 itself.
 archive_suites() {
 	case $1 in
 	6.1) echo bookworm bookworm-security ;;
 	6.12) echo bookworm-backports ;;
 	7.3) echo trixie-backports ;;
+	trixie) echo trixie ;;
 	esac
 }
 

@@ -28,6 +28,9 @@ packages_of() {
 	kselftest)
 		echo rsync xz-utils
 		;;
+	bench)	# servers to compare with, and the report
+		echo gcc libc6-dev xz-utils python3
+		;;
 	debug-kernel)
 		echo gcc libc6-dev make bc flex bison libelf-dev libssl-dev xz-utils rsync cpio perl-base \
 			python3-minimal kmod

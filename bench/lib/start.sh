@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Bringing up the devices. A function start_* sets these, or calls missing():
+#   device    the block device
+#   pid       the process that serves it, if there is one
+#   remark    what a reader of its figures should know
+# shellcheck shell=bash
+
+brds=0 ublks=0 nbds=0
+
+# start NAME FUNCTION ARGS...: returns 1 and sets reason if this kernel cannot.
+start() {
+	local name=$1
+	shift
+	device='' pid='' remark='' reason=''
+	: >"$work/said"
+	if ! "$@"; then
+		reason=${reason:-$(said)}
+	elif ! has_size "$device"; then
+		reason="$device is no block device of $size bytes"
+	elif ! fill "$device" oflag=direct; then
+		reason="$device cannot be written to: $(said)"
+	fi
+	[ -z "$reason" ]
+}
+
+# missing WORDS: why there is no such device here.
+missing() {
+	reason=${*%: }
+	return 1
+}
+
+# module NAME ARGS...
+module() {
+	attempt modprobe "$@" || missing "this kernel has no module $1"
+}
+
+# attempt COMMAND...: its complaints can be had from said().
+attempt() {
+	timeout 60 "$@" 2>"$work/said"
+}
+
+# said: the last thing that a command had to say, in one line.
+said() {
+	grep -v '^$' "$work/said" | tail -n 1 | tr '\t' ' '
+}
+
+# wait_for PID COMMAND...: as long as that process lives, but not for ever.
+wait_for() {
+	local pid=$1 end=$((SECONDS + 30))
+	shift
+	until "$@" 2>/dev/null; do
+		[ "$SECONDS" -lt "$end" ] && kill -0 "$pid" 2>/dev/null || return 1
+		sleep 0.1
+	done
+}
+
+stop() {
+	kill -KILL "$@" 2>/dev/null
+	wait "$@" 2>/dev/null
+}
+
+# has_size DEVICE: fio makes a plain file where there is no device any more, and
+# an nbd without a server is a device without blocks.
+has_size() {
+	[ -b "$1" ] && [ "$(blockdev --getsize64 "$1" 2>/dev/null || echo 0)" -ge "$size" ]
+}
+
+# fill PATH OPTION...: random bytes from end to end, of which the first
+# mebibytes are repeated: making them takes longer than writing them.
+fill() {
+	local path=$1
+	shift
+	[ -s "$work/bytes" ] || head -c 16M /dev/urandom >"$work/bytes"
+	while cat "$work/bytes"; do :; done 2>/dev/null |
+		attempt dd of="$path" bs=1M count="$((size >> 20))" iflag=fullblock "$@" status=none
+}
