@@ -3,8 +3,8 @@
 # shellcheck shell=bash
 
 # load DEVICE PID OPERATION BLOCK DEPTH JOBS SECONDS: sets the array of that
-# name: I/Os, their microseconds, CPU microseconds of the machine, those of the
-# process, and the latencies (nanoseconds) that 50 and 99 percent stay below.
+# name: I/Os, their microseconds, the latencies (nanoseconds) that 50 and 99
+# percent stay below, CPU microseconds of the machine, and those of the process.
 # Returns 1 and sets reason if there is no figure.
 load() {
 	local device=$1 pid=$2 operation=$3 block=$4 depth=$5 jobs=$6 seconds=$7 stamp files
@@ -31,12 +31,13 @@ load() {
 	fi
 }
 
+# figures: fio's four, with those of spent() after them. What fio says besides
+# surrounds its JSON.
 figures() {
-	sed -n '/^{/,/^}/p' "$work/fio" |
-		jq -r '.jobs[0] | [.read, .write] | (map(.total_ios) | add), (map(.runtime) | max * 1000)'
+	sed -n '/^{/,/^}/p' "$work/fio" | jq -r '.jobs[0] | [.read, .write] |
+		(map(.total_ios) | add), (map(.runtime) | max * 1000),
+		(max_by(.total_ios).clat_ns.percentile | .["50.000000"], .["99.000000"])'
 	spent
-	sed -n '/^{/,/^}/p' "$work/fio" |
-		jq -r '.jobs[0] | [.read, .write] | max_by(.total_ios).clat_ns.percentile | .["50.000000"], .["99.000000"]'
 }
 
 # spent: CPU time of the machine and of the process between the first stamp

@@ -4,7 +4,7 @@
 from statistics import median
 
 # What a sample holds after name, column and round: see bench/lib/load.sh.
-SAMPLE = ("ios", "usec", "machine_usec", "process_usec", "latency_50", "latency_99")
+SAMPLE = ("ios", "usec", "latency_50", "latency_99", "machine_usec", "process_usec")
 # A disk of ours is compared with those of each of these families (and names)
 # that have the same behind them.
 RIVALS = (
@@ -102,7 +102,8 @@ def ratios(peers, cells, columns):
 def results(log, columns_file):
     """Everything that is known about a run."""
     run, samples = read_log(log)
-    run["columns"] = read_columns(columns_file)
+    measured = {column for _, column, *_ in samples}
+    run["columns"] = {name: title for name, title in read_columns(columns_file).items() if name in measured}
     grouped = {}
     for name, column, _, sample in samples:
         grouped.setdefault(name, {}).setdefault(column, []).append(sample)

@@ -4,7 +4,9 @@
 
 # Without a driver that does nothing, memory is the nearest thing.
 start_blktap_null() {
-	start_blktap "null:$size" || { remark="no null: driver, so ram:" && start_blktap "ram:$size"; }
+	start_blktap "null:$size" && return
+	reason='' remark="no null: driver, so ram:"
+	start_blktap "ram:$size"
 }
 
 start_blktap_ram() {

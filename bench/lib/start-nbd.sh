@@ -11,7 +11,7 @@ start_nbdkit() {
 }
 
 start_qemu_nbd_null() {
-	start_qemu_nbd null --image-opts "driver=null-co,size=$size,read-zeroes=on"
+	start_qemu_nbd null --image-opts "driver=null-co,size=$size,read-zeroes=off"
 }
 
 start_qemu_nbd_brd() {

@@ -32,7 +32,7 @@ start_ublk() {
 	have_ublk || return
 	read -ra options <<<"${UBLK_OPTIONS[$mode]}"
 	shift
-	"$servers/kublk" add --foreground --quiet -n "$id" -q "$queues" -d 128 ${options+"${options[@]}"} -t "$@" \
+	"$servers/kublk" add --foreground -n "$id" -q "$queues" -d 128 ${options+"${options[@]}"} -t "$@" \
 		>"$work/said" 2>&1 &
 	pid=$!
 	# The server says what it got once the disk is there.

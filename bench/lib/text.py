@@ -4,7 +4,7 @@
 import textwrap
 
 NAME = 22
-CELL = 13
+CELL = 14
 
 
 def short(number):
@@ -72,9 +72,9 @@ def text(run):
     lines += table(run, "I/Os per second: median, lowest to highest", lambda c: short(c["iops"]["median"]),
                    lambda c: f"{short(c['iops']['low'])}-{short(c['iops']['high'])}")
     lines += table(run, "CPU microseconds per I/O: whole machine / serving process",
-                   lambda c: f"{short(c['machine_usec']['median'])} / {short(c['process_usec']['median'])}")
+                   lambda c: f"{short(c['machine_usec']['median'])}/{short(c['process_usec']['median'])}")
     lines += table(run, "Latency, microseconds: half / 99 % of the I/Os are done after",
-                   lambda c: f"{short(c['latency_50_usec']['median'])} / {short(c['latency_99_usec']['median'])}")
+                   lambda c: f"{short(c['latency_50_usec']['median'])}/{short(c['latency_99_usec']['median'])}")
     for ours, rivals in run["ratios"].items():
         lines += ratio_lines(run, ours, rivals)
     lines += ["", "name: family, behind it, hardware queues, scheduler, longest request"]
