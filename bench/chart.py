@@ -35,6 +35,8 @@ def bar(x, y, name, family, iops, full):
            f'fill="{COLOURS[family]}"/>')
     value = short(iops["median"])
     if iops["median"] > full:
+        cut = x + LABEL + BAR - 14
+        yield f'<path d="M{cut} {y + LINE} l6 -{LINE}" stroke="white" stroke-width="3"/>'
         value = "\u2192 " + value
     else:
         low, high = (x + LABEL + min(iops[which] * scale, BAR) for which in ("low", "high"))

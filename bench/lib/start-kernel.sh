@@ -3,8 +3,8 @@
 # shellcheck shell=bash
 
 start_null_blk() {
-	module null_blk queue_mode=2 irqmode=0 "submit_queues=$queues" poll_queues=0 hw_queue_depth=128 gb=1 bs=512 nr_devices=1 ||
-		return
+	module null_blk nr_devices=1 queue_mode=2 irqmode=0 "submit_queues=$queues" poll_queues=0 \
+		hw_queue_depth=128 max_sectors=2048 gb=1 bs=512 || return
 	device=/dev/nullb0
 }
 
