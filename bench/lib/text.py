@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The results as tables of text."""
 
+import re
 import textwrap
 
 NAME = 22
@@ -43,7 +44,7 @@ def ratio_lines(run, ours, rivals):
         for name, cell in (
             (title, lambda r: f"{r['speed']:.2f}x"),
             ("  lowest to highest", lambda r: f"{r['speed_low']:.2f}-{r['speed_high']:.2f}"),
-            ("  which is", lambda r: r["fastest"].split("-", 1)[-1].removeprefix("null-").removeprefix("brd-")),
+            ("  which is", lambda r: re.sub("^ublk-[^-]*-", "", r["fastest"])),
             ("  CPU per I/O", lambda r: f"{r['cpu']:.2f}x"),
         ):
             lines.append(row(name, [cell(known[c]) if c in known else "-" for c in run["columns"]]))
