@@ -6,11 +6,11 @@
 start_blktap_null() {
 	start_blktap "null:$size" && return
 	reason='' remark="no null: driver, so ram:"
-	start_blktap "ram:$size"
+	start_blktap_ram
 }
 
 start_blktap_ram() {
-	start_blktap "ram:$size"
+	start_blktap "ram:$size" && fill "$device" oflag=direct
 }
 
 start_blktap_brd() {

@@ -13,12 +13,12 @@ start_brd() {
 	device=$brd
 }
 
-# next_brd: a RAM disk that nobody has yet, in $brd. They take no memory until
-# they are written to.
+# next_brd: a RAM disk that nobody has yet, full, in $brd. The others take no
+# memory.
 next_brd() {
 	[ -b /dev/ram0 ] || module brd rd_nr=16 "rd_size=$((size >> 10))" || return
 	brd=/dev/ram$((brds++))
-	[ -b "$brd" ] || missing "there is no $brd"
+	fill "$brd" oflag=direct || missing "$brd: $(said)"
 }
 
 start_loop_tmpfs() {
@@ -44,5 +44,5 @@ tmpfs_file() {
 }
 
 ext4_file() {
-	fill "/var/tmp/$1" conv=fsync && echo "/var/tmp/$1"
+	fill "/var/tmp/$1" oflag=direct && echo "/var/tmp/$1"
 }

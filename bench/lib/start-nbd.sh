@@ -2,6 +2,14 @@
 # The kernel's nbd client over a Unix socket, with two servers.
 # shellcheck shell=bash
 
+start_nbdkit_null() {
+	start_nbdkit null
+}
+
+start_nbdkit_memory() {
+	start_nbdkit memory && fill "$device" oflag=direct
+}
+
 # start_nbdkit PLUGIN: with as many connections as the others have queues.
 start_nbdkit() {
 	local socket=$work/nbdkit-$1.sock

@@ -17,8 +17,8 @@ start() {
 		reason=${reason:-$(said)}
 	elif ! has_size "$device"; then
 		reason="$device is no block device of $size bytes"
-	elif ! fill "$device" oflag=direct; then
-		reason="$device cannot be written to: $(said)"
+	elif ! attempt dd if="$device" of=/dev/null bs=1M count=16 iflag=direct status=none; then
+		reason="$device cannot be read: $(said)"
 	fi
 	[ -z "$reason" ]
 }
@@ -68,9 +68,10 @@ has_size() {
 # fill PATH OPTION...: random bytes from end to end, of which the first
 # mebibytes are repeated: making them takes longer than writing them.
 fill() {
-	local path=$1
+	local path=$1 chunk=16 at
 	shift
-	[ -s "$work/bytes" ] || head -c 16M /dev/urandom >"$work/bytes"
-	while cat "$work/bytes"; do :; done 2>/dev/null |
-		attempt dd of="$path" bs=1M count="$((size >> 20))" iflag=fullblock "$@" status=none
+	[ -s "$work/bytes" ] || head -c "${chunk}M" /dev/urandom >"$work/bytes"
+	for ((at = 0; at < size >> 20; at += chunk)); do
+		attempt dd if="$work/bytes" of="$path" bs=1M seek="$at" conv=notrunc status=none "$@" || return
+	done
 }
