@@ -43,7 +43,7 @@ start_ublk() {
 	fi
 	flags=$(sed -n 's/.* flags \(0x[0-9a-f]*\) .*/\1/p' "$work/said")
 	if [ $((flags & UBLK_FLAGS[$mode])) -ne "${UBLK_FLAGS[$mode]}" ]; then
-		"$servers/kublk" del -n "$id" >/dev/null 2>&1
+		attempt "$servers/kublk" del -n "$id" >/dev/null
 		missing "the driver does not know '$mode'"
 		return
 	fi

@@ -15,6 +15,7 @@ start() {
 	: >"$work/said"
 	if ! "$@"; then
 		reason=${reason:-$(said)}
+		reason=${reason:-$* failed}
 	elif ! has_size "$device"; then
 		reason="$device is no block device of $size bytes"
 	elif ! attempt dd if="$device" of=/dev/null bs=1M count=16 iflag=direct status=none; then
