@@ -38,13 +38,13 @@ start_ublk() {
 	# The server says what it got once the disk is there.
 	if ! wait_for "$pid" grep -q 'daemon pid' "$work/said" || ! wait_for "$pid" test -b "/dev/ublkb$id"; then
 		stop "$pid"
-		missing "the driver refuses '$mode': $(said)"
+		missing "no disk in mode '$mode': $(said)"
 		return
 	fi
 	flags=$(sed -n 's/.* flags \(0x[0-9a-f]*\) .*/\1/p' "$work/said")
 	if [ $((flags & UBLK_FLAGS[$mode])) -ne "${UBLK_FLAGS[$mode]}" ]; then
 		attempt "$servers/kublk" del -n "$id" >/dev/null
-		missing "the driver does not know '$mode'"
+		missing "the ublk driver of this kernel has no mode '$mode'"
 		return
 	fi
 	device=/dev/ublkb$id
