@@ -8,27 +8,33 @@
 # Returns 1 and sets reason if there is no figure.
 load() {
 	local device=$1 pid=$2 operation=$3 block=$4 depth=$5 jobs=$6 seconds=$7 stamp files
-	has_size "$device" || { missing "$device is gone"; return; }
+	alive || return
 	rm -f "$work"/{pre,post,fio}
 	files=(/proc/uptime /proc/stat)
 	[ -z "$pid" ] || files+=("/proc/$pid/stat")
 	# The jobs themselves take the time, next to their first and last I/O: the
 	# start of fio costs as much as thousands of I/Os. A job adds its lines in
 	# one write. fio appends a redirection of its own.
-	stamp="grep -hE '^cpu |^[0-9]' ${files[*]} >>$work"
+	stamp="grep -shE '^cpu |^[0-9]' ${files[*]} >>$work"
 	if ! (cd "$work" && timeout -k 10 "$((seconds + 120))" fio --name=load --filename="$device" --size="$size" \
 		--ioengine=libaio --direct=1 --rw="$operation" --bs="$block" --iodepth="$depth" --numjobs="$jobs" \
 		--group_reporting --norandommap --time_based --runtime="$seconds" --allow_file_create=0 \
 		--exec_prerun="$stamp/pre; :" --exec_postrun="$stamp/post; :" \
 		--output="$work/fio" --output-format=json) 2>"$work/said"; then
-		missing "fio: $(said)"
-		return
+		alive && missing "fio: $(said)"
+		return 1
 	fi
-	has_size "$device" || { missing "$device went away under load"; return; }
+	alive || return
 	read -ra load < <(figures | tr '\n' ' ')
 	if [ "${#load[@]}" -ne 6 ] || [ "${load[0]}" -eq 0 ]; then
 		missing "fio did no I/O"
 	fi
+}
+
+# alive: the device of load(), and the process that serves it, are still there.
+alive() {
+	has_size "$device" || missing "$device is gone" || return
+	[ -z "$pid" ] || [ -d "/proc/$pid" ] || missing "the server of $device is gone"
 }
 
 # figures: fio's four, with those of spent() after them. What fio says besides
