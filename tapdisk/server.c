@@ -70,6 +70,7 @@ struct server {
 	struct loop_timer retry;
 	bool draining, lost;
 	unsigned int drain;		/* the one under way */
+	unsigned int heard;		/* the owner's: the last drain that it was told of */
 
 	/* Between the owner and the thread; each is written by one of them. */
 	atomic_bool failing;
@@ -462,10 +463,16 @@ static void change(struct loop_message *message)
 static void was_drained(struct loop_message *message)
 {
 	struct server *server = container_of(message, struct server, was_drained);
+	unsigned int wanted = server->wanted;
 
 	/* Of a drain that was given up, this is old news. */
-	if (server->reached == server->wanted && (server->wanted & 1))
-		server->params.drained(server->params.data);
+	if (server->reached != wanted || !(wanted & 1))
+		return;
+	/* The message of an older drain may have told already, in place of this one. */
+	if (server->heard == wanted)
+		return;
+	server->heard = wanted;
+	server->params.drained(server->params.data);
 }
 
 static void was_lost(struct loop_message *message)
@@ -604,6 +611,9 @@ static void take_down(struct server *server)
 	loop_timer_cancel(&server->retry);
 	if (server->channel)
 		server->params.image->driver->channel_close(server->channel);
+	/* A loss that the owner has not heard of: its ring, or the next server, tells it. */
+	loop_unpost(server->params.owner, &server->was_lost);
+	loop_unpost(server->params.owner, &server->was_drained);
 	if (server->loop != server->params.owner)
 		loop_free(server->loop);
 	free_queues(server);

@@ -516,6 +516,46 @@ static void test_threads(void **state)
 		turn(2000);
 }
 
+/* The server's thread gets this far while the owner's loop does not turn. */
+static void let_server_run(void)
+{
+	fake_poll(fake_ring);
+	usleep(100000);
+}
+
+/*
+ * What a server has said and nobody has heard yet goes with it. Without workers
+ * it goes at once.
+ */
+static void test_old_messages(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	workers_free(world.workers);
+	assert_int_equal(workers_new(&world.workers, world.loop, 0), 0);
+	world.env.workers = world.workers;
+	world.env.threads = true;
+	assert_int_equal(open_image("ram:1M"), 0);
+	vbd_pause(world.vbd, -1, done, &outcome);
+	let_server_run();
+	assert_true(vbd_withdraw(world.vbd, &outcome));
+	let_server_run();
+	/* the session is lost while word of the first drain is still under way */
+	fake_ring->enter_error = -ENODEV;
+	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
+	let_server_run();
+	vbd_pause(world.vbd, -1, done, &outcome);
+	let_server_run();
+	assert_int_equal(outcome.calls, 0);
+	wait_for(&outcome);
+	fake_ring->enter_error = 0;
+	vbd_session_lost(world.vbd, "test");
+	while (!world.gone)
+		turn(2000);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -533,6 +573,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_latency_buckets),
 	TEST(test_shared_images),
 	TEST(test_threads),
+	TEST(test_old_messages),
 };
 
 int main(void)
