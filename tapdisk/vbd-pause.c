@@ -120,7 +120,8 @@ static int check_same_disk(struct vbd *vbd, const struct image *image, const cha
 					spec, new.logical_block_size);
 	if ((gained | missing) & BLKTAP_DISK_READ_ONLY)
 		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u is %s, and %s is not",
-					vbd->minor, missing ? "read-only" : "writable", spec);
+					vbd->minor, missing & BLKTAP_DISK_READ_ONLY ? "read-only" :
+					"writable", spec);
 	/* A cache that is never told to flush, or FUA that is not honoured. */
 	if ((gained & BLKTAP_DISK_WRITE_CACHE) || (missing & BLKTAP_DISK_FUA))
 		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "%s caches writes otherwise "

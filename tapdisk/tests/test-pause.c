@@ -225,6 +225,7 @@ static void test_pause_is_cancelled(void **state)
 static void test_failed_unpause(void **state)
 {
 	struct fake_queue *q = &fake_ring->queues[1];
+	struct outcome outcome = { 0 };
 	const char *small;
 
 	(void)state;
@@ -236,7 +237,10 @@ static void test_failed_unpause(void **state)
 	assert_int_equal(unpause_now("nothing"), -EINVAL);
 	assert_int_equal(unpause_now(small), -EMEDIUMTYPE);
 	assert_int_equal(unpause_now("ram:1M,bs=4096"), -EMEDIUMTYPE);
-	assert_int_equal(unpause_now("ram:1M,ro"), -EMEDIUMTYPE);
+	vbd_unpause(world.vbd, "ram:1M,ro", 2000, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, -EMEDIUMTYPE);
+	assert_string_equal(outcome.err.text, "tapdev7 is writable, and ram:1M,ro is not");
 	assert_int_equal(vbd_user_state(world.vbd), 0x2a);
 	turns(3);
 	assert_true(q->outstanding[3]);
