@@ -251,6 +251,26 @@ static void test_failed_unpause(void **state)
 	remove_images();
 }
 
+/* An image that was made larger, or of which the disk takes a part, can be paused. */
+static void test_unpause_larger(void **state)
+{
+	(void)state;
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
+	assert_int_equal(truncate(file[0], 2 << 20), 0);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(unpause_now(NULL), 0);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, (1 << 20) - 4096, 4096), 4096);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), -EIO);
+	assert_int_equal(resize_now(0, false), 0);
+	assert_int_equal(fake_ring->capacity, 2 << 20);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), 4096);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(truncate(file[0], 1 << 20), 0);
+	assert_int_equal(unpause_now(NULL), -EMEDIUMTYPE);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
 /* Requests that are left when a paused disk goes must not keep it. */
 static void test_close_while_paused(void **state)
 {
@@ -568,6 +588,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_pause_waits),
 	TEST(test_pause_is_cancelled),
 	TEST(test_failed_unpause),
+	TEST(test_unpause_larger),
 	TEST(test_close_while_paused),
 	TEST(test_session_ends_in_pause),
 	TEST(test_resize),
