@@ -400,6 +400,48 @@ static void test_retries_end(void **state)
 	assert_int_equal(close_image(0), 0);
 }
 
+/* What the kernel has failed already is not written to the image after all. */
+static void test_no_retries_without_session(void **state)
+{
+	uint64_t start;
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	hold_requests();
+	fake_submit(&fake_ring->queues[0], 1, BLKTAP_OP_WRITE, 0, 0, 4096);
+	turns(2);
+	answer_held(-EAGAIN);
+	start = loop_now();
+	vbd_session_lost(world.vbd, "test");
+	while (!world.gone && !nr_held)
+		turn(2000);
+	assert_int_equal(nr_held, 0);
+	assert_true(loop_now() - start < 900000000);
+}
+
+/* Nor must an open that is given up wait for it. */
+static void test_no_retries_of_scan(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+	struct outcome outcome;
+
+	(void)state;
+	fake_ring->start_state = BLKTAP_DISK_STATE_ADDING;
+	start_open(&outcome, "ram:1M", 50);
+	wait_for_state(VBD_STARTING);
+	hold_requests();
+	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
+	turns(2);
+	answer_held(-EAGAIN);
+	complete_all(q, 1);
+	assert_int_equal(q->results[1], -EIO);
+	assert_int_equal(nr_held, 0);
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_NONE;
+	raise_pri();
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, -ETIMEDOUT);
+}
+
 /* ---------------------------------------------------------------- statistics */
 
 static json_int_t number(const json_t *json, const char *path)
@@ -594,6 +636,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_resize),
 	TEST(test_retries),
 	TEST(test_retries_end),
+	TEST(test_no_retries_without_session),
+	TEST(test_no_retries_of_scan),
 	TEST(test_statistics),
 	TEST(test_latency_buckets),
 	TEST(test_shared_images),
