@@ -151,6 +151,8 @@ static void run_turn(struct loop_task *task)
 static void drain(struct vbd *vbd)
 {
 	vbd->state = VBD_DRAINING;
+	if (vbd->server && vbd->lost)
+		server_fail_requests(vbd->server);
 	if (vbd->server)
 		server_drain(vbd->server);
 	else
