@@ -520,7 +520,8 @@ void blktap_rows_free(struct blktap_row *rows, size_t count);
  * Statistics of @minor (-1: of all) at tapdisk @pid (0: at all of them): an array
  * as of blktap_ctl_stats(), each object with a "pid" as its last key, ordered by
  * pid and minor. Of several tapdisks those that do not answer are left out.
- * ENODEV: nobody has this minor. json_decref() *@vbds.
+ * ENODEV: nobody has this minor; another errno: somebody who has not answered may
+ * have it. json_decref() *@vbds.
  */
 int blktap_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
 		 struct blktap_error *err);

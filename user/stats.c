@@ -50,8 +50,22 @@ static int add_pid(json_t *all, json_t *vbds, pid_t pid)
 	return 0;
 }
 
-static int nobody_has(int minor, struct blktap_error *err)
+/* One that cannot tell may be the one that has it. */
+static bool has_no_such(const struct pages *pages)
 {
+	return !pages->err.code || pages->err.code == -ENODEV || pages->err.code == -ENOENT ||
+	       pages->err.code == -ECONNREFUSED;
+}
+
+static int nobody_has(const struct pages *pages, size_t count, int minor,
+		      struct blktap_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!has_no_such(&pages[i]))
+			return blktap_error_set(err, pages[i].err.code, "minor %d: %s", minor,
+						pages[i].err.text);
 	return blktap_error_set(err, -ENODEV, "minor %d: no tapdisk has it", minor);
 }
 
@@ -90,7 +104,7 @@ static int ask_everybody(int minor, json_t *all, int timeout_ms, struct blktap_e
 	for (i = 0; i < count; i++)
 		pages_clear(&pages[i]);
 	if (!ret && minor >= 0 && !json_array_size(all))
-		return nobody_has(minor, err);
+		return nobody_has(pages, count, minor, err);
 	return ret;
 }
 

@@ -82,6 +82,23 @@ static void test_unknown_minor(void **state)
 	fake_stop(&fake);
 }
 
+/* Who does not answer may be the one that has it. */
+static void test_minor_of_a_silent_tapdisk(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = NO_MINOR };
+	struct fake silent = { .pid = 11 };
+	struct blktap_error err;
+	json_t *vbds;
+
+	(void)state;
+	fake_start(&fake);
+	fake_start(&silent);
+	assert_int_equal(blktap_stats(0, 3, &vbds, 300, &err), -ETIMEDOUT);
+	assert_string_equal(err.text, "minor 3: tapdisk 11 does not answer");
+	fake_stop(&fake);
+	fake_stop(&silent);
+}
+
 static void test_nonsense(void **state)
 {
 	static const char *const answers[] = {
@@ -206,6 +223,7 @@ int main(void)
 		TEST(test_pages),
 		TEST(test_everybody),
 		TEST(test_unknown_minor),
+		TEST(test_minor_of_a_silent_tapdisk),
 		TEST(test_nonsense),
 		TEST(test_openmetrics),
 		TEST(test_families_are_whole),
