@@ -65,7 +65,7 @@ static void put_info(FILE *file, const struct family *family, const json_t *vbd)
 {
 	const char *name = json_string_value(json_object_get(vbd, "name"));
 
-	put_sample(file, family, "_info", vbd);
+	put_sample(file, family, "", vbd);
 	fputs(",image=\"", file);
 	put_escaped(file, name ? name : "");
 	fputs("\"} 1\n", file);
@@ -190,7 +190,8 @@ static void put_histogram(FILE *file, const struct family *family, const json_t 
 /* -------------------------------------------------------------------- families */
 
 static const struct family families[] = {
-	{ "blktap_vbd", "info", NULL, "A disk's image and tapdisk.", put_info, NULL },
+	/* Not of the type info, which the readers of the older format do not know. */
+	{ "blktap_vbd_info", "gauge", NULL, "A disk's image and tapdisk.", put_info, NULL },
 	{ "blktap_paused", "gauge", NULL, "Whether the disk is paused.", put_paused, NULL },
 	{ "blktap_kicks", "counter", NULL,
 	  "Wake-ups that brought requests, and calls that handed answers over.", put_kicks, NULL },

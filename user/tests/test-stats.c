@@ -154,7 +154,7 @@ static void test_openmetrics(void **state)
 
 	(void)state;
 #define LABELS	"pid=\"42\",minor=\"3\",queue=\"1\",op=\"read\""
-	assert_line(text, "# TYPE blktap_vbd info\n");
+	assert_line(text, "# TYPE blktap_vbd_info gauge\n");
 	assert_line(text, "blktap_vbd_info{pid=\"42\",minor=\"3\",image=\"aio:/a\\\"b\\\\c\\nd\"} 1\n");
 	assert_line(text, "blktap_vbd_info{pid=\"42\",minor=\"4\",image=\"\"} 1\n");
 	assert_line(text, "blktap_paused{pid=\"42\",minor=\"3\"} 1\n");
