@@ -174,7 +174,11 @@ static void take_answer(struct call *call, const json_t *answer)
 	}
 	if (error) {
 		message = json_string_value(json_object_get(error, "message"));
-		FAIL(call, answered_errno(error), "%s", message ? message : "no reason given");
+		if (message && *message)
+			FAIL(call, answered_errno(error), "%s", message);
+		else
+			FAIL(call, answered_errno(error), "tapdisk %d refuses without a reason",
+			     (int)call->pid);
 		return;
 	}
 	if (!json_is_integer(id) || json_integer_value(id) != CALL_ID) {
