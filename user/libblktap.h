@@ -156,7 +156,8 @@ int blktap_nl_list(struct blktap_nl *nl, struct blktap_tap **taps, size_t *count
 /*
  * Events. After subscribing the descriptor of blktap_nl_fd() becomes readable;
  * use an object of its own for events. blktap_nl_next_event() returns 1 with an
- * event, 0 if there is none now, -ENOBUFS if some were lost (list again).
+ * event, 0 if there is none now, -ENOBUFS if some were lost (list again), -ENOSYS
+ * if the module has been removed: no more will come, open another object.
  */
 int blktap_nl_subscribe(struct blktap_nl *nl, struct blktap_error *err);
 int blktap_nl_fd(const struct blktap_nl *nl);
