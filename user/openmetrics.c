@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cleanup.h"
+#include "control-character.h"
 #include "libblktap.h"
 
 #define BUCKETS	28	/* the last one has no upper limit */
@@ -39,15 +40,19 @@ static int minor_of(const json_t *vbd)
 	return (int)number_at(json_object_get(vbd, "tap"), "minor");
 }
 
+/* A newline comes back as it was; other control characters are of no use to anybody. */
 static void put_escaped(FILE *file, const char *text)
 {
-	for (; *text; text++) {
+	size_t bytes;
+
+	for (; *text; text += bytes ? bytes : 1) {
+		bytes = control_length(text, text[1] ? 2 : 1);
 		if (*text == '\n')
 			fputs("\\n", file);
 		else if (*text == '\\' || *text == '"')
 			fprintf(file, "\\%c", *text);
 		else
-			putc(*text, file);
+			putc(bytes ? '?' : *text, file);
 	}
 }
 

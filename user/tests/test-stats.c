@@ -103,6 +103,8 @@ static void test_nonsense(void **state)
 {
 	static const char *const answers[] = {
 		ANSWER("{}"), ANSWER("{\"vbds\":{}}"), ANSWER("[]"), ANSWER("{\"vbds\":[1]}"),
+		ANSWER("{\"vbds\":[" VBD(2) "," VBD(2) "]}"), ANSWER("{\"vbds\":[{}]}"),
+		ANSWER("{\"vbds\":[" VBD(4294967296) "]}"),
 		ANSWER("{\"vbds\":[],\"next\":\"x\"}"), ANSWER("{\"vbds\":[],\"next\":-1}"),
 	};
 	char path[PATH_MAX];
@@ -123,7 +125,7 @@ static void test_nonsense(void **state)
 
 /* ------------------------------------------------------------------ OpenMetrics */
 
-static const char stats[] = "[{\"name\":\"aio:/a\\\"b\\\\c\\nd\",\"pid\":42,\"state\":42,"
+static const char stats[] = "[{\"name\":\"aio:/a\\\"b\\\\c\\nd\\u001be\\u009b\",\"pid\":42,\"state\":42,"
 	"\"tap\":{\"minor\":3,\"kicks\":[12,13]},\"queues\":[{\"queue\":1,\"outstanding\":5,\"ops\":{"
 	"\"read\":{\"requests\":64,\"bytes\":4096,\"errors\":2,\"time_ns\":1008123000,"
 	"\"latency\":[1,0,3]},\"flush\":{}}}]},"
@@ -155,7 +157,7 @@ static void test_openmetrics(void **state)
 	(void)state;
 #define LABELS	"pid=\"42\",minor=\"3\",queue=\"1\",op=\"read\""
 	assert_line(text, "# TYPE blktap_vbd_info gauge\n");
-	assert_line(text, "blktap_vbd_info{pid=\"42\",minor=\"3\",image=\"aio:/a\\\"b\\\\c\\nd\"} 1\n");
+	assert_line(text, "blktap_vbd_info{pid=\"42\",minor=\"3\",image=\"aio:/a\\\"b\\\\c\\nd?e?\"} 1\n");
 	assert_line(text, "blktap_vbd_info{pid=\"42\",minor=\"4\",image=\"\"} 1\n");
 	assert_line(text, "blktap_paused{pid=\"42\",minor=\"3\"} 1\n");
 	assert_line(text, "blktap_paused{pid=\"42\",minor=\"4\"} 0\n");
