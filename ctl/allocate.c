@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "ctl.h"
 #include "output.h"
+#include "signals.h"
 
-static int run(const struct options *options, struct blktap_error *err)
+static int allocate(const struct options *options, struct blktap_error *err)
 {
 	struct blktap_tap_params params = tap_params(options);
 	struct blktap_tap tap;
@@ -15,6 +16,19 @@ static int run(const struct options *options, struct blktap_error *err)
 	ret = print_disk(options->json, 0, tap.minor, options->link, err);
 	if (ret)
 		blktap_free(tap.minor, FREE_MS, NULL);
+	return ret;
+}
+
+static int run(const struct options *options, struct blktap_error *err)
+{
+	struct held_signals held;
+	int ret;
+
+	ret = signals_hold(&held, err);
+	if (ret)
+		return ret;
+	ret = allocate(options, err);
+	signals_release(&held);
 	return ret;
 }
 

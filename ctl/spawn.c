@@ -5,6 +5,7 @@
 
 #include "ctl.h"
 #include "output.h"
+#include "signals.h"
 
 /*
  * Whatever goes wrong is ECHILD, exit status 1, which tells scripts to try again;
@@ -31,7 +32,7 @@ static int print_pid(const struct options *options, pid_t pid, struct blktap_err
 	return print_line(err, "%d", (int)pid);
 }
 
-static int run(const struct options *options, struct blktap_error *err)
+static int spawn_and_tell(const struct options *options, struct blktap_error *err)
 {
 	pid_t pid;
 	int ret;
@@ -43,6 +44,19 @@ static int run(const struct options *options, struct blktap_error *err)
 	/* One that nobody has been told of would stay forever. */
 	if (ret)
 		kill(pid, SIGTERM);
+	return ret;
+}
+
+static int run(const struct options *options, struct blktap_error *err)
+{
+	struct held_signals held;
+	int ret;
+
+	ret = signals_hold(&held, err);
+	if (ret)
+		return ret;
+	ret = spawn_and_tell(options, err);
+	signals_release(&held);
 	return ret;
 }
 

@@ -16,7 +16,7 @@
 
 /* ------------------------------------------------------------- list answers */
 
-static int compare_vbds(const void *a, const void *b)
+int vbds_compare(const void *a, const void *b)
 {
 	const struct blktap_vbd_info *left = a, *right = b;
 
@@ -63,7 +63,7 @@ int vbds_parse(const json_t *array, struct blktap_vbd_info **vbds, size_t *count
 		blktap_vbd_info_free(list, length);
 		return ret;
 	}
-	qsort(list, length, sizeof(*list), compare_vbds);
+	qsort(list, length, sizeof(*list), vbds_compare);
 	*vbds = list;
 	*count = length;
 	return 0;
