@@ -258,6 +258,7 @@ static void test_unpause_larger(void **state)
 	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
 	assert_int_equal(truncate(file[0], 2 << 20), 0);
 	assert_int_equal(pause_now(), 0);
+	assert_int_equal(unpause_now(make_image(1, 2 << 20)), -EMEDIUMTYPE);
 	assert_int_equal(unpause_now(NULL), 0);
 	assert_int_equal(do_request(BLKTAP_OP_READ, 0, (1 << 20) - 4096, 4096), 4096);
 	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), -EIO);
