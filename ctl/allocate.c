@@ -21,15 +21,7 @@ static int allocate(const struct options *options, struct blktap_error *err)
 
 static int run(const struct options *options, struct blktap_error *err)
 {
-	struct held_signals held;
-	int ret;
-
-	ret = signals_hold(&held, err);
-	if (ret)
-		return ret;
-	ret = allocate(options, err);
-	signals_release(&held);
-	return ret;
+	return signals_hold_during(allocate, options, err);
 }
 
 static const struct option_spec options[] = {

@@ -49,15 +49,7 @@ static int spawn_and_tell(const struct options *options, struct blktap_error *er
 
 static int run(const struct options *options, struct blktap_error *err)
 {
-	struct held_signals held;
-	int ret;
-
-	ret = signals_hold(&held, err);
-	if (ret)
-		return ret;
-	ret = spawn_and_tell(options, err);
-	signals_release(&held);
-	return ret;
+	return signals_hold_during(spawn_and_tell, options, err);
 }
 
 static const struct option_spec options[] = {
