@@ -57,7 +57,7 @@ static void close_at_end(struct vbd *vbd)
 {
 	bool paused = vbd->state == VBD_PAUSED;
 
-	vbd_close(vbd, paused ? 0 : -1, closed_at_end, NULL);
+	vbd_close(vbd, paused ? 0 : -1, false, closed_at_end, NULL);
 	if (vbd->state == VBD_CLOSING && !paused)
 		blktap_log(LOG_NOTICE, "tapdev%u: still open; tapdisk serves it and leaves at its "
 			   "last close", vbd->minor);

@@ -399,9 +399,10 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 		    const struct blktap_open_params *params, struct blktap_error *err);
 /*
  * Waits for the disk's last close, at most @timeout_ms (0: a short grace for
- * probes). EBUSY: it is still open, and goes on as before.
+ * probes). EBUSY: it is still open, and goes on as before. With @force, requests
+ * that are left then fail instead of being tried again.
  */
-int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms,
+int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 		     struct blktap_error *err);
 
 /*

@@ -289,7 +289,7 @@ static void test_close_while_paused(void **state)
 	fake_submit(q, 3, BLKTAP_OP_READ, 0, 0, 4096);
 	fake_ring->state.openers = 0;
 	fake_ring->stop_state = BLKTAP_DISK_STATE_REMOVING;
-	vbd_close(world.vbd, 0, done, &outcome);
+	vbd_close(world.vbd, 0, false, done, &outcome);
 	complete_all(q, 1);
 	assert_int_equal(q->results[3], -EIO);
 	fake_ring->state.disk_state = BLKTAP_DISK_STATE_NONE;
@@ -370,6 +370,38 @@ static void test_retries(void **state)
 	assert_int_equal(q->results[1], -ENOSPC);
 	/* and so are these when their time is over */
 	assert_int_equal(close_image(0), 0);
+}
+
+/* Nobody has the disk open: who forces it does not wait for what is left. */
+static void test_forced_close(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	hold_requests();
+	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
+	turns(2);
+	answer_held(-EAGAIN);
+	turns(2);
+	assert_true(q->outstanding[1]);
+	fake_ring->stop_state = BLKTAP_DISK_STATE_REMOVING;
+	fake_ring->state.openers = 1;
+	vbd_close(world.vbd, 20, true, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, -EBUSY);
+	assert_true(q->outstanding[1]);
+
+	fake_ring->state.openers = 0;
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_close(world.vbd, 0, true, done, &outcome);
+	complete_all(q, 1);
+	assert_int_equal(q->results[1], -EIO);
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_NONE;
+	raise_pri();
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, 0);
 }
 
 static void test_retries_end(void **state)
@@ -637,6 +669,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_resize),
 	TEST(test_retries),
 	TEST(test_retries_end),
+	TEST(test_forced_close),
 	TEST(test_no_retries_without_session),
 	TEST(test_no_retries_of_scan),
 	TEST(test_statistics),
