@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "ctl.h"
 #include "output.h"
+#include "signals.h"
 
-static int run(const struct options *options, struct blktap_error *err)
+static int allocate(const struct options *options, struct blktap_error *err)
 {
 	struct blktap_tap_params params = tap_params(options);
 	struct blktap_tap tap;
@@ -16,6 +17,11 @@ static int run(const struct options *options, struct blktap_error *err)
 	if (ret)
 		blktap_free(tap.minor, FREE_MS, NULL);
 	return ret;
+}
+
+static int run(const struct options *options, struct blktap_error *err)
+{
+	return signals_hold_during(allocate, options, err);
 }
 
 static const struct option_spec options[] = {

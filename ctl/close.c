@@ -3,7 +3,8 @@
 
 static int run(const struct options *options, struct blktap_error *err)
 {
-	return blktap_ctl_close(options->pid, options->minor, timeout_or(options, 0), err);
+	return blktap_ctl_close(options->pid, options->minor, timeout_or(options, 0),
+				options->force, err);
 }
 
 static const struct option_spec options[] = {

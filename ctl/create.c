@@ -27,15 +27,7 @@ static int create(const struct options *options, struct blktap_error *err)
 
 static int run(const struct options *options, struct blktap_error *err)
 {
-	struct held_signals held;
-	int ret;
-
-	ret = signals_hold(&held, err);
-	if (ret)
-		return ret;
-	ret = create(options, err);
-	signals_release(&held);
-	return ret;
+	return signals_hold_during(create, options, err);
 }
 
 static const struct option_spec options[] = {

@@ -10,7 +10,7 @@ static const struct option_spec options[] = {
 	OPTION_PID,
 	OPTION_MINOR,
 	OPTION_CLOSE_TIMEOUT,
-	OPTION_FORCE,
+	OPTION_FORCE_DESTROY,
 	OPTION_END,
 };
 

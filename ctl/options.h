@@ -29,6 +29,7 @@ struct options {
 	bool has_uuid;
 	uint8_t uuid[BLKTAP_UUID_LEN];
 	bool read_only;
+	bool force;
 	bool no_direct;
 	uint32_t queues;
 	uint32_t depth;
@@ -122,7 +123,8 @@ enum {
 	VALUE('t', "timeout", "SECONDS", "wait until nobody has the disk open (2)", take_timeout)
 #define OPTION_TIMEOUT							\
 	VALUE('t', "timeout", "SECONDS", "give up after that time (120)", take_timeout)
-#define OPTION_FORCE	TO_COME('f', "force", NULL, "close a disk that is open")
+#define OPTION_FORCE	FLAG('f', "force", "fail requests that are left, do not retry them", force)
+#define OPTION_FORCE_DESTROY	TO_COME('f', "force", NULL, "close a disk that is open")
 
 /* A new tap. */
 #define OPTION_NEW_MINOR						\

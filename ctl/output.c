@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "control-character.h"
 #include "libblktap.h"
 #include "output.h"
 
@@ -43,26 +44,19 @@ int print_line(struct blktap_error *err, const char *fmt, ...)
 
 /* ------------------------------------------------------------------------ text */
 
-/* Control characters, those that UTF-8 has beyond ASCII included. */
-static bool is_control(const unsigned char *text)
-{
-	if (text[0] < 0x20 || text[0] == 0x7f)
-		return true;
-	return text[0] == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0;
-}
-
 void put_escaped(FILE *file, const char *text)
 {
-	const unsigned char *c = (const unsigned char *)text;
+	size_t escape = 0;	/* bytes that are still to be */
 
-	for (; *c; c++) {
-		if (!is_control(c)) {
-			putc(*c, file);
+	for (; *text; text++) {
+		if (!escape)
+			escape = control_length(text, text[1] ? 2 : 1);
+		if (!escape) {
+			putc(*text, file);
 			continue;
 		}
-		fprintf(file, "\\x%02x", *c);
-		if (*c == 0xc2)
-			fprintf(file, "\\x%02x", *++c);
+		fprintf(file, "\\x%02x", (unsigned char)*text);
+		escape--;
 	}
 }
 
@@ -88,7 +82,7 @@ static void put_value(const json_t *value)
 		return;
 	}
 	text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-	fputs(text ? text : "?", stdout);
+	put_escaped(stdout, text ? text : "?");
 }
 
 int print_pairs(json_t *object, struct blktap_error *err)
@@ -118,7 +112,8 @@ static void put_member(const char *prefix, const char *key, const json_t *value)
 	if (asprintf(&name, "%s%s%s", prefix, *prefix ? "." : "", key) < 0)
 		return;
 	if (!json_is_object(value)) {
-		printf("%s: ", name);
+		put_escaped(stdout, name);
+		fputs(": ", stdout);
 		put_value(value);
 		putchar('\n');
 		return;

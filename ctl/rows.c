@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <string.h>
+
 #include "output.h"
 #include "rows.h"
 
@@ -16,6 +18,14 @@ static int minor_width(const struct blktap_row *rows, size_t count)
 	return width;
 }
 
+/* A plain word, if its tapdisk is an honest one. */
+static void print_type(FILE *file, const char *type)
+{
+	fprintf(file, "%*s", strlen(type) < 10 ? 10 - (int)strlen(type) : 0, "");
+	put_escaped(file, type);
+	putc(' ', file);
+}
+
 void rows_print_table(FILE *file, const struct blktap_row *rows, size_t count)
 {
 	char pid[16], minor[16], state[16];
@@ -29,8 +39,7 @@ void rows_print_table(FILE *file, const struct blktap_row *rows, size_t count)
 		snprintf(minor, sizeof(minor), row->minor >= 0 ? "%d" : "-", row->minor);
 		snprintf(state, sizeof(state), row->has_state ? "%#x" : "-", row->state);
 		fprintf(file, "%8s %*s %4s ", pid, width, minor, state);
-		/* A driver's name is a plain word. */
-		fprintf(file, "%10s ", row->type ? row->type : "-");
+		print_type(file, row->type ? row->type : "-");
 		put_escaped(file, row->path ? row->path : "-");
 		putc('\n', file);
 	}
@@ -52,8 +61,13 @@ static void print_fields(FILE *file, const struct blktap_row *row)
 		fprintf(file, "%sstate=%#x", gap, row->state);
 		gap = " ";
 	}
-	if (row->type && row->path)
-		fprintf(file, "%sargs=%s:%s", gap, row->type, row->path);
+	/* A line is a row, whatever there is in a name. */
+	if (row->type && row->path) {
+		fprintf(file, "%sargs=", gap);
+		put_escaped(file, row->type);
+		putc(':', file);
+		put_escaped(file, row->path);
+	}
 	putc('\n', file);
 }
 

@@ -59,14 +59,14 @@ void screen_enter(void)
 {
 	catch_resizes();
 	take_keys();
-	/* The other screen, no cursor. */
-	fputs("\033[?1049h\033[?25l", stdout);
+	/* The other screen, no cursor, and what is too long is cut: some characters are wide. */
+	fputs("\033[?1049h\033[?25l\033[?7l", stdout);
 	fflush(stdout);
 }
 
 void screen_leave(void)
 {
-	fputs("\033[?25h\033[?1049l", stdout);
+	fputs("\033[?7h\033[?25h\033[?1049l", stdout);
 	fflush(stdout);
 	if (has_keys)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &before);

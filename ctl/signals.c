@@ -37,7 +37,7 @@ static void make_set(sigset_t *set)
 		add_unless_ignored(set, signals[i]);
 }
 
-int signals_hold(struct held_signals *held, struct blktap_error *err)
+static int signals_hold(struct held_signals *held, struct blktap_error *err)
 {
 	sigset_t set;
 
@@ -69,4 +69,17 @@ void signals_release(struct held_signals *held)
 	blktap_cancel_on(-1);
 	close(held->fd);
 	sigprocmask(SIG_SETMASK, &held->before, NULL);
+}
+
+int signals_hold_during(int (*run)(const struct options *options, struct blktap_error *err),
+			const struct options *options, struct blktap_error *err)
+{
+	struct held_signals held;
+	int ret = signals_hold(&held, err);
+
+	if (ret)
+		return ret;
+	ret = run(options, err);
+	signals_release(&held);
+	return ret;
 }

@@ -15,8 +15,11 @@ struct held_signals {
 };
 
 struct blktap_error;
+struct options;
 
-int signals_hold(struct held_signals *held, struct blktap_error *err);
+/* For commands that undo what they began: runs @run with signals kept back. */
+int signals_hold_during(int (*run)(const struct options *options, struct blktap_error *err),
+			const struct options *options, struct blktap_error *err);
 /*
  * For commands that have no end of their own: SIGINT counts even where it is ignored, as
  * in the background jobs of scripts.

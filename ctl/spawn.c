@@ -5,6 +5,7 @@
 
 #include "ctl.h"
 #include "output.h"
+#include "signals.h"
 
 /*
  * Whatever goes wrong is ECHILD, exit status 1, which tells scripts to try again;
@@ -31,7 +32,7 @@ static int print_pid(const struct options *options, pid_t pid, struct blktap_err
 	return print_line(err, "%d", (int)pid);
 }
 
-static int run(const struct options *options, struct blktap_error *err)
+static int spawn_and_tell(const struct options *options, struct blktap_error *err)
 {
 	pid_t pid;
 	int ret;
@@ -44,6 +45,11 @@ static int run(const struct options *options, struct blktap_error *err)
 	if (ret)
 		kill(pid, SIGTERM);
 	return ret;
+}
+
+static int run(const struct options *options, struct blktap_error *err)
+{
+	return signals_hold_during(spawn_and_tell, options, err);
 }
 
 static const struct option_spec options[] = {

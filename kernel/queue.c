@@ -3,6 +3,7 @@
 #include "ring.h"
 #include "session.h"
 #include "tap.h"
+#include "trace.h"
 
 #include <linux/anon_inodes.h>
 #include <linux/blk-mq.h>
@@ -119,6 +120,11 @@ void blktap_queue_kick(struct blktap_queue *queue)
 		blktap_queue_wake(queue);
 }
 
+static u32 blktap_queue_minor(const struct blktap_queue *queue)
+{
+	return queue->session->tap->minor;
+}
+
 /* With sq_lock held. */
 static void blktap_queue_push(struct blktap_queue *queue, struct request *rq)
 {
@@ -133,6 +139,8 @@ static void blktap_queue_push(struct blktap_queue *queue, struct request *rq)
 	sqe->type = BLKTAP_SQE_REQUEST;
 
 	tag->rq = rq;
+	trace_blktap_submitted(blktap_queue_minor(queue), queue->index, rq->tag,
+			       &queue->descs[rq->tag]);
 	/* From here on a completion may end it. */
 	smp_store_release(&tag->owner, tag->generation);
 	queue->sq_tail++;
@@ -174,6 +182,7 @@ blk_status_t blktap_queue_submit(struct blktap_queue *queue, struct request *rq,
 	if (blktap_request_op(rq) < 0)
 		return BLK_STS_NOTSUPP;
 
+	trace_blktap_queued(blktap_queue_minor(queue), queue->index, rq->tag);
 	cmd->bytes = blk_rq_bytes(rq);
 	if (has_data) {
 		status = blktap_queue_take_buffer(queue, rq);
@@ -270,6 +279,8 @@ static void blktap_queue_finish(struct blktap_queue *queue, struct request *rq, 
 	u32 bytes = cmd->bytes;
 	blk_status_t status;
 
+	trace_blktap_reaped(blktap_queue_minor(queue), queue->index, rq->tag,
+			    queue->tags[rq->tag].generation, result);
 	status = result == bytes ? BLK_STS_OK : blktap_errno_status(result);
 
 	if (!status && req_op(rq) == REQ_OP_READ)
@@ -277,6 +288,7 @@ static void blktap_queue_finish(struct blktap_queue *queue, struct request *rq, 
 	if (blktap_request_has_data(rq))
 		blktap_buffer_release(&queue->buffer, cmd->slot);
 
+	trace_blktap_completed(blktap_queue_minor(queue), queue->index, rq->tag);
 	if (status)
 		blktap_request_end(rq, status);
 	else if (bytes < blk_rq_bytes(rq))

@@ -4,7 +4,9 @@
 # KTAP and a line of totals that counts the results within the tests. Exit
 # status 0 if none failed.
 #
-# usage: run.sh [-t SECONDS] [TEST...]      (a TEST may leave out "test_" and ".sh")
+# usage: run.sh [-t SECONDS] [-x TEST]... [TEST...]
+#
+# -x leaves a test out; a TEST may be the beginning of a name, without "test_".
 
 set -u -o pipefail
 here=$(dirname "$(readlink -f "$0")")
@@ -75,9 +77,11 @@ run_one() {
 	echo "$ok $number selftests: blktap: $name$note"
 }
 
-while getopts t: option; do
+left_out=()
+while getopts t:x: option; do
 	case $option in
 	t) limit=$OPTARG ;;
+	x) left_out+=("$OPTARG") ;;
 	*) exit 2 ;;
 	esac
 done
@@ -86,6 +90,10 @@ if [ $# -gt 0 ]; then
 	mapfile -t tests < <(find_tests "$@")
 else
 	tests=("$here"/test_*.sh)
+fi
+
+if [ ${#left_out[@]} -gt 0 ]; then
+	mapfile -t tests < <(printf '%s\n' "${tests[@]}" | grep -Fvxf <(find_tests "${left_out[@]}"))
 fi
 
 # Leaks of the boot are not ours.

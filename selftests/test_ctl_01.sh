@@ -42,7 +42,6 @@ for option in "-r" "-e 1" "-2 ram:1M" "-s" "-C $WORK/log" "-E"; do
 	not_built open "${words[@]}" -a ram:1M
 	refused "create ${words[0]} is not built" 95 "${words[0]}" tap-ctl create "${words[@]}" -a ram:1M
 done
-not_built close -f
 not_built destroy -f
 not_built unpause -2 ram:1M
 not_built unpause -c "$WORK/log"

@@ -10,7 +10,7 @@ openmetrics() {
 	function wrong(why) { print NR ": " why ": " $0; bad = 1 }
 	ended { wrong("after the end") }
 	/^# EOF$/ { ended = 1; next }
-	/^# TYPE [a-z_]+ (info|gauge|counter|histogram)$/ {
+	/^# TYPE [a-z_]+ (gauge|counter|histogram)$/ {
 		if (type[$3]) wrong("a family twice")
 		family = $3; type[family] = $4; next }
 	/^# (UNIT|HELP) / {
@@ -24,7 +24,7 @@ openmetrics() {
 		suffix = substr(name, length(family) + 1)
 		if (substr(name, 1, length(family)) != family) wrong("of another family")
 		kind = type[family]
-		if (!((kind == "info" && suffix == "_info") || (kind == "gauge" && suffix == "") ||
+		if (!((kind == "gauge" && suffix == "") ||
 		      (kind == "counter" && suffix == "_total") ||
 		      (kind == "histogram" && suffix ~ /^_(bucket|count|sum)$/))) wrong("not the name of a " kind)
 		value = $0; sub(/.*\} /, "", value)

@@ -49,4 +49,11 @@ ends "nor for the other" 0 "$one"
 same "a reader that goes away is none, either" 0 \
 	"$(tap-ctl allocate >"$WORK/x"; (tap-ctl monitor; echo $? >"$WORK/status") | (sleep 0.5; tap-ctl free -m 0; head -n 1 >"$WORK/x"); cat "$WORK/status")"
 
+background tap-ctl monitor
+monitor=$JOB
+wait_for 10 listens "$monitor"
+check "the module is removed" wait_for 10 rmmod blktap
+ends "then it does not wait forever" 38 "$monitor"
+must modprobe blktap
+
 finish

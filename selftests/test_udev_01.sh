@@ -85,6 +85,27 @@ unserve
 nameless "goes with the disk" by-id/blktap-disk-7 by-id/blktap-disk-7-part1 by-id/blktap-disk-7-part2 \
 	"by-id/blktap-uuid-$UUID" "by-partuuid/$UUID" 'by-partlabel/part\x20one' by-label/part-label
 
+# A copy of what the machine has: a loop device stands for it.
+if [ -e /lib/udev/rules.d/60-persistent-storage.rules ] && modprobe -q loop; then
+	image original.img 64M
+	must mkfs.ext4 -q -L tap-label -U "$UUID" "$IMAGE"
+	LOOP=$(losetup -f --show "$IMAGE")
+	named "$LOOP" by-label/tap-label "by-uuid/$UUID"
+	serve "serial=disk-8" --size 64M
+	must settle
+	must mkfs.ext4 -q -L tap-label -U "$UUID" "$DISK"
+	named "$DISK" by-id/blktap-disk-8
+	must settle
+	same "the tap could have that name, too" "tap-label" "$(udevadm info -q property --property=ID_FS_LABEL --value "$DISK")"
+	check "but it stays with the other disk" leads by-label/tap-label "$LOOP"
+	check "by UUID, too" leads "by-uuid/$UUID" "$LOOP"
+	unserve
+	must losetup -d "$LOOP"
+	must settle
+else
+	skip "a tap takes no names away" "no rules for other disks, or no loop devices"
+fi
+
 serve "serial=../../x/y" --size 1M
 must settle
 same "a serial that is a path names nothing" "" "$(udevadm info -q symlink "$DISK" | grep -o 'by-id[^ ]*')"

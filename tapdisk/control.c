@@ -223,7 +223,7 @@ static int make_directory(const char *path, struct blktap_error *err)
 	if (!slash || slash == directory)
 		return 0;
 	*slash = '\0';
-	if (mkdir(directory, 0755) == 0 || errno == EEXIST)
+	if (mkdir(directory, 0700) == 0 || errno == EEXIST)
 		return 0;
 	return blktap_error_set(err, -errno, "cannot make %s: %s", directory, strerror(errno));
 }

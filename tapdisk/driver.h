@@ -129,6 +129,7 @@ struct image_driver {
 };
 
 extern const struct image_driver aio_driver;
+extern const struct image_driver null_driver;
 extern const struct image_driver ram_driver;
 
 #endif /* TAPDISK_DRIVER_H */

@@ -12,6 +12,7 @@
 
 static const struct image_driver *const drivers[] = {
 	&aio_driver,
+	&null_driver,
 	&ram_driver,
 };
 

@@ -59,6 +59,13 @@ void loop_post(struct loop *loop, struct loop_message *message)
 		wake_up(loop);
 }
 
+void loop_unpost(struct loop *loop, struct loop_message *message)
+{
+	pthread_mutex_lock(&loop->lock);
+	list_del(&message->link);
+	pthread_mutex_unlock(&loop->lock);
+}
+
 static struct loop_message *next_message(struct loop *loop)
 {
 	struct loop_message *message = NULL;

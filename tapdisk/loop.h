@@ -74,10 +74,12 @@ void loop_task_cancel(struct loop_task *task);
 
 void loop_message_init(struct loop_message *message, void (*run)(struct loop_message *message));
 /*
- * The one call that may come from any thread: has @message run in the loop, after
- * those posted before it. Posting it again before it has begun to run changes
- * nothing. The memory must stay until it has run.
+ * These two may come from any thread. Has @message run in the loop, after those
+ * posted before it. Posting it again before it has begun to run changes nothing.
+ * The memory must stay until it has run, or was taken back.
  */
 void loop_post(struct loop *loop, struct loop_message *message);
+/* Takes @message back, if it has not begun to run. */
+void loop_unpost(struct loop *loop, struct loop_message *message);
 
 #endif /* TAPDISK_LOOP_H */

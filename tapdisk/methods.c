@@ -75,6 +75,7 @@ struct args {
 	bool no_direct;
 	uint64_t capacity;
 	bool shrink;
+	bool force;
 	int request_timeout_ms;
 	int timeout_ms;
 };
@@ -331,7 +332,7 @@ static void do_close(struct call *call, const struct args *args)
 	if (!vbd)
 		return;
 	call->vbd = vbd;
-	vbd_close(vbd, args->timeout_ms, operation_done, call);
+	vbd_close(vbd, args->timeout_ms, args->force, operation_done, call);
 }
 
 static void do_pause(struct call *call, const struct args *args)
@@ -391,6 +392,7 @@ static const struct method {
 	}, -1 },
 	{ "close", do_close, {
 		PARAM(minor, PARAM_MINOR, true),
+		PARAM(force, PARAM_BOOL, false),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, 0 },
 	{ "pause", do_pause, {

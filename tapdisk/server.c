@@ -70,6 +70,7 @@ struct server {
 	struct loop_timer retry;
 	bool draining, lost;
 	unsigned int drain;		/* the one under way */
+	unsigned int heard;		/* the owner's: the last drain that it was told of */
 
 	/* Between the owner and the thread; each is written by one of them. */
 	atomic_bool failing;
@@ -210,16 +211,36 @@ static bool retry_later(struct server_request *r, int error)
 	return true;
 }
 
+static void request_over(struct server_request *r, int error)
+{
+	r->busy = false;
+	r->queue->server->inflight--;
+	post(r->queue, &r->ring, error, r->taken);
+}
+
+/* Requests fail, or have failed: there is nothing to be tried again. */
+static bool is_hopeless(const struct server *server)
+{
+	return server->lost || server->failing;
+}
+
 static void request_done(struct image_request *io, int error)
 {
 	struct server_request *r = io->owner;
-	struct server *server = r->queue->server;
 
-	if (is_temporary(error) && !server->lost && !server->failing && retry_later(r, error))
-		return;
-	r->busy = false;
-	server->inflight--;
-	post(r->queue, &r->ring, error, r->taken);
+	if (!is_temporary(error) || is_hopeless(r->queue->server) || !retry_later(r, error))
+		request_over(r, error);
+}
+
+static void fail_retries(struct server *server)
+{
+	while (!list_empty(&server->retries)) {
+		struct server_request *r = list_first(&server->retries, struct server_request,
+						      link);
+
+		list_del(&r->link);
+		request_over(r, -EIO);
+	}
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -414,6 +435,7 @@ static void session_lost(struct server *server, int code)
 		return;
 	server->lost = true;
 	mute(server);
+	fail_retries(server);
 	server->lost_code = code;
 	loop_post(server->params.owner, &server->was_lost);
 }
@@ -447,6 +469,8 @@ static void change(struct loop_message *message)
 	struct server *server = container_of(message, struct server, change);
 	unsigned int wanted = server->wanted;
 
+	if (is_hopeless(server))
+		fail_retries(server);
 	server->draining = wanted & 1;
 	server->drain = wanted;
 	if (server->draining) {
@@ -462,10 +486,16 @@ static void change(struct loop_message *message)
 static void was_drained(struct loop_message *message)
 {
 	struct server *server = container_of(message, struct server, was_drained);
+	unsigned int wanted = server->wanted;
 
 	/* Of a drain that was given up, this is old news. */
-	if (server->reached == server->wanted && (server->wanted & 1))
-		server->params.drained(server->params.data);
+	if (server->reached != wanted || !(wanted & 1))
+		return;
+	/* The message of an older drain may have told already, in place of this one. */
+	if (server->heard == wanted)
+		return;
+	server->heard = wanted;
+	server->params.drained(server->params.data);
 }
 
 static void was_lost(struct loop_message *message)
@@ -491,6 +521,7 @@ void server_resume(struct server *server, uint64_t capacity)
 void server_fail_requests(struct server *server)
 {
 	server->failing = true;
+	loop_post(server->loop, &server->change);
 }
 
 /* ----------------------------------------------------------- start and stop */
@@ -604,7 +635,12 @@ static void take_down(struct server *server)
 	loop_timer_cancel(&server->retry);
 	if (server->channel)
 		server->params.image->driver->channel_close(server->channel);
-	if (server->loop != server->params.owner)
+	/* A loss that the owner has not heard of: its ring, or the next server, tells it. */
+	loop_unpost(server->params.owner, &server->was_lost);
+	loop_unpost(server->params.owner, &server->was_drained);
+	if (server->loop == server->params.owner)
+		loop_unpost(server->loop, &server->change);
+	else
 		loop_free(server->loop);
 	free_queues(server);
 	free(server);
@@ -632,6 +668,7 @@ static int set_up(struct server *server, struct blktap_error *err)
 
 	server->minor = blktap_ring_minor(server->params.ring);
 	server->capacity = server->params.capacity;
+	server->new_capacity = server->params.capacity;
 	list_init(&server->retries);
 	loop_task_init(&server->turn, run_turn);
 	loop_timer_init(&server->retry, retry_fired);

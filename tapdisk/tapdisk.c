@@ -49,10 +49,16 @@ static void closed_at_end(struct vbd *vbd, void *data, const struct blktap_error
 		blktap_log(LOG_WARNING, "tapdev%u: not closed: %s", vbd->minor, err->text);
 }
 
+/*
+ * The requests of a paused disk wait, and so does who has it open: were it opened
+ * just now, only unpausing would help, so that must not be kept out for long.
+ */
 static void close_at_end(struct vbd *vbd)
 {
-	vbd_close(vbd, -1, closed_at_end, NULL);
-	if (vbd->state == VBD_CLOSING)
+	bool paused = vbd->state == VBD_PAUSED;
+
+	vbd_close(vbd, paused ? 0 : -1, false, closed_at_end, NULL);
+	if (vbd->state == VBD_CLOSING && !paused)
 		blktap_log(LOG_NOTICE, "tapdev%u: still open; tapdisk serves it and leaves at its "
 			   "last close", vbd->minor);
 }

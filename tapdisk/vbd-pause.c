@@ -100,6 +100,17 @@ void vbd_unpause(struct vbd *vbd, const char *image, int timeout_ms, vbd_done do
 	reopen(vbd, image ? image : vbd->spec);
 }
 
+/*
+ * Another image has to be as long as the disk. The one that it had may have
+ * more: the device below was extended, or the disk takes a part of it.
+ */
+static bool fits(const struct vbd *vbd, uint64_t capacity, const char *spec)
+{
+	if (capacity == vbd->disk.capacity)
+		return true;
+	return capacity > vbd->disk.capacity && strcmp(spec, vbd->spec) == 0;
+}
+
 /* What users of the disk rely on must not change under them. */
 static int check_same_disk(struct vbd *vbd, const struct image *image, const char *spec)
 {
@@ -110,7 +121,7 @@ static int check_same_disk(struct vbd *vbd, const struct image *image, const cha
 	vbd_disk_params(image, &new);
 	gained = new.flags & ~old->flags;
 	missing = old->flags & ~new.flags;
-	if (new.capacity != old->capacity)
+	if (!fits(vbd, new.capacity, spec))
 		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u has %llu bytes, %s "
 					"%llu", vbd->minor, (unsigned long long)old->capacity, spec,
 					(unsigned long long)new.capacity);
@@ -120,7 +131,8 @@ static int check_same_disk(struct vbd *vbd, const struct image *image, const cha
 					spec, new.logical_block_size);
 	if ((gained | missing) & BLKTAP_DISK_READ_ONLY)
 		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u is %s, and %s is not",
-					vbd->minor, missing ? "read-only" : "writable", spec);
+					vbd->minor, missing & BLKTAP_DISK_READ_ONLY ? "read-only" :
+					"writable", spec);
 	/* A cache that is never told to flush, or FUA that is not honoured. */
 	if ((gained & BLKTAP_DISK_WRITE_CACHE) || (missing & BLKTAP_DISK_FUA))
 		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "%s caches writes otherwise "

@@ -151,6 +151,8 @@ static void run_turn(struct loop_task *task)
 static void drain(struct vbd *vbd)
 {
 	vbd->state = VBD_DRAINING;
+	if (vbd->server && vbd->lost)
+		server_fail_requests(vbd->server);
 	if (vbd->server)
 		server_drain(vbd->server);
 	else
@@ -253,6 +255,8 @@ static void disk_goes(struct vbd *vbd)
 	vbd->state = VBD_REMOVING;
 	if (!vbd->aborting)
 		loop_timer_cancel(&vbd->deadline);
+	if (vbd->server && vbd->force)
+		server_fail_requests(vbd->server);
 	if (!vbd->server && vbd_serve(vbd))
 		vbd_session_lost(vbd, vbd->failure.text);
 	else
@@ -283,7 +287,7 @@ static void still_open(struct vbd *vbd)
 	vbd_finish(vbd, state_before_close(vbd));
 }
 
-void vbd_close(struct vbd *vbd, int timeout_ms, vbd_done done, void *data)
+void vbd_close(struct vbd *vbd, int timeout_ms, bool force, vbd_done done, void *data)
 {
 	if (vbd->state == VBD_IDLE) {
 		done(vbd, data, NULL);
@@ -295,6 +299,7 @@ void vbd_close(struct vbd *vbd, int timeout_ms, vbd_done done, void *data)
 	}
 	vbd_begin(vbd, done, data, timeout_ms ? timeout_ms : CLOSE_GRACE_MS);
 	vbd->closed = true;
+	vbd->force = force;
 	vbd->state = VBD_CLOSING;
 	try_stop(vbd);
 }

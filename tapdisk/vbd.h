@@ -74,6 +74,7 @@ struct vbd {
 	bool closed;			/* by "close", as opposed to never opened */
 	bool paused;			/* no image, but a disk */
 	bool unwanted;			/* the pause under way: to be undone */
+	bool force;			/* the close under way does not wait for retries */
 	bool aborting;			/* "open" failed: all is being undone */
 	bool lost;			/* the session has ended */
 	struct vbd_operation op;
@@ -110,9 +111,10 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
 /*
  * Removes the disk, at its last close, then closes the image. EBUSY: the disk was
  * still open after @timeout_ms (negative: no limit, 0: a grace for probes) and
- * goes on as before.
+ * goes on as before. With @force, requests that are left when nobody has it open
+ * any more fail instead of being tried again.
  */
-void vbd_close(struct vbd *vbd, int timeout_ms, vbd_done done, void *data);
+void vbd_close(struct vbd *vbd, int timeout_ms, bool force, vbd_done done, void *data);
 
 /*
  * Holds requests, waits for those with the image, closes it. ETIMEDOUT: some were

@@ -22,11 +22,16 @@ struct call {
 	size_t received;
 	json_t *result;		/* once done, on success */
 	struct blktap_error err;	/* once done, on failure; else code 0 */
+	/* NULL, or called on success; it may ask for more with call_again(). */
+	void (*answered)(struct call *call);
+	void *owner;		/* for its use */
 };
 
 /* Steals @params. What it returns is kept in @call->err as well. */
 int call_init(struct call *call, pid_t pid, const char *method, json_t *params);
 void call_clear(struct call *call);
+/* From "answered": another request to the same tapdisk. Steals @params. */
+void call_again(struct call *call, const char *method, json_t *params);
 
 /* Runs the calls until all are done; at the deadline the rest are, too: ETIMEDOUT. */
 void calls_run(struct call *calls, size_t count, struct deadline deadline);

@@ -78,6 +78,16 @@ void call_clear(struct call *call)
 	call->result = NULL;
 }
 
+void call_again(struct call *call, const char *method, json_t *params)
+{
+	struct call old = *call;
+
+	call_init(call, old.pid, method, params);
+	call->answered = old.answered;
+	call->owner = old.owner;
+	call_clear(&old);
+}
+
 static void connect_failed(struct call *call, int code)
 {
 	int pid = call->pid;
@@ -164,7 +174,11 @@ static void take_answer(struct call *call, const json_t *answer)
 	}
 	if (error) {
 		message = json_string_value(json_object_get(error, "message"));
-		FAIL(call, answered_errno(error), "%s", message ? message : "no reason given");
+		if (message && *message)
+			FAIL(call, answered_errno(error), "%s", message);
+		else
+			FAIL(call, answered_errno(error), "tapdisk %d refuses without a reason",
+			     (int)call->pid);
 		return;
 	}
 	if (!json_is_integer(id) || json_integer_value(id) != CALL_ID) {
@@ -174,6 +188,8 @@ static void take_answer(struct call *call, const json_t *answer)
 	}
 	call->result = json_incref(result);
 	finish(call);
+	if (call->answered)
+		call->answered(call);
 }
 
 static void take_line(struct call *call, size_t length)

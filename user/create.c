@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <time.h>
 
@@ -53,16 +54,21 @@ static int spawn_failed(int code, struct blktap_error *err)
 
 static int spawn(struct creation *creation, struct blktap_error *err)
 {
-	int ret = blktap_ctl_spawn(&creation->pid, SPAWN_MS, err);
+	int code = blktap_ctl_spawn(&creation->pid, SPAWN_MS, err);
 
-	if (ret)
-		return spawn_failed(ret, err);
+	if (code)
+		return spawn_failed(code, err);
 	creation->spawned = true;
 	creation->pidfd = pidfd_open(creation->pid, 0);
-	if (creation->pidfd < 0)
+	if (creation->pidfd >= 0)
+		return 0;
+	if (errno == ESRCH)
 		return blktap_error_set(err, -ECHILD, "tapdisk %d has ended already",
 					(int)creation->pid);
-	return 0;
+	code = -errno;
+	kill(creation->pid, SIGTERM);
+	return blktap_error_set(err, code, "cannot watch tapdisk %d: %s", (int)creation->pid,
+				strerror(-code));
 }
 
 static int attach(struct creation *creation, struct blktap_error *err)

@@ -10,7 +10,7 @@ int blktap_destroy(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_
 {
 	int ret;
 
-	ret = blktap_ctl_close(pid, minor, timeout_ms, err);
+	ret = blktap_ctl_close(pid, minor, timeout_ms, false, err);
 	if (!ret)
 		ret = blktap_ctl_detach(pid, minor, err);
 	if (!ret)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control-character.h"
 #include "libblktap.h"
 
 /*
@@ -14,17 +15,13 @@
 static void store_text(struct blktap_error *err, const char *text)
 {
 	size_t length = strnlen(text, sizeof(err->text) - 1);
-	size_t i;
 
 	if (text[length])
 		while (length && ((unsigned char)text[length] & 0xc0) == 0x80)
 			length--;
-	for (i = 0; i < length; i++) {
-		unsigned char c = text[i];
-
-		err->text[i] = c < 0x20 || c == 0x7f ? '?' : c;
-	}
+	memcpy(err->text, text, length);
 	err->text[length] = '\0';
+	control_mask(err->text, length);
 }
 
 int blktap_error_set(struct blktap_error *err, int code, const char *fmt, ...)

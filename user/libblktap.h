@@ -156,7 +156,8 @@ int blktap_nl_list(struct blktap_nl *nl, struct blktap_tap **taps, size_t *count
 /*
  * Events. After subscribing the descriptor of blktap_nl_fd() becomes readable;
  * use an object of its own for events. blktap_nl_next_event() returns 1 with an
- * event, 0 if there is none now, -ENOBUFS if some were lost (list again).
+ * event, 0 if there is none now, -ENOBUFS if some were lost (list again), -ENOSYS
+ * if the module has been removed: no more will come, open another object.
  */
 int blktap_nl_subscribe(struct blktap_nl *nl, struct blktap_error *err);
 int blktap_nl_fd(const struct blktap_nl *nl);
@@ -398,9 +399,10 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 		    const struct blktap_open_params *params, struct blktap_error *err);
 /*
  * Waits for the disk's last close, at most @timeout_ms (0: a short grace for
- * probes). EBUSY: it is still open, and goes on as before.
+ * probes). EBUSY: it is still open, and goes on as before. With @force, requests
+ * that are left then fail instead of being tried again.
  */
-int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms,
+int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 		     struct blktap_error *err);
 
 /*
@@ -520,7 +522,8 @@ void blktap_rows_free(struct blktap_row *rows, size_t count);
  * Statistics of @minor (-1: of all) at tapdisk @pid (0: at all of them): an array
  * as of blktap_ctl_stats(), each object with a "pid" as its last key, ordered by
  * pid and minor. Of several tapdisks those that do not answer are left out.
- * ENODEV: nobody has this minor. json_decref() *@vbds.
+ * ENODEV: nobody has this minor; another errno: somebody who has not answered may
+ * have it. json_decref() *@vbds.
  */
 int blktap_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
 		 struct blktap_error *err);

@@ -34,9 +34,10 @@ static int open_directory(bool make)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 || errno != ENOENT || !make)
 		return fd < 0 ? -errno : fd;
-	if (mkdir(blktap_control_dir(), 0755) && errno != EEXIST)
+	if (mkdir(blktap_control_dir(), 0700) && errno != EEXIST)
 		return -errno;
-	if (mkdir(path, 0755) && errno != EEXIST)
+	/* Whoever could open it could keep it locked. */
+	if (mkdir(path, 0700) && errno != EEXIST)
 		return -errno;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
@@ -85,11 +86,41 @@ static bool links_to(int directory, const char *name, const char *target)
 	       memcmp(found, target, length) == 0;
 }
 
+/* The folder of @name, an absolute path, whose last part is in *@base. */
+static int open_folder(const char *name, const char **base)
+{
+	const char *slash = strrchr(name, '/');
+	char folder[PATH_MAX];
+	int fd;
+
+	if (!slash)
+		return -EINVAL;
+	*base = slash + 1;
+	snprintf(folder, sizeof(folder), "%.*s/", (int)(slash - name), name);
+	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * The owner of a folder on the way may put another one into its place: what is
+ * looked at has to be what is removed.
+ */
+static int remove_if_ours(const char *name, const char *disk)
+{
+	const char *base = NULL;
+	CLEANUP_CLOSE int folder = open_folder(name, &base);
+
+	if (folder < 0 || !links_to(folder, base, disk))
+		return 0;
+	return unlinkat(folder, base, 0) && errno != ENOENT ? -errno : 0;
+}
+
 /* Removes the link that is remembered, if it is still ours, and the record. */
 static int forget(int directory, unsigned int minor, struct blktap_error *err)
 {
 	char record[16], name[PATH_MAX], disk[64];
 	ssize_t length;
+	int ret;
 
 	record_name(record, sizeof(record), minor);
 	blktap_disk_path(disk, sizeof(disk), minor);
@@ -97,8 +128,9 @@ static int forget(int directory, unsigned int minor, struct blktap_error *err)
 	if (length < 0)
 		return errno == ENOENT ? 0 : directory_refused(-errno, err);
 	name[length] = '\0';
-	if (links_to(AT_FDCWD, name, disk) && unlink(name) && errno != ENOENT)
-		return blktap_error_set(err, -errno, "cannot remove %s: %s", name, strerror(errno));
+	ret = remove_if_ours(name, disk);
+	if (ret)
+		return blktap_error_set(err, ret, "cannot remove %s: %s", name, strerror(-ret));
 	if (unlinkat(directory, record, 0) && errno != ENOENT)
 		return directory_refused(-errno, err);
 	return 0;

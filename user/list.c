@@ -10,6 +10,7 @@
 #include "deadline.h"
 #include "rows.h"
 #include "tapdisks.h"
+#include "vbd.h"
 
 #define ROUNDS	3	/* of asking those that the kernel contradicts */
 
@@ -38,12 +39,10 @@ static int ask_kernel(struct blktap_nl *nl, struct view *view, struct blktap_err
 
 static bool has_vbd(const struct blktap_tapdisk *tapdisk, int minor)
 {
-	size_t i;
+	const struct blktap_vbd_info key = { .minor = minor };
 
-	for (i = 0; i < tapdisk->count; i++)
-		if (tapdisk->vbds[i].minor == minor)
-			return true;
-	return false;
+	return tapdisk->count && bsearch(&key, tapdisk->vbds, tapdisk->count,
+					 sizeof(key), vbds_compare);
 }
 
 /* A tapdisk has a VBD whose tap is not its own any more. */
@@ -207,12 +206,14 @@ static int settle(struct view *view, struct deadline deadline, struct blktap_err
  * What still does not fit together after some rounds stays so: a tapdisk whose
  * session the kernel has ended, say, or one in another pid namespace.
  */
-static int gather(struct blktap_nl *nl, struct view *view, struct deadline deadline,
+static int gather(struct blktap_nl *nl, struct view *view, int timeout_ms,
 		  struct blktap_error *err)
 {
+	struct deadline deadline = deadline_in(timeout_ms);
 	int round, ret;
 
-	ret = ask_everybody(view, deadline, err);
+	/* A silent one must not use up the time for asking the others again. */
+	ret = ask_everybody(view, deadline_in(timeout_ms - timeout_ms / 4), err);
 	for (round = 0; !ret && round < ROUNDS; round++) {
 		ret = ask_kernel(nl, view, err);
 		if (!ret && !deadline_passed(deadline))
@@ -238,7 +239,6 @@ int blktap_list(const struct blktap_filter *filter, int timeout_ms,
 		struct blktap_row **rows, size_t *count, struct blktap_error *err)
 {
 	__attribute__((cleanup(clear_view))) struct view view = { 0 };
-	struct deadline deadline = deadline_in(timeout_ms);
 	struct blktap_nl *nl;
 	int ret;
 
@@ -247,9 +247,9 @@ int blktap_list(const struct blktap_filter *filter, int timeout_ms,
 		return ret;
 	/* What one tapdisk has is its own word. */
 	if (filter->pid)
-		ret = ask_one(&view, filter->pid, deadline, err);
+		ret = ask_one(&view, filter->pid, deadline_in(timeout_ms), err);
 	else
-		ret = gather(nl, &view, deadline, err);
+		ret = gather(nl, &view, timeout_ms, err);
 	blktap_nl_close(nl);
 	return ret ? ret : make_rows(&view, filter, rows, count, err);
 }

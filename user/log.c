@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "control-character.h"
 #include "libblktap.h"
 
 static struct {
@@ -88,7 +89,6 @@ void blktap_log(int level, const char *fmt, ...)
 	int saved = errno;
 	char text[1024];
 	va_list args;
-	char *c;
 
 	if (level > logging.level)
 		return;
@@ -96,9 +96,7 @@ void blktap_log(int level, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	/* Names that others chose must not forge further lines. */
-	for (c = text; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	control_mask(text, strlen(text));
 
 	if (logging.target == BLKTAP_LOG_SYSLOG)
 		log_to_syslog(level, text);

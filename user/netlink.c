@@ -473,6 +473,14 @@ int blktap_nl_list(struct blktap_nl *nl, struct blktap_tap **taps, size_t *count
 
 /* ------------------------------------------------------------------------ events */
 
+/* Of families that come and go; its number is that of the family of families. */
+#define FAMILIES_GROUP	GENL_ID_CTRL
+
+static int join_group(int fd, int group)
+{
+	return setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
+}
+
 int blktap_nl_subscribe(struct blktap_nl *nl, struct blktap_error *err)
 {
 	int fd = nl_socket_get_fd(nl->socket);
@@ -481,8 +489,7 @@ int blktap_nl_subscribe(struct blktap_nl *nl, struct blktap_error *err)
 	if (nl->group < 0)
 		return blktap_error_set(err, -EPROTO, "blktap: the kernel has no events");
 	nl_socket_set_buffer_size(nl->socket, EVENTS_SIZE, 0);
-	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &nl->group,
-		       sizeof(nl->group)) < 0)
+	if (join_group(fd, nl->group) || join_group(fd, FAMILIES_GROUP))
 		return refuse(-errno, &nothing, -1, err);
 	return 0;
 }
@@ -501,6 +508,21 @@ static bool is_event(const struct blktap_nl *nl, const struct nlmsghdr *message,
 	       header->cmd == BLKTAP_CMD_EVENT;
 }
 
+/* Ours is leaving: when it comes back it has another number, and nobody subscribed. */
+static bool is_farewell(const struct blktap_nl *nl, const struct nlmsghdr *message,
+			ssize_t length)
+{
+	struct genlmsghdr *header = nlmsg_data(message);
+	const struct nlattr *id;
+
+	if (!nlmsg_ok(message, length) || message->nlmsg_type != GENL_ID_CTRL ||
+	    nlmsg_datalen(message) < (int)GENL_HDRLEN || header->cmd != CTRL_CMD_DELFAMILY)
+		return false;
+	id = nla_find(genlmsg_attrdata(header, 0), genlmsg_attrlen(header, 0),
+		      CTRL_ATTR_FAMILY_ID);
+	return id && nla_len(id) == sizeof(uint16_t) && nla_get_u16(id) == nl->family;
+}
+
 int blktap_nl_next_event(struct blktap_nl *nl, struct blktap_event_msg *msg,
 			 struct blktap_error *err)
 {
@@ -517,6 +539,8 @@ int blktap_nl_next_event(struct blktap_nl *nl, struct blktap_event_msg *msg,
 		if (length < 0)
 			return blktap_error_set(err, length, "blktap: cannot read events: %s",
 						strerror(-length));
+		if (is_farewell(nl, message, length))
+			return blktap_error_set(err, -ENOSYS, "blktap kernel module has been removed");
 	} while (!is_event(nl, message, length));
 	if (nlmsg_to_event(message, msg))
 		return blktap_error_set(err, -EPROTO, "blktap: an event makes no sense");

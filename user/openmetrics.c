@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cleanup.h"
+#include "control-character.h"
 #include "libblktap.h"
 
 #define BUCKETS	28	/* the last one has no upper limit */
@@ -39,15 +40,19 @@ static int minor_of(const json_t *vbd)
 	return (int)number_at(json_object_get(vbd, "tap"), "minor");
 }
 
+/* A newline comes back as it was; other control characters are of no use to anybody. */
 static void put_escaped(FILE *file, const char *text)
 {
-	for (; *text; text++) {
+	size_t bytes;
+
+	for (; *text; text += bytes ? bytes : 1) {
+		bytes = control_length(text, text[1] ? 2 : 1);
 		if (*text == '\n')
 			fputs("\\n", file);
 		else if (*text == '\\' || *text == '"')
 			fprintf(file, "\\%c", *text);
 		else
-			putc(*text, file);
+			putc(bytes ? '?' : *text, file);
 	}
 }
 
@@ -65,7 +70,7 @@ static void put_info(FILE *file, const struct family *family, const json_t *vbd)
 {
 	const char *name = json_string_value(json_object_get(vbd, "name"));
 
-	put_sample(file, family, "_info", vbd);
+	put_sample(file, family, "", vbd);
 	fputs(",image=\"", file);
 	put_escaped(file, name ? name : "");
 	fputs("\"} 1\n", file);
@@ -190,7 +195,8 @@ static void put_histogram(FILE *file, const struct family *family, const json_t 
 /* -------------------------------------------------------------------- families */
 
 static const struct family families[] = {
-	{ "blktap_vbd", "info", NULL, "A disk's image and tapdisk.", put_info, NULL },
+	/* Not of the type info, which the readers of the older format do not know. */
+	{ "blktap_vbd_info", "gauge", NULL, "A disk's image and tapdisk.", put_info, NULL },
 	{ "blktap_paused", "gauge", NULL, "Whether the disk is paused.", put_paused, NULL },
 	{ "blktap_kicks", "counter", NULL,
 	  "Wake-ups that brought requests, and calls that handed answers over.", put_kicks, NULL },

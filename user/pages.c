@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "call.h"
@@ -24,24 +23,27 @@ static json_t *page_params(int minor, json_int_t from)
 static void fail(struct pages *pages, int code, const char *text)
 {
 	blktap_error_set(&pages->err, code, "tapdisk %d: %s", (int)pages->pid, text);
-	json_decref(pages->vbds);
-	pages->vbds = NULL;
-	pages->from = -1;
 }
 
-/* Going backwards would never end. */
-static bool is_next(const json_t *next, json_int_t from)
+/*
+ * A page brings us on, or there would be no end: it has something, and the next
+ * one starts behind it.
+ */
+static bool is_next(const json_t *next, const json_t *vbds, json_int_t from)
 {
-	return json_is_integer(next) && json_integer_value(next) > from &&
-	       json_integer_value(next) <= INT_MAX;
+	return json_array_size(vbds) && json_is_integer(next) &&
+	       json_integer_value(next) > from && json_integer_value(next) < BLKTAP_MAX_MINORS;
 }
 
-static void take_page(struct pages *pages, const json_t *result)
+/* Asks for the next page at once: other tapdisks may not have answered yet. */
+static void take_page(struct call *call)
 {
-	json_t *vbds = json_object_get(result, "vbds");
-	const json_t *next = json_object_get(result, "next");
+	struct pages *pages = call->owner;
+	json_t *vbds = json_object_get(call->result, "vbds");
+	const json_t *next = json_object_get(call->result, "next");
 
-	if (!json_is_array(vbds) || (next && !is_next(next, pages->from))) {
+	if (!json_is_array(vbds) || (next && !is_next(next, vbds, pages->from)) ||
+	    json_array_size(pages->vbds) + json_array_size(vbds) > BLKTAP_MAX_MINORS) {
 		fail(pages, -EPROTO, "its list makes no sense");
 		return;
 	}
@@ -49,38 +51,29 @@ static void take_page(struct pages *pages, const json_t *result)
 		fail(pages, -ENOMEM, "no memory for its list");
 		return;
 	}
-	pages->from = next ? json_integer_value(next) : -1;
-}
-
-static void take_answer(struct pages *pages, const struct call *call)
-{
-	if (!call->err.code) {
-		take_page(pages, call->result);
+	if (!next)
 		return;
-	}
-	fail(pages, call->err.code, "");
-	pages->err = call->err;
+	pages->from = json_integer_value(next);
+	call_again(call, pages->method, page_params(pages->minor, pages->from));
 }
 
-/* One page of each tapdisk that has more; false if none has. */
-static bool next_pages(struct pages *pages, size_t count, struct call *calls,
-		       const char *method, int minor, struct deadline deadline)
+static void start(struct pages *pages, struct call *call)
 {
-	size_t used = 0, i;
+	memset(&pages->err, 0, sizeof(pages->err));
+	pages->from = 0;
+	pages->vbds = json_array();
+	call_init(call, pages->pid, pages->method, page_params(pages->minor, 0));
+	call->answered = take_page;
+	call->owner = pages;
+}
 
-	for (i = 0; i < count; i++)
-		if (pages[i].from >= 0)
-			call_init(&calls[used++], pages[i].pid, method,
-				  page_params(minor, pages[i].from));
-	calls_run(calls, used, deadline);
-	used = 0;
-	for (i = 0; i < count; i++) {
-		if (pages[i].from < 0)
-			continue;
-		take_answer(&pages[i], &calls[used]);
-		call_clear(&calls[used++]);
-	}
-	return used;
+static void end(struct pages *pages, struct call *call)
+{
+	if (call->err.code)
+		pages->err = call->err;
+	call_clear(call);
+	if (pages->err.code)
+		pages_clear(pages);
 }
 
 int pages_collect(struct pages *pages, size_t count, const char *method, int minor,
@@ -92,14 +85,13 @@ int pages_collect(struct pages *pages, size_t count, const char *method, int min
 	if (!calls)
 		return -ENOMEM;
 	for (i = 0; i < count; i++) {
-		pages[i].vbds = json_array();
-		pages[i].from = pages[i].vbds ? 0 : -1;
-		memset(&pages[i].err, 0, sizeof(pages[i].err));
-		if (!pages[i].vbds)
-			fail(&pages[i], -ENOMEM, "no memory for its list");
+		pages[i].method = method;
+		pages[i].minor = minor;
+		start(&pages[i], &calls[i]);
 	}
-	while (next_pages(pages, count, calls, method, minor, deadline))
-		;
+	calls_run(calls, count, deadline);
+	for (i = 0; i < count; i++)
+		end(&pages[i], &calls[i]);
 	return 0;
 }
 

@@ -12,7 +12,9 @@ struct pages {
 	pid_t pid;		/* in */
 	json_t *vbds;		/* once done, on success: an array */
 	struct blktap_error err;	/* once done, on failure; else code 0 */
-	json_int_t from;	/* where the next page starts; negative: there is none */
+	const char *method;	/* of one minor, or (negative) of all */
+	int minor;
+	json_int_t from;	/* where the page that is asked for starts */
 };
 
 /*

@@ -13,7 +13,10 @@ static int stats_minor(const json_t *vbd)
 {
 	json_t *minor = json_object_get(json_object_get(vbd, "tap"), "minor");
 
-	return json_is_integer(minor) ? (int)json_integer_value(minor) : -1;
+	if (!json_is_integer(minor) || json_integer_value(minor) < 0 ||
+	    json_integer_value(minor) >= BLKTAP_MAX_MINORS)
+		return -1;
+	return (int)json_integer_value(minor);
 }
 
 int blktap_ctl_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
@@ -36,22 +39,43 @@ int blktap_ctl_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
 	return 0;
 }
 
-/* Moves the objects of a tapdisk to @all. */
+/*
+ * Moves the objects of a tapdisk to @all. Each minor comes once, in ascending order:
+ * what has the same labels twice is no statistics, of nobody.
+ */
 static int add_pid(json_t *all, json_t *vbds, pid_t pid)
 {
+	int last = -1;
 	json_t *vbd;
 	size_t i;
 
 	json_array_foreach(vbds, i, vbd) {
-		if (!json_is_object(vbd) || json_object_set_new(vbd, "pid", json_integer(pid)) ||
+		if (stats_minor(vbd) <= last)
+			return -EPROTO;
+		last = stats_minor(vbd);
+		if (json_object_set_new(vbd, "pid", json_integer(pid)) ||
 		    json_array_append(all, vbd))
 			return -EPROTO;
 	}
 	return 0;
 }
 
-static int nobody_has(int minor, struct blktap_error *err)
+/* One that cannot tell may be the one that has it. */
+static bool has_no_such(const struct pages *pages)
 {
+	return !pages->err.code || pages->err.code == -ENODEV || pages->err.code == -ENOENT ||
+	       pages->err.code == -ECONNREFUSED;
+}
+
+static int nobody_has(const struct pages *pages, size_t count, int minor,
+		      struct blktap_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!has_no_such(&pages[i]))
+			return blktap_error_set(err, pages[i].err.code, "minor %d: %s", minor,
+						pages[i].err.text);
 	return blktap_error_set(err, -ENODEV, "minor %d: no tapdisk has it", minor);
 }
 
@@ -90,7 +114,7 @@ static int ask_everybody(int minor, json_t *all, int timeout_ms, struct blktap_e
 	for (i = 0; i < count; i++)
 		pages_clear(&pages[i]);
 	if (!ret && minor >= 0 && !json_array_size(all))
-		return nobody_has(minor, err);
+		return nobody_has(pages, count, minor, err);
 	return ret;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "control-character.h"
 #include "libblktap.h"
 #include "trace.h"
 
@@ -23,10 +24,12 @@ void blktap_trace(FILE *file)
 /* What others wrote does not command a terminal. */
 static void put_text(const char *text, size_t length)
 {
-	size_t i;
+	size_t i, bytes;
 
-	for (i = 0; i < length; i++)
-		putc((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i], trace);
+	for (i = 0; i < length; i += bytes ? bytes : 1) {
+		bytes = control_length(text + i, length - i);
+		putc(bytes ? '?' : text[i], trace);
+	}
 }
 
 void trace_line(pid_t pid, char direction, const char *line, size_t length)

@@ -16,7 +16,7 @@
 
 /* ------------------------------------------------------------- list answers */
 
-static int compare_vbds(const void *a, const void *b)
+int vbds_compare(const void *a, const void *b)
 {
 	const struct blktap_vbd_info *left = a, *right = b;
 
@@ -63,7 +63,7 @@ int vbds_parse(const json_t *array, struct blktap_vbd_info **vbds, size_t *count
 		blktap_vbd_info_free(list, length);
 		return ret;
 	}
-	qsort(list, length, sizeof(*list), compare_vbds);
+	qsort(list, length, sizeof(*list), vbds_compare);
 	*vbds = list;
 	*count = length;
 	return 0;
@@ -175,12 +175,15 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 			  err);
 }
 
-int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err)
+int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
+		     struct blktap_error *err)
 {
 	json_t *params = json_object();
 
 	/* None at all would be the default, a short grace. */
 	add_timeout(params, timeout_ms < 0 ? INT_MAX : timeout_ms);
+	if (force)
+		json_object_set_new(params, "force", json_true());
 	/* Once nobody has it open, taking the disk away may still take a while. */
 	return call_minor(pid, "close", minor, params, with_margin(timeout_ms, CALL_MS), NULL, err);
 }

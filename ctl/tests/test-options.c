@@ -169,11 +169,11 @@ static void test_still_to_come(void **state)
 	static const char *const lines[] = {
 		"open -r", "open -e 1", "open -2 vhd:/x", "open -s", "open -C /log",
 		"open -E", "open --standby", "create -r", "create -e 1", "create -2 vhd:/x",
-		"create -s", "create -C /log", "create -E", "close -f", "destroy -f",
+		"create -s", "create -C /log", "create -E", "destroy -f",
 		"unpause -2 null", "unpause -c /log",
 	};
 	static const struct command *const commands[] = {
-		&command_open, &command_create, &command_close, &command_destroy, &command_unpause,
+		&command_open, &command_create, &command_destroy, &command_unpause,
 	};
 	size_t i;
 

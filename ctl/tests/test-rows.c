@@ -106,6 +106,22 @@ static void test_fields(void **state)
 			    "minor=3\n");
 }
 
+/* Nor do they make rows, or commands of types. */
+static void test_fields_escape(void **state)
+{
+	static char type[] = "a\033[2J";
+	const struct blktap_row row = {
+		.pid = 7, .minor = 1, .has_state = true, .type = type,
+		.path = "/a b=c\npid=1 minor=2\xc2\x9b",
+	};
+
+	(void)state;
+	assert_string_equal(fields(&row, 1), "pid=7 minor=1 state=0 "
+			    "args=a\\x1b[2J:/a b=c\\x0apid=1 minor=2\\xc2\\x9b\n");
+	assert_string_equal(table(&row, 1),
+			    "       7  1    0      a\\x1b[2J /a b=c\\x0apid=1 minor=2\\xc2\\x9b\n");
+}
+
 static void test_json(void **state)
 {
 	const struct blktap_row rows[] = {
@@ -133,6 +149,7 @@ int main(void)
 		TEST(test_table_grows_with_the_widest_minor),
 		TEST(test_table_escapes),
 		TEST(test_fields),
+		TEST(test_fields_escape),
 		TEST(test_json),
 	};
 

@@ -12,10 +12,7 @@
 
 #include "cleanup.h"
 #include "driver.h"
-
-/* Small enough not to hold up the other disks. */
-#define MAX_DISCARD		(64ULL << 20)
-#define MAX_WRITE_ZEROES	(4ULL << 20)
+#include "memory.h"
 
 struct ram_image {
 	struct image image;
@@ -23,68 +20,9 @@ struct ram_image {
 	uint64_t bytes;
 };
 
-struct ram_options {
-	uint64_t bytes;
-	uint32_t block_size;
-	bool read_only;
-};
-
 static struct ram_image *to_ram(struct image *image)
 {
 	return container_of(image, struct ram_image, image);
-}
-
-/* ------------------------------------------------------------------ options */
-
-static bool word_is(const char *word, size_t length, const char *text)
-{
-	return strlen(text) == length && memcmp(word, text, length) == 0;
-}
-
-static int parse_option(const char *word, size_t length, struct ram_options *options)
-{
-	if (word_is(word, length, "ro"))
-		options->read_only = true;
-	else if (word_is(word, length, "bs=512"))
-		options->block_size = 512;
-	else if (word_is(word, length, "bs=4096"))
-		options->block_size = 4096;
-	else
-		return -EINVAL;
-	return 0;
-}
-
-static int parse_size(const char *word, size_t length, const char *path,
-		      struct ram_options *options, struct blktap_error *err)
-{
-	int ret = blktap_parse_size(word, length, &options->bytes);
-
-	if (ret == -ERANGE)
-		return blktap_error_set(err, -EFBIG, "ram:%s is too large", path);
-	if (ret)
-		return blktap_error_set(err, ret, "ram:%s: %.*s is not a size such as 64M", path,
-					(int)length, word);
-	return 0;
-}
-
-static int parse_options(const char *path, struct ram_options *options,
-			 struct blktap_error *err)
-{
-	size_t length = strcspn(path, ",");
-	const char *word = path;
-	int ret;
-
-	*options = (struct ram_options){ .block_size = 512 };
-	ret = parse_size(word, length, path, options, err);
-	while (!ret && word[length] == ',') {
-		word += length + 1;
-		length = strcspn(word, ",");
-		ret = parse_option(word, length, options);
-		if (ret)
-			blktap_error_set(err, ret, "ram:%s: unknown option %.*s", path,
-					 (int)length, word);
-	}
-	return ret;
 }
 
 /* ----------------------------------------------------------- open and close */
@@ -102,37 +40,15 @@ static void *map_memory(uint64_t bytes)
 	return memory;
 }
 
-static void set_limits(const struct ram_options *options, struct image_limits *limits)
-{
-	uint32_t page = sysconf(_SC_PAGESIZE);
-
-	*limits = (struct image_limits){
-		.capacity = options->bytes,
-		.logical_block_size = options->block_size,
-		.physical_block_size = page,
-		.discard_granularity = page,
-		.read_only = options->read_only,
-	};
-	if (!options->read_only) {
-		limits->max_discard = MAX_DISCARD;
-		limits->max_write_zeroes = MAX_WRITE_ZEROES;
-	}
-}
-
 static int ram_open(struct image **image, const struct image_params *params,
 		    struct blktap_error *err)
 {
-	struct ram_options options;
+	struct memory_options options;
 	struct ram_image *ram;
-	int ret = parse_options(params->path, &options, err);
+	int ret = memory_options("ram", params, &options, err);
 
 	if (ret)
 		return ret;
-	if (!options.bytes)
-		return blktap_error_set(err, -EINVAL, "ram:%s is empty", params->path);
-	if (options.bytes > SIZE_MAX)
-		return blktap_error_set(err, -EFBIG, "ram:%s is too large", params->path);
-	options.read_only |= params->read_only;
 	ram = calloc(1, sizeof(*ram));
 	if (!ram)
 		return blktap_error_set(err, -ENOMEM, "no memory for ram:%s", params->path);
@@ -143,7 +59,7 @@ static int ram_open(struct image **image, const struct image_params *params,
 		return blktap_error_set(err, -ENOMEM, "no address space for ram:%s",
 					params->path);
 	}
-	set_limits(&options, &ram->image.limits);
+	memory_limits(&options, &ram->image.limits);
 	*image = &ram->image;
 	return 0;
 }
@@ -175,23 +91,6 @@ static int ram_resize(struct image *image, uint64_t capacity, bool shrink, uint6
 	ram->memory = memory;
 	ram->bytes = capacity;
 	return 0;
-}
-
-static int ram_channel_open(struct image_channel **channel, struct image *image,
-			    const struct channel_params *params, struct blktap_error *err)
-{
-	struct image_channel *new = malloc(sizeof(*new));
-
-	if (!new)
-		return blktap_error_set(err, -ENOMEM, "no memory for ram:%s", image->path);
-	*new = (struct image_channel){ .image = image, .loop = params->loop };
-	*channel = new;
-	return 0;
-}
-
-static void ram_channel_close(struct image_channel *channel)
-{
-	free(channel);
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -249,7 +148,7 @@ const struct image_driver ram_driver = {
 	.open = ram_open,
 	.close = ram_close,
 	.resize = ram_resize,
-	.channel_open = ram_channel_open,
-	.channel_close = ram_channel_close,
+	.channel_open = memory_channel_open,
+	.channel_close = memory_channel_close,
 	.submit = ram_submit,
 };

@@ -43,12 +43,20 @@ static ssize_t usable(const struct raw *raw, ssize_t done, uint64_t wanted)
 	return done ? done : -EIO;
 }
 
-static int read_all(const struct raw *raw, char *data, uint64_t length, uint64_t offset)
+static ssize_t transfer(const struct raw *raw, bool write, char *data, uint64_t length,
+			uint64_t offset)
+{
+	return write ? pwrite(raw->fd, data, length, offset) :
+		       pread(raw->fd, data, length, offset);
+}
+
+static int transfer_all(const struct raw *raw, bool write, char *data, uint64_t length,
+			uint64_t offset)
 {
 	unsigned int tries = 0;
 
 	while (length) {
-		ssize_t done = pread(raw->fd, data, length, offset);
+		ssize_t done = transfer(raw, write, data, length, offset);
 
 		if (done < 0 && try_again(&tries))
 			continue;
@@ -62,23 +70,14 @@ static int read_all(const struct raw *raw, char *data, uint64_t length, uint64_t
 	return 0;
 }
 
+static int read_all(const struct raw *raw, char *data, uint64_t length, uint64_t offset)
+{
+	return transfer_all(raw, false, data, length, offset);
+}
+
 static int write_all(const struct raw *raw, const char *data, uint64_t length, uint64_t offset)
 {
-	unsigned int tries = 0;
-
-	while (length) {
-		ssize_t done = pwrite(raw->fd, data, length, offset);
-
-		if (done < 0 && try_again(&tries))
-			continue;
-		done = done < 0 ? -errno : usable(raw, done, length);
-		if (done < 0)
-			return done;
-		data += done;
-		offset += done;
-		length -= done;
-	}
-	return 0;
+	return transfer_all(raw, true, (char *)data, length, offset);
 }
 
 static int flush(const struct raw *raw)

@@ -49,7 +49,8 @@ static int check_new_size(const struct raw *raw, const struct image *image, uint
 					strerror(-ret));
 	if (capacity == now)
 		return 0;
-	if (capacity < now && !shrink)
+	/* A device keeps what the disk does not take. */
+	if (capacity < now && !shrink && !raw->block_device)
 		return blktap_error_set(err, -EINVAL, "%s is larger, %llu bytes, and would lose "
 					"what is beyond", image->path, (unsigned long long)now);
 	if (raw->block_device && capacity > now)

@@ -259,6 +259,34 @@ static void test_terminate_while_paused(void **state)
 		assert_int_equal(loop_turn(loop, 1000), 0);
 }
 
+/* Somebody opens the paused disk in the very moment: it must be possible to go on. */
+static void test_terminate_while_paused_and_opened(void **state)
+{
+	struct vbd *vbd;
+
+	(void)state;
+	assert_string_equal(ASK("attach", "{\"minor\":9}"), OK);
+	ASK("open", "{\"minor\":9,\"image\":\"ram:1M\"}");
+	vbd = tapdisk_find(&tapdisk, 9);
+	assert_string_equal(ASK("pause", "{\"minor\":9}"), OK);
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_ADDING;	/* STOP is refused */
+	tapdisk_terminate(&tapdisk);
+	loop_turn(loop, 100);
+	assert_int_equal(vbd->state, VBD_CLOSING);
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_LIVE;
+	fake_ring->state.openers = 1;
+	while (vbd->state == VBD_CLOSING)
+		assert_int_equal(loop_turn(loop, 5000), 0);
+	assert_int_equal(vbd->state, VBD_PAUSED);
+	assert_string_equal(ASK("unpause", "{\"minor\":9}"), OK);
+	loop_turn(loop, 0);
+	assert_int_equal(vbd->state, VBD_CLOSING);
+	fake_ring->state.openers = 0;
+	vbd->ring_event.ready(&vbd->ring_event, EPOLLPRI);
+	while (!ended)
+		assert_int_equal(loop_turn(loop, 1000), 0);
+}
+
 static void test_notifications(void **state)
 {
 	(void)state;
@@ -393,6 +421,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_pause_and_resize),
 	TEST(test_pages),
 	TEST(test_terminate_while_paused),
+	TEST(test_terminate_while_paused_and_opened),
 	TEST(test_notifications),
 	TEST(test_overtaking),
 	TEST(test_client_goes),

@@ -225,6 +225,7 @@ static void test_pause_is_cancelled(void **state)
 static void test_failed_unpause(void **state)
 {
 	struct fake_queue *q = &fake_ring->queues[1];
+	struct outcome outcome = { 0 };
 	const char *small;
 
 	(void)state;
@@ -236,13 +237,37 @@ static void test_failed_unpause(void **state)
 	assert_int_equal(unpause_now("nothing"), -EINVAL);
 	assert_int_equal(unpause_now(small), -EMEDIUMTYPE);
 	assert_int_equal(unpause_now("ram:1M,bs=4096"), -EMEDIUMTYPE);
-	assert_int_equal(unpause_now("ram:1M,ro"), -EMEDIUMTYPE);
+	vbd_unpause(world.vbd, "ram:1M,ro", 2000, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, -EMEDIUMTYPE);
+	assert_string_equal(outcome.err.text, "tapdev7 is writable, and ram:1M,ro is not");
 	assert_int_equal(vbd_user_state(world.vbd), 0x2a);
 	turns(3);
 	assert_true(q->outstanding[3]);
 	assert_int_equal(unpause_now(NULL), 0);
 	complete_all(q, 1);
 	assert_int_equal(q->results[3], 4096);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
+/* An image that was made larger, or of which the disk takes a part, can be paused. */
+static void test_unpause_larger(void **state)
+{
+	(void)state;
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
+	assert_int_equal(truncate(file[0], 2 << 20), 0);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(unpause_now(make_image(1, 2 << 20)), -EMEDIUMTYPE);
+	assert_int_equal(unpause_now(NULL), 0);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, (1 << 20) - 4096, 4096), 4096);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), -EIO);
+	assert_int_equal(resize_now(0, false), 0);
+	assert_int_equal(fake_ring->capacity, 2 << 20);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), 4096);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(truncate(file[0], 1 << 20), 0);
+	assert_int_equal(unpause_now(NULL), -EMEDIUMTYPE);
 	assert_int_equal(close_image(0), 0);
 	remove_images();
 }
@@ -264,7 +289,7 @@ static void test_close_while_paused(void **state)
 	fake_submit(q, 3, BLKTAP_OP_READ, 0, 0, 4096);
 	fake_ring->state.openers = 0;
 	fake_ring->stop_state = BLKTAP_DISK_STATE_REMOVING;
-	vbd_close(world.vbd, 0, done, &outcome);
+	vbd_close(world.vbd, 0, false, done, &outcome);
 	complete_all(q, 1);
 	assert_int_equal(q->results[3], -EIO);
 	fake_ring->state.disk_state = BLKTAP_DISK_STATE_NONE;
@@ -347,6 +372,38 @@ static void test_retries(void **state)
 	assert_int_equal(close_image(0), 0);
 }
 
+/* Nobody has the disk open: who forces it does not wait for what is left. */
+static void test_forced_close(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	hold_requests();
+	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
+	turns(2);
+	answer_held(-EAGAIN);
+	turns(2);
+	assert_true(q->outstanding[1]);
+	fake_ring->stop_state = BLKTAP_DISK_STATE_REMOVING;
+	fake_ring->state.openers = 1;
+	vbd_close(world.vbd, 20, true, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, -EBUSY);
+	assert_true(q->outstanding[1]);
+
+	fake_ring->state.openers = 0;
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_close(world.vbd, 0, true, done, &outcome);
+	complete_all(q, 1);
+	assert_int_equal(q->results[1], -EIO);
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_NONE;
+	raise_pri();
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, 0);
+}
+
 static void test_retries_end(void **state)
 {
 	struct vbd_open_params params = {
@@ -374,6 +431,48 @@ static void test_retries_end(void **state)
 	complete_all(q, 1);
 	assert_int_equal(q->results[1], -EAGAIN);
 	assert_int_equal(close_image(0), 0);
+}
+
+/* What the kernel has failed already is not written to the image after all. */
+static void test_no_retries_without_session(void **state)
+{
+	uint64_t start;
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	hold_requests();
+	fake_submit(&fake_ring->queues[0], 1, BLKTAP_OP_WRITE, 0, 0, 4096);
+	turns(2);
+	answer_held(-EAGAIN);
+	start = loop_now();
+	vbd_session_lost(world.vbd, "test");
+	while (!world.gone && !nr_held)
+		turn(2000);
+	assert_int_equal(nr_held, 0);
+	assert_true(loop_now() - start < 900000000);
+}
+
+/* Nor must an open that is given up wait for it. */
+static void test_no_retries_of_scan(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+	struct outcome outcome;
+
+	(void)state;
+	fake_ring->start_state = BLKTAP_DISK_STATE_ADDING;
+	start_open(&outcome, "ram:1M", 50);
+	wait_for_state(VBD_STARTING);
+	hold_requests();
+	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
+	turns(2);
+	answer_held(-EAGAIN);
+	complete_all(q, 1);
+	assert_int_equal(q->results[1], -EIO);
+	assert_int_equal(nr_held, 0);
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_NONE;
+	raise_pri();
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, -ETIMEDOUT);
 }
 
 /* ---------------------------------------------------------------- statistics */
@@ -516,6 +615,46 @@ static void test_threads(void **state)
 		turn(2000);
 }
 
+/* The server's thread gets this far while the owner's loop does not turn. */
+static void let_server_run(void)
+{
+	fake_poll(fake_ring);
+	usleep(100000);
+}
+
+/*
+ * What a server has said and nobody has heard yet goes with it. Without workers
+ * it goes at once.
+ */
+static void test_old_messages(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	workers_free(world.workers);
+	assert_int_equal(workers_new(&world.workers, world.loop, 0), 0);
+	world.env.workers = world.workers;
+	world.env.threads = true;
+	assert_int_equal(open_image("ram:1M"), 0);
+	vbd_pause(world.vbd, -1, done, &outcome);
+	let_server_run();
+	assert_true(vbd_withdraw(world.vbd, &outcome));
+	let_server_run();
+	/* the session is lost while word of the first drain is still under way */
+	fake_ring->enter_error = -ENODEV;
+	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
+	let_server_run();
+	vbd_pause(world.vbd, -1, done, &outcome);
+	let_server_run();
+	assert_int_equal(outcome.calls, 0);
+	wait_for(&outcome);
+	fake_ring->enter_error = 0;
+	vbd_session_lost(world.vbd, "test");
+	while (!world.gone)
+		turn(2000);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -524,15 +663,20 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_pause_waits),
 	TEST(test_pause_is_cancelled),
 	TEST(test_failed_unpause),
+	TEST(test_unpause_larger),
 	TEST(test_close_while_paused),
 	TEST(test_session_ends_in_pause),
 	TEST(test_resize),
 	TEST(test_retries),
 	TEST(test_retries_end),
+	TEST(test_forced_close),
+	TEST(test_no_retries_without_session),
+	TEST(test_no_retries_of_scan),
 	TEST(test_statistics),
 	TEST(test_latency_buckets),
 	TEST(test_shared_images),
 	TEST(test_threads),
+	TEST(test_old_messages),
 };
 
 int main(void)

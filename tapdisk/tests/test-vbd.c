@@ -130,7 +130,7 @@ static void test_close_while_open(void **state)
 	assert_int_equal(world.vbd->state, VBD_LIVE);
 	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 0, 512), 512);
 
-	vbd_close(world.vbd, -1, done, &outcome);
+	vbd_close(world.vbd, -1, false, done, &outcome);
 	assert_int_equal(world.vbd->state, VBD_CLOSING);
 	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 0, 512), 512);
 	raise_pri();		/* a partition was closed, not the last */
@@ -151,7 +151,7 @@ static void test_close_withdrawn(void **state)
 	(void)state;
 	assert_int_equal(open_image("ram:1M"), 0);
 	fake_ring->state.openers = 1;
-	vbd_close(world.vbd, 50, done, &outcome);
+	vbd_close(world.vbd, 50, false, done, &outcome);
 	assert_false(vbd_withdraw(world.vbd, &world));
 	assert_true(vbd_withdraw(world.vbd, &outcome));
 	assert_false(vbd_withdraw(world.vbd, &outcome));
@@ -171,7 +171,7 @@ static void test_slow_removal(void **state)
 	(void)state;
 	assert_int_equal(open_image("ram:1M"), 0);
 	fake_ring->stop_state = BLKTAP_DISK_STATE_REMOVING;
-	vbd_close(world.vbd, 10, done, &outcome);
+	vbd_close(world.vbd, 10, false, done, &outcome);
 	assert_int_equal(world.vbd->state, VBD_REMOVING);
 	usleep(20000);
 	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), 0);
@@ -322,7 +322,7 @@ static void test_session_ends_while_closing(void **state)
 	(void)state;
 	assert_int_equal(open_image("ram:1M"), 0);
 	fake_ring->state.openers = 1;
-	vbd_close(world.vbd, -1, done, &outcome);
+	vbd_close(world.vbd, -1, false, done, &outcome);
 	world.vbd->ring_event.ready(&world.vbd->ring_event, EPOLLHUP | EPOLLERR);
 	wait_until_gone();
 	assert_int_equal(outcome.calls, 1);

@@ -134,7 +134,7 @@ static inline int close_image(int timeout_ms)
 {
 	struct outcome outcome = { 0 };
 
-	vbd_close(world.vbd, timeout_ms, done, &outcome);
+	vbd_close(world.vbd, timeout_ms, false, done, &outcome);
 	wait_for(&outcome);
 	return outcome.err.code;
 }

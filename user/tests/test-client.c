@@ -109,7 +109,7 @@ static void test_request_sent(void **state)
 	assert_string_equal(fake.request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"open\","
 			    "\"params\":{\"image\":\"aio:/a b\",\"read_only\":true,"
 			    "\"no_direct\":true,\"timeout_ms\":1500,\"minor\":7}}\n");
-	assert_int_equal(blktap_ctl_close(PID, 7, 120000, NULL), 0);
+	assert_int_equal(blktap_ctl_close(PID, 7, 120000, false, NULL), 0);
 	assert_string_equal(fake.request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"close\","
 			    "\"params\":{\"timeout_ms\":120000,\"minor\":7}}\n");
 	assert_int_equal(blktap_ctl_detach(PID, 7, NULL), 0);

@@ -58,6 +58,8 @@ static void test_one_line(void **state)
 	(void)state;
 	blktap_error_set(&err, -EIO, "%s", "a\nb\033[2Jc\x7f");
 	assert_string_equal(err.text, "a?b?[2Jc?");
+	blktap_error_set(&err, -EIO, "%s", "ä\xc2\x9bJ\xc2\xa0\xc2");
+	assert_string_equal(err.text, "ä??J\xc2\xa0\xc2");
 }
 
 /* Wherever the cut falls, the text remains UTF-8. */

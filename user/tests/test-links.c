@@ -93,6 +93,19 @@ static void test_taken_names(void **state)
 	assert_int_equal(kernel.count, 1);
 }
 
+/* Its lock must not be for everybody to hold. */
+static void test_private_directory(void **state)
+{
+	char path[PATH_MAX];
+	struct stat status;
+
+	(void)state;
+	assert_int_equal(allocate(5, name, NULL), 0);
+	snprintf(path, sizeof(path), "%s/links", control_dir);
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0700);
+}
+
 /* Somebody put something else there: it stays. */
 static void test_replaced_link(void **state)
 {
@@ -160,6 +173,7 @@ int main(void)
 		TEST(test_link),
 		TEST(test_relative_name),
 		TEST(test_taken_names),
+		TEST(test_private_directory),
 		TEST(test_replaced_link),
 		TEST(test_stale_link),
 		TEST(test_freed_and_allocated_meanwhile),

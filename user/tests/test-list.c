@@ -122,6 +122,60 @@ static void test_pages_in_a_circle(void **state)
 	fake_stop(&fake);
 }
 
+/* Pages without end would fill the memory. */
+static void test_pages_of_nothing(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = ANSWER("{\"vbds\":[],\"next\":5}") };
+
+	(void)state;
+	fake_start(&fake);
+	assert_string_equal(list(), "9/-1/-1/ ");
+	assert_int_equal(fake.requests, 1);
+	fake.answer = ANSWER("{\"vbds\":[" VBD(1) "],\"next\":65536}");
+	fake.length = strlen(fake.answer);
+	assert_string_equal(list(), "9/-1/-1/ ");
+	assert_int_equal(fake.requests, 2);
+	fake_stop(&fake);
+}
+
+/* Nobody waits for a silent tapdisk: neither further pages nor a second look. */
+static void test_pages_beside_a_silent_tapdisk(void **state)
+{
+	static const char *const answers[] = {
+		ANSWER("{\"vbds\":[" VBD(1) "],\"next\":7}"), ANSWER("{\"vbds\":[" VBD(7) "]}"), NULL,
+	};
+	struct fake fake = { .pid = 9, .answers = answers };
+	struct fake silent = { .pid = 11 };
+
+	(void)state;
+	kernel_add(1, 9);
+	kernel_add(7, 9);
+	fake_start(&fake);
+	fake_start(&silent);
+	assert_string_equal(list_matching((struct blktap_filter)BLKTAP_FILTER_INIT, 400),
+			    "9/1/0//x 9/7/0//x 11/-1/-1/ ");
+	fake_stop(&fake);
+	fake_stop(&silent);
+}
+
+static void test_attached_meanwhile_beside_a_silent_tapdisk(void **state)
+{
+	static const char *const answers[] = {
+		ANSWER("{\"vbds\":[]}"), ANSWER("{\"vbds\":[" VBD(4) "]}"), NULL,
+	};
+	struct fake fake = { .pid = 9, .answers = answers };
+	struct fake silent = { .pid = 11 };
+
+	(void)state;
+	kernel_add(4, 9);
+	fake_start(&fake);
+	fake_start(&silent);
+	assert_string_equal(list_matching((struct blktap_filter)BLKTAP_FILTER_INIT, 400),
+			    "9/4/0//x 11/-1/-1/ ");
+	fake_stop(&fake);
+	fake_stop(&silent);
+}
+
 /* A tap was attached after its tapdisk had been asked. */
 static void test_attached_meanwhile(void **state)
 {
@@ -246,6 +300,9 @@ int main(void)
 		TEST(test_everything),
 		TEST(test_pages),
 		TEST(test_pages_in_a_circle),
+		TEST(test_pages_of_nothing),
+		TEST(test_pages_beside_a_silent_tapdisk),
+		TEST(test_attached_meanwhile_beside_a_silent_tapdisk),
 		TEST(test_attached_meanwhile),
 		TEST(test_moved_meanwhile),
 		TEST(test_lost_session),

@@ -82,10 +82,29 @@ static void test_unknown_minor(void **state)
 	fake_stop(&fake);
 }
 
+/* Who does not answer may be the one that has it. */
+static void test_minor_of_a_silent_tapdisk(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = NO_MINOR };
+	struct fake silent = { .pid = 11 };
+	struct blktap_error err;
+	json_t *vbds;
+
+	(void)state;
+	fake_start(&fake);
+	fake_start(&silent);
+	assert_int_equal(blktap_stats(0, 3, &vbds, 300, &err), -ETIMEDOUT);
+	assert_string_equal(err.text, "minor 3: tapdisk 11 does not answer");
+	fake_stop(&fake);
+	fake_stop(&silent);
+}
+
 static void test_nonsense(void **state)
 {
 	static const char *const answers[] = {
 		ANSWER("{}"), ANSWER("{\"vbds\":{}}"), ANSWER("[]"), ANSWER("{\"vbds\":[1]}"),
+		ANSWER("{\"vbds\":[" VBD(2) "," VBD(2) "]}"), ANSWER("{\"vbds\":[{}]}"),
+		ANSWER("{\"vbds\":[" VBD(4294967296) "]}"),
 		ANSWER("{\"vbds\":[],\"next\":\"x\"}"), ANSWER("{\"vbds\":[],\"next\":-1}"),
 	};
 	char path[PATH_MAX];
@@ -106,7 +125,7 @@ static void test_nonsense(void **state)
 
 /* ------------------------------------------------------------------ OpenMetrics */
 
-static const char stats[] = "[{\"name\":\"aio:/a\\\"b\\\\c\\nd\",\"pid\":42,\"state\":42,"
+static const char stats[] = "[{\"name\":\"aio:/a\\\"b\\\\c\\nd\\u001be\\u009b\",\"pid\":42,\"state\":42,"
 	"\"tap\":{\"minor\":3,\"kicks\":[12,13]},\"queues\":[{\"queue\":1,\"outstanding\":5,\"ops\":{"
 	"\"read\":{\"requests\":64,\"bytes\":4096,\"errors\":2,\"time_ns\":1008123000,"
 	"\"latency\":[1,0,3]},\"flush\":{}}}]},"
@@ -137,8 +156,8 @@ static void test_openmetrics(void **state)
 
 	(void)state;
 #define LABELS	"pid=\"42\",minor=\"3\",queue=\"1\",op=\"read\""
-	assert_line(text, "# TYPE blktap_vbd info\n");
-	assert_line(text, "blktap_vbd_info{pid=\"42\",minor=\"3\",image=\"aio:/a\\\"b\\\\c\\nd\"} 1\n");
+	assert_line(text, "# TYPE blktap_vbd_info gauge\n");
+	assert_line(text, "blktap_vbd_info{pid=\"42\",minor=\"3\",image=\"aio:/a\\\"b\\\\c\\nd?e?\"} 1\n");
 	assert_line(text, "blktap_vbd_info{pid=\"42\",minor=\"4\",image=\"\"} 1\n");
 	assert_line(text, "blktap_paused{pid=\"42\",minor=\"3\"} 1\n");
 	assert_line(text, "blktap_paused{pid=\"42\",minor=\"4\"} 0\n");
@@ -206,6 +225,7 @@ int main(void)
 		TEST(test_pages),
 		TEST(test_everybody),
 		TEST(test_unknown_minor),
+		TEST(test_minor_of_a_silent_tapdisk),
 		TEST(test_nonsense),
 		TEST(test_openmetrics),
 		TEST(test_families_are_whole),
