@@ -7,23 +7,23 @@
 # percent stay below, CPU microseconds of the machine, and those of the process.
 # Returns 1 and sets reason if there is no figure.
 load() {
-	local device=$1 pid=$2 operation=$3 block=$4 depth=$5 jobs=$6 seconds=$7 stamp files
+	local device=$1 pid=$2 operation=$3 block=$4 depth=$5 jobs=$6 seconds=$7 sampler
 	alive || return
-	rm -f "$work"/{pre,post,fio}
-	files=(/proc/uptime /proc/stat)
-	[ -z "$pid" ] || files+=("/proc/$pid/stat")
-	# The jobs themselves take the time, next to their first and last I/O: the
-	# start of fio costs as much as thousands of I/Os. A job adds its lines in
-	# one write. fio appends a redirection of its own.
-	stamp="grep -shE '^cpu |^[0-9]' ${files[*]} >>$work"
+	rm -f "$work"/{begin,fio,spent}
+	mkfifo "$work/begin"
+	spent "$pid" "$seconds" >"$work/spent" &
+	sampler=$!
+	# fio appends a redirection of its own to what a job is to run before it
+	# begins.
 	if ! (cd "$work" && timeout -k 10 "$((seconds + 120))" fio --name=load --filename="$device" --size="$size" \
 		--ioengine=libaio --direct=1 --rw="$operation" --bs="$block" --iodepth="$depth" --numjobs="$jobs" \
 		--group_reporting --norandommap --time_based --runtime="$seconds" --allow_file_create=0 \
-		--exec_prerun="$stamp/pre; :" --exec_postrun="$stamp/post; :" \
-		--output="$work/fio" --output-format=json) 2>"$work/said"; then
+		--exec_prerun="echo >>$work/begin; :" --output="$work/fio" --output-format=json) 2>"$work/said"; then
+		stop "$sampler"
 		alive && missing "fio: $(said)"
 		return 1
 	fi
+	wait "$sampler"
 	alive || return
 	read -ra load < <(figures | tr '\n' ' ')
 	if [ "${#load[@]}" -ne 6 ] || [ "${load[0]}" -eq 0 ]; then
@@ -37,31 +37,44 @@ alive() {
 	[ -z "$pid" ] || [ -d "/proc/$pid" ] || missing "the server of $device is gone"
 }
 
-# figures: fio's four, with those of spent() after them. What fio says besides
-# surrounds its JSON.
+# figures: fio's four, then the CPU time of that many I/Os. What fio says
+# besides surrounds its JSON.
 figures() {
-	sed -n '/^{/,/^}/p' "$work/fio" | jq -r '.jobs[0] | [.read, .write] |
+	local own wall machine process
+	mapfile -t own < <(sed -n '/^{/,/^}/p' "$work/fio" | jq -r '.jobs[0] | [.read, .write] |
 		(map(.total_ios) | add), (map(.runtime) | max * 1000),
-		(max_by(.total_ios).clat_ns.percentile | .["50.000000"], .["99.000000"])'
-	spent
+		(max_by(.total_ios).clat_ns.percentile | .["50.000000"], .["99.000000"])')
+	read -r wall machine process <"$work/spent"
+	printf '%s\n' "${own[@]}" $((machine * own[1] / wall)) $((process * own[1] / wall))
 }
 
-# spent: CPU time of the machine and of the process between the first stamp
-# before and the last one after. The machine's is what it did not idle, since
-# the kernel counts idle time to the microsecond and the rest by ticks.
+# spent PID SECONDS: waits until fio begins; then prints how many microseconds
+# went by during most of its run, and the CPU time of the machine and of the
+# process in these. What fio does before and after its I/Os costs as much as
+# thousands of them, so all of this is inside of its run, and starts no program.
 spent() {
-	awk -v cpus="$(nproc)" '
-		function note(key, value) {
-			if (FILENAME ~ /post$/)
-				last[key] = value
-			else if (!(key in first))
-				first[key] = value
-		}
-		{ sub(/\(.*\)/, "name") }
-		NF == 2 { note("wall", $1) }
-		$1 == "cpu" { note("idle", $5 + $6) }
-		$2 == "name" { note("process", $14 + $15) }
-		function during(key) { return last[key] - first[key] }
-		END { printf "%d\n%d\n", during("wall") * 1e6 * cpus - during("idle") * 1e4, during("process") * 1e4 }
-	' "$work/pre" "$work/post"
+	local begin first last
+	exec {begin}<>"$work/begin"
+	read -r -u "$begin"
+	stamp "$1" first
+	# Nothing more comes but the word of other jobs: that is a way to sleep.
+	while read -r -t 0.2 -u "$begin"; do :; done
+	read -r -t "$(($2 - 1)).5" -u "$begin"
+	stamp "$1" last
+	echo $((last[0] - first[0])) $(((last[0] - first[0]) * $(nproc) - (last[1] - first[1]) * 10000)) \
+		$(((last[2] - first[2]) * 10000))
+}
+
+# stamp PID ARRAY: the time in microseconds; the ticks that the machine idled and
+# the process ran until now. The kernel counts idle time exactly, the rest by
+# ticks, so the machine's CPU time is what it did not idle.
+stamp() {
+	local -n into=$2
+	local cpu process=''
+	into=("${EPOCHREALTIME/[.,]/}")
+	read -ra cpu </proc/stat
+	[ -z "$1" ] || read -r process <"/proc/$1/stat"
+	# The name in it may have spaces. Without a process it has run for no time.
+	read -ra process <<<"${process##*) }"
+	into+=($((cpu[4] + cpu[5])) $((${process[11]:-0} + ${process[12]:-0})))
 }
