@@ -4,6 +4,7 @@
 #include "session.h"
 #include "tap.h"
 #include "trace.h"
+#include "wait.h"
 
 #include <linux/anon_inodes.h>
 #include <linux/blk-mq.h>
@@ -391,29 +392,6 @@ static int blktap_queue_reap(struct blktap_queue *queue, struct blktap_enter *en
 	return 0;
 }
 
-static bool blktap_queue_is_ready(const struct blktap_queue *queue)
-{
-	return READ_ONCE(queue->sq_tail) != READ_ONCE(queue->cq->sq_head);
-}
-
-static int blktap_queue_wait(struct blktap_queue *queue, s64 timeout)
-{
-	int err;
-
-	if (timeout < 0)
-		err = wait_event_interruptible(queue->wait, blktap_queue_is_ready(queue) ||
-					       READ_ONCE(queue->dead));
-	else
-		err = wait_event_interruptible_hrtimeout(queue->wait,
-							 blktap_queue_is_ready(queue) ||
-							 READ_ONCE(queue->dead),
-							 ns_to_ktime(timeout));
-
-	if (READ_ONCE(queue->dead))
-		return -ENODEV;
-	return err == -ERESTARTSYS ? -EINTR : err;
-}
-
 static int blktap_queue_enter_locked(struct blktap_queue *queue, struct blktap_enter *enter)
 {
 	unsigned int noio;
@@ -429,8 +407,18 @@ static int blktap_queue_enter_locked(struct blktap_queue *queue, struct blktap_e
 	memalloc_noio_restore(noio);
 
 	if (!err && (enter->flags & BLKTAP_ENTER_WAIT))
-		err = blktap_queue_wait(queue, enter->timeout);
+		err = blktap_queue_wait(queue, enter);
 	return err;
+}
+
+static bool blktap_enter_is_sound(const struct blktap_enter *enter)
+{
+	if (enter->flags & ~(BLKTAP_ENTER_WAIT | BLKTAP_ENTER_ALSO))
+		return false;
+	if (enter->fd && !(enter->flags & BLKTAP_ENTER_ALSO))
+		return false;
+
+	return enter->flags & BLKTAP_ENTER_WAIT || (!enter->flags && !enter->spin);
 }
 
 static long blktap_queue_enter(struct blktap_queue *queue, void __user *arg)
@@ -442,14 +430,15 @@ static long blktap_queue_enter(struct blktap_queue *queue, void __user *arg)
 	err = blktap_copy_struct_in(&enter, sizeof(enter), arg, &user_size);
 	if (err)
 		return err;
-	if ((enter.flags & ~BLKTAP_ENTER_WAIT) ||
-	    memchr_inv(enter.reserved, 0, sizeof(enter.reserved)))
+	if (!blktap_enter_is_sound(&enter))
 		return -EINVAL;
 
 	if (!mutex_trylock(&queue->enter))
 		return -EBUSY;
 	enter.taken = 0;
 	enter.rejected = 0;
+	enter.ready = 0;
+	enter.waited = 0;
 	err = blktap_queue_enter_locked(queue, &enter);
 	mutex_unlock(&queue->enter);
 

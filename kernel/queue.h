@@ -83,6 +83,12 @@ void blktap_queue_kick(struct blktap_queue *queue);
 /* No more submissions; what the daemon has fails. */
 void blktap_queue_kill(struct blktap_queue *queue);
 
+/* Whether there is a submission that the daemon has not taken, as it says. */
+static inline bool blktap_queue_is_ready(const struct blktap_queue *queue)
+{
+	return READ_ONCE(queue->sq_tail) != READ_ONCE(queue->cq->sq_head);
+}
+
 int blktap_queue_get_fd(struct blktap_queue *queue);
 
 #endif /* _BLKTAP_QUEUE_H */

@@ -271,10 +271,10 @@ static void test_queue_fd(int fd)
 	close(again);
 }
 
-static int enter(int q, uint32_t size, uint32_t flags, int64_t timeout, uint64_t reserved)
+static int enter(int q, uint32_t size, uint32_t flags, int64_t timeout, uint32_t spin)
 {
 	struct blktap_enter arg = {
-		.size = size, .flags = flags, .timeout = timeout, .reserved[1] = reserved,
+		.size = size, .flags = flags, .timeout = timeout, .spin = spin,
 	};
 
 	return call(q, BLKTAP_IOC_ENTER, &arg);
@@ -288,8 +288,9 @@ static void test_enter(int fd)
 
 	ktap_is(enter(q, 0, 0, 0, 0), -EINVAL, "ENTER: size 0");
 	ktap_is(enter(q, 3, 0, 0, 0), -EINVAL, "ENTER: size 3");
-	ktap_is(enter(q, size, 2, 0, 0), -EINVAL, "ENTER: undefined flag");
-	ktap_is(enter(q, size, 0, 0, 1), -EINVAL, "ENTER: reserved field");
+	ktap_is(enter(q, size, 4, 0, 0), -EINVAL, "ENTER: undefined flag");
+	ktap_is(enter(q, size, BLKTAP_ENTER_ALSO, 0, 0), -EINVAL, "ENTER: ALSO without WAIT");
+	ktap_is(enter(q, size, 0, 0, 1), -EINVAL, "ENTER: spin without WAIT");
 	ktap_is(call(q, BLKTAP_IOC_ENTER, (void *)16), -EFAULT, "ENTER: bad pointer");
 	ktap_is(enter(q, size, 0, 0, 0), 0, "ENTER: nothing to do");
 	ktap_is(enter(q, 8, 0, 0, 0), 0, "ENTER: smaller");

@@ -13,6 +13,8 @@
 
 #define EVENTS_PER_TURN	64
 #define NS_PER_MS	1000000ULL
+/* A loop that never has to sleep looks at its descriptors this often. */
+#define TURNS_UNSEEN	32
 
 struct loop {
 	int epoll;
@@ -22,6 +24,9 @@ struct loop {
 	/* those of the current turn: what is removed disappears from them */
 	struct epoll_event events[EVENTS_PER_TURN];
 	int count;
+
+	struct loop_sleeper *sleeper;	/* or NULL */
+	unsigned int unseen;		/* turns since descriptors were looked at */
 
 	struct loop_fd wake;	/* messages were posted */
 	pthread_mutex_t lock;
@@ -287,11 +292,22 @@ static int until_timer(const struct loop *loop)
 	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-int loop_turn(struct loop *loop, int timeout_ms)
+void loop_set_sleeper(struct loop *loop, struct loop_sleeper *sleeper)
+{
+	loop->sleeper = sleeper;
+}
+
+void loop_look(struct loop *loop)
+{
+	loop->unseen = TURNS_UNSEEN;
+}
+
+/* Waits for events and runs their handlers. */
+static int run_events(struct loop *loop, int timeout_ms)
 {
 	int i;
 
-	timeout_ms = list_empty(&loop->tasks) ? shorter(timeout_ms, until_timer(loop)) : 0;
+	loop->unseen = 0;
 	loop->count = epoll_wait(loop->epoll, loop->events, EVENTS_PER_TURN, timeout_ms);
 	if (loop->count < 0) {
 		loop->count = 0;
@@ -305,6 +321,40 @@ int loop_turn(struct loop *loop, int timeout_ms)
 			lfd->ready(lfd, loop->events[i].events);
 	}
 	loop->count = 0;
+	return 0;
+}
+
+/* How long this turn may wait. */
+static int patience(const struct loop *loop, int timeout_ms)
+{
+	return list_empty(&loop->tasks) ? shorter(timeout_ms, until_timer(loop)) : 0;
+}
+
+static int wait_for_events(struct loop *loop, int timeout_ms)
+{
+	enum loop_slept slept;
+	int ret, ms;
+
+	if (loop->sleeper && ++loop->unseen > TURNS_UNSEEN) {
+		ret = run_events(loop, 0);
+		if (ret || loop->stopped)
+			return ret;
+	}
+	ms = patience(loop, timeout_ms);
+	if (!loop->sleeper)
+		return run_events(loop, ms);
+	slept = loop->sleeper->sleep(loop->sleeper, loop->epoll, ms < 0 ? -1 : ms * (int64_t)NS_PER_MS);
+	if (slept == LOOP_NOT_SLEPT)
+		return run_events(loop, ms);
+	return slept == LOOP_SLEPT_READY ? run_events(loop, 0) : 0;
+}
+
+int loop_turn(struct loop *loop, int timeout_ms)
+{
+	int ret = wait_for_events(loop, timeout_ms);
+
+	if (ret)
+		return ret;
 	run_timers(loop);
 	run_tasks(loop);
 	return 0;

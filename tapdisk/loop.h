@@ -41,12 +41,32 @@ struct loop_message {
 	void (*run)(struct loop_message *message);
 };
 
+/* What came of a sleep elsewhere than in epoll. */
+enum loop_slept {
+	LOOP_NOT_SLEPT,		/* the loop has to wait itself */
+	LOOP_SLEPT,
+	LOOP_SLEPT_READY,	/* descriptors may be ready */
+};
+
+/*
+ * Sleeps until there is something to do, at most @timeout_ns nanoseconds (0: not
+ * at all; negative: no limit), or until @fd is readable: then a descriptor of the
+ * loop is ready.
+ */
+struct loop_sleeper {
+	enum loop_slept (*sleep)(struct loop_sleeper *sleeper, int fd, int64_t timeout_ns);
+};
+
 int loop_new(struct loop **loop);
 void loop_free(struct loop *loop);
 
 /* Runs until loop_stop(); a negative errno if waiting for events fails. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
+/* From the next turn on, @sleeper sleeps for the loop. NULL: none. */
+void loop_set_sleeper(struct loop *loop, struct loop_sleeper *sleeper);
+/* A descriptor became ready just now: it is looked at before the next sleep. */
+void loop_look(struct loop *loop);
 /* One turn that waits at most @timeout_ms (negative: no limit) for something. */
 int loop_turn(struct loop *loop, int timeout_ms);
 

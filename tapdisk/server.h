@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The data path of a VBD: takes requests from its queues, hands them to the
- * image, and answers. It has a thread of its own, so that an image that does not
- * answer holds up no other disk and no control call.
+ * What serves a disk: a lane for each of its queues.
  *
  * All functions are the owner's, called from its loop; so are the callbacks.
  */
@@ -16,13 +14,12 @@ struct server;
 
 struct server_params {
 	struct loop *owner;		/* where the callbacks run */
-	bool thread;			/* false: requests are served on that loop, too */
+	bool threads;			/* false: requests are served on that loop, too */
 	struct blktap_ring *ring;
-	unsigned int first, count;	/* of its queues, these */
 	struct image *image;		/* NULL: every request fails */
 	uint64_t capacity;		/* bytes that requests may reach */
 	unsigned int request_timeout_ms;	/* for trying again */
-	struct queue_stats *stats;	/* of all queues, by index */
+	struct queue_stats *stats;	/* by queue */
 
 	/* No request is with the image, and none is taken: of the last drain. */
 	void (*drained)(void *data);

@@ -180,9 +180,8 @@ int vbd_serve(struct vbd *vbd)
 {
 	struct server_params params = {
 		.owner = vbd->env->loop,
-		.thread = vbd->env->threads,
+		.threads = vbd->env->threads,
 		.ring = vbd->ring,
-		.count = vbd->nr_queues,
 		.image = vbd->image,
 		.capacity = vbd->disk.capacity,
 		.request_timeout_ms = vbd->request_timeout_ms,

@@ -266,6 +266,31 @@ bool blktap_queue_arm(struct blktap_queue *queue);
  */
 int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns);
 
+/* How blktap_queue_wait() waits, and what came of it. */
+struct blktap_wait {
+	int64_t timeout_ns;	/* negative: no limit */
+	int fd;			/* its becoming readable ends the wait; negative: none */
+	uint32_t spin_ns;	/* to look for requests before sleeping, at most 1 ms */
+	/* out */
+	bool fd_ready;		/* not known if there were requests at once */
+	bool spun;		/* a request came before sleeping */
+	uint32_t waited_ns;	/* with spin_ns, spinning included */
+};
+
+/*
+ * One ENTER that waits: hands over what has been posted, and returns when a
+ * request is there or wait->fd is readable. Errors as of blktap_queue_enter().
+ */
+int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait);
+
+/*
+ * The processors whose requests come through queue @index of a started disk, as
+ * sched_setaffinity() takes them: bytes of @mask beyond are cleared. -E2BIG: @mask
+ * is too small.
+ */
+int blktap_ring_queue_cpus(struct blktap_ring *ring, unsigned int index, unsigned long *mask,
+			   size_t bytes);
+
 /* ---------------------------------------- control protocol: codec, see
  * Documentation/control-protocol.md
  */

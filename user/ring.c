@@ -17,6 +17,7 @@
 #include "cleanup.h"
 #include "queue.h"
 
+#define BLKTAP_CPU_WORDS	128	/* processors / 64 */
 #define NODE_WAIT_STEPS	20	/* 5 ms each */
 #define MAX_QUEUES	65536
 #define MAX_ENTRIES	65536
@@ -449,27 +450,85 @@ int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,
 				ring->layout.minor, strerror(-code));
 }
 
+/* Through 64-bit words, so that the layout does not depend on that of a long. */
+int blktap_ring_queue_cpus(struct blktap_ring *ring, unsigned int index, unsigned long *mask,
+			   size_t bytes)
+{
+	enum { BITS = 8 * sizeof(*mask) };
+	__u64 words[BLKTAP_CPU_WORDS];
+	struct blktap_queue_cpus args = {
+		.size = sizeof(args),
+		.queue = index,
+		.words = ARRAY_SIZE(words),
+		.mask = (uintptr_t)words,
+	};
+	size_t i;
+
+	if (ioctl(ring->fd, BLKTAP_IOC_GET_QUEUE_CPUS, &args))
+		return -errno;
+	memset(mask, 0, bytes);
+	for (i = 0; i < 64 * ARRAY_SIZE(words); i++) {
+		if (!(words[i / 64] >> (i % 64) & 1))
+			continue;
+		if (i / 8 >= bytes / sizeof(*mask) * sizeof(*mask))
+			return -E2BIG;
+		mask[i / BITS] |= 1UL << (i % BITS);
+	}
+	return 0;
+}
+
 /* ---------------------------------------------------------------------- ENTER */
 
-int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns)
+/* @code is ENTER's: whether it took what had been posted. */
+static bool enter_took(int code)
 {
-	struct blktap_enter args = {
-		.size = sizeof(args),
-		.flags = wait ? BLKTAP_ENTER_WAIT : 0,
-		.timeout = wait ? timeout_ns : 0,
-	};
+	/* Completions are taken before the wait. */
+	return !code || code == -EINTR || code == -ETIME;
+}
+
+static int enter(struct blktap_queue *queue, struct blktap_enter *args)
+{
+	int code;
 
 	if (queue->broken)
 		return -EPROTO;
 	blktap_queue_publish(queue);
-	if (wait && !blktap_queue_arm(queue))
-		args.flags = 0;
-	if (ioctl(queue->fd, BLKTAP_IOC_ENTER, &args) == 0) {
+	code = ioctl(queue->fd, BLKTAP_IOC_ENTER, args) ? -errno : 0;
+	if (enter_took(code))
 		blktap_queue_entered(queue);
-		return 0;
+	return code;
+}
+
+int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns)
+{
+	struct blktap_enter args = { .size = sizeof(args) };
+
+	if (wait && blktap_queue_arm(queue)) {
+		args.flags = BLKTAP_ENTER_WAIT;
+		args.timeout = timeout_ns;
 	}
-	/* Completions are taken before the wait. */
-	if (errno == EINTR || errno == ETIME)
-		blktap_queue_entered(queue);
-	return -errno;
+	return enter(queue, &args);
+}
+
+int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait)
+{
+	struct blktap_enter args = { .size = sizeof(args) };
+	int ret;
+
+	wait->fd_ready = false;
+	wait->spun = false;
+	wait->waited_ns = 0;
+	if (blktap_queue_arm(queue)) {
+		args.flags = BLKTAP_ENTER_WAIT | (wait->fd < 0 ? 0 : BLKTAP_ENTER_ALSO);
+		args.timeout = wait->timeout_ns;
+		args.fd = wait->fd < 0 ? 0 : wait->fd;
+		args.spin = wait->spin_ns;
+	}
+	ret = enter(queue, &args);
+	if (!ret) {
+		wait->fd_ready = args.ready & BLKTAP_READY_ALSO;
+		wait->spun = args.ready & BLKTAP_READY_SPUN;
+		wait->waited_ns = args.waited;
+	}
+	return ret;
 }

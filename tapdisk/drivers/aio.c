@@ -171,14 +171,18 @@ static bool take_event(struct aio_channel *aio, struct io_event *event)
 	return io_getevents(aio->ctx, 0, 1, event, &now) == 1;
 }
 
-static void reap(struct aio_channel *aio)
+/* Returns whether there were any. */
+static bool reap(struct aio_channel *aio)
 {
 	struct io_event event;
+	bool any = false;
 
 	while (aio->inflight && take_event(aio, &event)) {
 		aio->inflight--;
 		complete(event.data, (long)event.res);
+		any = true;
 	}
+	return any;
 }
 
 /* ----------------------------------------------------------------- sending */
@@ -279,7 +283,9 @@ static void aio_kick(struct image_channel *channel)
 	while (!loop_timer_active(&aio->retry)) {
 		while (!list_empty(&aio->pending) && send_batch(aio))
 			;
-		reap(aio);
+		/* What was done at once has raised the eventfd, for nothing. */
+		if (reap(aio))
+			loop_look(aio->channel.loop);
 		if (aio->inflight || list_empty(&aio->pending))
 			break;
 	}

@@ -7,6 +7,7 @@
 #define TAPDISK_TESTS_FAKE_RING_H
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,23 @@ int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns
 		fake_take(q, &q->cqes[q->sq.cq_head++ % FAKE_DEPTH]);
 	blktap_queue_entered(queue);
 	return 0;
+}
+
+int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait)
+{
+	struct pollfd fds[2] = {
+		{ .fd = queue->fd, .events = POLLIN },
+		{ .fd = wait->fd, .events = POLLIN },
+	};
+	int ret = blktap_queue_enter(queue, false, 0);
+
+	if (ret || !blktap_queue_arm(queue))
+		return ret;
+	ret = poll(fds, 2, wait->timeout_ns < 0 ? -1 : wait->timeout_ns / 1000000);
+	wait->fd_ready = fds[1].revents;
+	if (fds[0].revents && fake_ring && fake_ring->enter_error)
+		return fake_ring->enter_error;
+	return ret ? 0 : -ETIME;
 }
 
 /* A request from the block layer; its data is at fake_data(). */
