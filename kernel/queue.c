@@ -10,6 +10,7 @@
 #include <linux/blk-mq.h>
 #include <linux/bottom_half.h>
 #include <linux/fs.h>
+#include <linux/ktime.h>
 #include <linux/log2.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
@@ -105,8 +106,11 @@ static bool blktap_queue_wants_kick(struct blktap_queue *queue)
 
 static void blktap_queue_wake(struct blktap_queue *queue)
 {
-	if (wq_has_sleeper(&queue->wait))
-		wake_up_interruptible_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
+	if (!wq_has_sleeper(&queue->wait))
+		return;
+
+	WRITE_ONCE(queue->woken_at, ktime_get_ns());
+	wake_up_interruptible_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
 }
 
 void blktap_queue_kick(struct blktap_queue *queue)
@@ -418,6 +422,9 @@ static bool blktap_enter_is_sound(const struct blktap_enter *enter)
 	if (enter->fd && !(enter->flags & BLKTAP_ENTER_ALSO))
 		return false;
 
+	if (enter->reserved)
+		return false;
+
 	return enter->flags & BLKTAP_ENTER_WAIT || (!enter->flags && !enter->spin);
 }
 
@@ -439,6 +446,7 @@ static long blktap_queue_enter(struct blktap_queue *queue, void __user *arg)
 	enter.rejected = 0;
 	enter.ready = 0;
 	enter.waited = 0;
+	enter.delayed = 0;
 	err = blktap_queue_enter_locked(queue, &enter);
 	mutex_unlock(&queue->enter);
 

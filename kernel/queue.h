@@ -61,6 +61,7 @@ struct blktap_queue {
 	u32 sq_tail;
 	u32 sq_kicked;			/* sq_tail when wake-ups were last considered */
 	wait_queue_head_t wait;
+	u64 woken_at;			/* the last wake-up, by ktime_get_ns() */
 
 	/* Taking completions. */
 	struct mutex enter ____cacheline_aligned_in_smp;

@@ -7,6 +7,7 @@
 #include <linux/ktime.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 
 /* A processor is not to be kept busy for longer. */
 #define BLKTAP_MAX_SPIN_NS	NSEC_PER_MSEC
@@ -124,13 +125,19 @@ static int blktap_wait_sleeping(struct blktap_queue *queue, struct blktap_enter 
 
 /* --- spinning ------------------------------------------------------------ */
 
+/* Nobody else has a use for this processor. */
+static bool blktap_may_spin(void)
+{
+	return single_task_running() && !need_resched() && !signal_pending(current);
+}
+
 /* Whether it was worth it. */
 static bool blktap_wait_spinning(const struct blktap_queue *queue, u64 begin, u32 ns)
 {
 	u64 end = begin + min_t(u32, ns, BLKTAP_MAX_SPIN_NS);
 
 	while (!blktap_wait_is_over(queue)) {
-		if (need_resched() || signal_pending(current) || ktime_get_ns() >= end)
+		if (!blktap_may_spin() || ktime_get_ns() >= end)
 			return false;
 		cpu_relax();
 	}
@@ -138,11 +145,17 @@ static bool blktap_wait_spinning(const struct blktap_queue *queue, u64 begin, u3
 	return true;
 }
 
-/* Looks before it sleeps, and tells how long all of it took. */
+static u32 blktap_clamp_ns(u64 ns)
+{
+	return min_t(u64, ns, U32_MAX);
+}
+
+/* Looks before it sleeps, and tells how long it took. */
 static int blktap_wait_spin_first(struct blktap_queue *queue, struct blktap_enter *enter,
 				  struct file *file)
 {
 	u64 begin = ktime_get_ns();
+	u64 woken, end;
 	int err = 0;
 
 	if (blktap_wait_spinning(queue, begin, enter->spin))
@@ -150,7 +163,11 @@ static int blktap_wait_spin_first(struct blktap_queue *queue, struct blktap_ente
 	else
 		err = blktap_wait_sleeping(queue, enter, file);
 
-	enter->waited = min_t(u64, ktime_get_ns() - begin, U32_MAX);
+	end = ktime_get_ns();
+	enter->waited = blktap_clamp_ns(end - begin);
+	woken = READ_ONCE(queue->woken_at);
+	if (woken > begin && woken < end)
+		enter->delayed = blktap_clamp_ns(end - woken);
 	return err;
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #include "cleanup.h"
 #include "lane.h"
+#include "pace.h"
 
 #define TURN_REQUESTS	64
 #define TURN_BYTES	(4U << 20)
@@ -55,6 +57,7 @@ struct lane {
 	bool threaded;
 	pthread_t thread;
 	struct loop_sleeper sleeper;	/* with a thread */
+	struct pace pace;		/* likewise */
 	struct loop_fd event;		/* without */
 	bool listening;			/* takes requests */
 	struct image_channel *channel;
@@ -347,9 +350,9 @@ static void handle_request(struct lane *lane, const struct blktap_request *req, 
 }
 
 /* Returns how many there were. */
-static unsigned int take_requests(struct lane *lane)
+static unsigned int take_requests(struct lane *lane, uint64_t now)
 {
-	uint64_t bytes = 0, now = 0;
+	uint64_t bytes = 0;
 	struct blktap_request req;
 	unsigned int count;
 
@@ -358,8 +361,6 @@ static unsigned int take_requests(struct lane *lane)
 		if (blktap_queue_posted(lane->queue) >= lane->depth ||
 		    !blktap_queue_next(lane->queue, &req))
 			break;
-		if (!count)
-			now = loop_now();
 		if (req.data)
 			bytes += req.length;
 		handle_request(lane, &req, now);
@@ -387,11 +388,24 @@ static bool entered(struct lane *lane, int ret)
 	return false;
 }
 
+/* It is all the same to a kernel that does not know it. */
+static void apply_modesty(const struct lane *lane)
+{
+	struct sched_param param = { 0 };
+
+	sched_setscheduler(0, lane->pace.modest ? SCHED_BATCH : SCHED_OTHER, &param);
+}
+
 /* With a thread: hands over, sleeps unless @timeout_ns is 0, and takes. */
 static enum loop_slept sleep_in_ring(struct loop_sleeper *sleeper, int fd, int64_t timeout_ns)
 {
 	struct lane *lane = container_of(sleeper, struct lane, sleeper);
-	struct blktap_wait wait = { .timeout_ns = timeout_ns, .fd = fd };
+	struct blktap_wait wait = {
+		.timeout_ns = timeout_ns,
+		.fd = fd,
+		.spin_ns = lane->pace.spin_ns,
+	};
+	uint64_t now;
 	int ret;
 
 	if (!lane->listening)
@@ -403,7 +417,10 @@ static enum loop_slept sleep_in_ring(struct loop_sleeper *sleeper, int fd, int64
 		ret = blktap_queue_enter(lane->queue, false, 0);
 	if (!entered(lane, ret))
 		return LOOP_SLEPT;
-	take_requests(lane);
+	now = loop_now();
+	take_requests(lane, now);
+	if (pace_waited(&lane->pace, &wait, now))
+		apply_modesty(lane);
 	return wait.fd_ready || ret ? LOOP_SLEPT_READY : LOOP_SLEPT;
 }
 
@@ -417,7 +434,7 @@ static void queue_ready(struct loop_fd *event, uint32_t events)
 		session_lost(lane, -ENODEV);
 		return;
 	}
-	taken = take_requests(lane);
+	taken = take_requests(lane, loop_now());
 	/* If there is more already, the descriptor stays readable. */
 	if (taken < TURN_REQUESTS)
 		blktap_queue_arm(lane->queue);
@@ -589,8 +606,10 @@ static int set_up_channel(struct lane *lane, struct blktap_error *err)
 static void *thread_main(void *data)
 {
 	struct lane *lane = data;
-	int ret = loop_run(lane->loop);
+	int ret;
 
+	apply_modesty(lane);
+	ret = loop_run(lane->loop);
 	if (ret)
 		blktap_log(LOG_CRIT, "tapdev%u: its event loop failed: %s", lane->minor,
 			   strerror(-ret));
@@ -710,6 +729,7 @@ int lane_start(struct lane **lane, const struct lane_params *params, struct blkt
 	new->depth = blktap_ring_depth(params->ring);
 	new->loop = params->owner;
 	set_up_events(new);
+	pace_init(&new->pace, params->max_spin_ns);
 	ret = set_up(new, err);
 	if (ret)
 		take_down(new);

@@ -22,6 +22,7 @@ struct lane_params {
 	unsigned int index;		/* of the queue */
 	struct image *image;		/* NULL: every request fails */
 	unsigned int request_timeout_ms;	/* for trying again */
+	uint32_t max_spin_ns;		/* to look for requests before sleeping */
 	struct queue_stats *stats;
 
 	/* No request is with the image, and none is taken: of the last drain. */

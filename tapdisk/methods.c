@@ -11,6 +11,9 @@
 #include "vbd-stats.h"
 
 #define REQUEST_TIMEOUT_MS	120000
+/* Longer waits are of no use: a wake-up does not take that long. */
+#define SPIN_US		200
+#define NS_PER_US	1000U
 
 /* One request until it is answered. */
 struct call {
@@ -77,6 +80,7 @@ struct args {
 	bool shrink;
 	bool force;
 	int request_timeout_ms;
+	int spin_us;
 	int timeout_ms;
 };
 
@@ -303,6 +307,7 @@ static void do_open(struct call *call, const struct args *args)
 		.read_only = args->read_only,
 		.no_direct = args->no_direct,
 		.request_timeout_ms = args->request_timeout_ms,
+		.max_spin_ns = args->spin_us * NS_PER_US,
 		.timeout_ms = args->timeout_ms,
 	};
 	struct vbd *vbd = find_vbd(call, args);
@@ -439,6 +444,7 @@ static void dispatch(struct call *call, const struct blktap_rpc_request *req)
 	}
 	args.timeout_ms = method->timeout_ms;
 	args.request_timeout_ms = REQUEST_TIMEOUT_MS;
+	args.spin_us = SPIN_US;
 	if (take_params(method->name, method->params, req->params, &args, &err))
 		answer_wrong(call, BLKTAP_RPC_INVALID_PARAMS, &err);
 	else

@@ -99,6 +99,7 @@ static int start_lanes(struct server *server, struct blktap_error *err)
 		.ring = p->ring,
 		.image = p->image,
 		.request_timeout_ms = p->request_timeout_ms,
+		.max_spin_ns = p->max_spin_ns,
 		.drained = lane_drained,
 		.lost = lane_lost,
 		.data = server,

@@ -19,6 +19,7 @@ struct server_params {
 	struct image *image;		/* NULL: every request fails */
 	uint64_t capacity;		/* bytes that requests may reach */
 	unsigned int request_timeout_ms;	/* for trying again */
+	uint32_t max_spin_ns;		/* to look for requests before sleeping */
 	struct queue_stats *stats;	/* by queue */
 
 	/* No request is with the image, and none is taken: of the last drain. */

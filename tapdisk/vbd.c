@@ -185,6 +185,7 @@ int vbd_serve(struct vbd *vbd)
 		.image = vbd->image,
 		.capacity = vbd->disk.capacity,
 		.request_timeout_ms = vbd->request_timeout_ms,
+		.max_spin_ns = vbd->max_spin_ns,
 		.stats = vbd->stats,
 		.drained = drained,
 		.lost = lost_in_server,
@@ -522,6 +523,7 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
 		.table = vbd->env->images,
 	};
 	vbd->request_timeout_ms = params->request_timeout_ms;
+	vbd->max_spin_ns = params->max_spin_ns;
 	vbd_begin(vbd, done, data, params->timeout_ms);
 	if (vbd_open_image(vbd, params->image, VBD_OPENING)) {
 		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);

@@ -63,6 +63,7 @@ struct vbd {
 	char *spec;			/* "type:path" */
 	struct image_params params;	/* how it was opened */
 	unsigned int request_timeout_ms;
+	uint32_t max_spin_ns;
 	struct blktap_start disk;	/* what the kernel was told */
 	struct queue_stats *stats;	/* by queue */
 	unsigned int nr_queues;
@@ -92,6 +93,7 @@ struct vbd_open_params {
 	bool read_only;
 	bool no_direct;
 	unsigned int request_timeout_ms;
+	uint32_t max_spin_ns;	/* to look for requests before sleeping; 0: never */
 	int timeout_ms;		/* negative: none */
 };
 

@@ -275,6 +275,7 @@ struct blktap_wait {
 	bool fd_ready;		/* not known if there were requests at once */
 	bool spun;		/* a request came before sleeping */
 	uint32_t waited_ns;	/* with spin_ns, spinning included */
+	uint32_t delayed_ns;	/* with spin_ns, of these from wake-up to running */
 };
 
 /*
@@ -282,14 +283,6 @@ struct blktap_wait {
  * request is there or wait->fd is readable. Errors as of blktap_queue_enter().
  */
 int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait);
-
-/*
- * The processors whose requests come through queue @index of a started disk, as
- * sched_setaffinity() takes them: bytes of @mask beyond are cleared. -E2BIG: @mask
- * is too small.
- */
-int blktap_ring_queue_cpus(struct blktap_ring *ring, unsigned int index, unsigned long *mask,
-			   size_t bytes);
 
 /* ---------------------------------------- control protocol: codec, see
  * Documentation/control-protocol.md

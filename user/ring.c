@@ -17,7 +17,6 @@
 #include "cleanup.h"
 #include "queue.h"
 
-#define BLKTAP_CPU_WORDS	128	/* processors / 64 */
 #define NODE_WAIT_STEPS	20	/* 5 ms each */
 #define MAX_QUEUES	65536
 #define MAX_ENTRIES	65536
@@ -450,33 +449,6 @@ int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,
 				ring->layout.minor, strerror(-code));
 }
 
-/* Through 64-bit words, so that the layout does not depend on that of a long. */
-int blktap_ring_queue_cpus(struct blktap_ring *ring, unsigned int index, unsigned long *mask,
-			   size_t bytes)
-{
-	enum { BITS = 8 * sizeof(*mask) };
-	__u64 words[BLKTAP_CPU_WORDS];
-	struct blktap_queue_cpus args = {
-		.size = sizeof(args),
-		.queue = index,
-		.words = ARRAY_SIZE(words),
-		.mask = (uintptr_t)words,
-	};
-	size_t i;
-
-	if (ioctl(ring->fd, BLKTAP_IOC_GET_QUEUE_CPUS, &args))
-		return -errno;
-	memset(mask, 0, bytes);
-	for (i = 0; i < 64 * ARRAY_SIZE(words); i++) {
-		if (!(words[i / 64] >> (i % 64) & 1))
-			continue;
-		if (i / 8 >= bytes / sizeof(*mask) * sizeof(*mask))
-			return -E2BIG;
-		mask[i / BITS] |= 1UL << (i % BITS);
-	}
-	return 0;
-}
-
 /* ---------------------------------------------------------------------- ENTER */
 
 /* @code is ENTER's: whether it took what had been posted. */
@@ -518,6 +490,7 @@ int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait)
 	wait->fd_ready = false;
 	wait->spun = false;
 	wait->waited_ns = 0;
+	wait->delayed_ns = 0;
 	if (blktap_queue_arm(queue)) {
 		args.flags = BLKTAP_ENTER_WAIT | (wait->fd < 0 ? 0 : BLKTAP_ENTER_ALSO);
 		args.timeout = wait->timeout_ns;
@@ -529,6 +502,7 @@ int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait)
 		wait->fd_ready = args.ready & BLKTAP_READY_ALSO;
 		wait->spun = args.ready & BLKTAP_READY_SPUN;
 		wait->waited_ns = args.waited;
+		wait->delayed_ns = args.delayed;
 	}
 	return ret;
 }

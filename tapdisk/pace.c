@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "pace.h"
+
+#define NS_PER_US	1000U
+#define NS_PER_S	1000000000ULL
+
+#define LEAST_SPIN_NS	(5 * NS_PER_US)
+/* Measures, but does not spin. */
+#define NO_SPIN_NS	1U
+
+/* A submitter that fills its queue takes less time. */
+#define LONG_DELAY_NS	(1000 * NS_PER_US)
+#define LONG_DELAYS	3
+#define BOLD_NS		NS_PER_S
+
+void pace_init(struct pace *pace, uint32_t max_spin_ns)
+{
+	*pace = (struct pace){
+		.max_spin_ns = max_spin_ns,
+		.spin_ns = NO_SPIN_NS,
+		.modest = true,
+	};
+}
+
+static void adapt_spin(struct pace *pace, const struct blktap_wait *wait)
+{
+	uint32_t next;
+
+	if (wait->spun)
+		return;
+	if (wait->waited_ns >= pace->max_spin_ns) {
+		pace->spin_ns = NO_SPIN_NS;
+		return;
+	}
+	next = pace->spin_ns < LEAST_SPIN_NS ? LEAST_SPIN_NS : pace->spin_ns * 2;
+	pace->spin_ns = next < pace->max_spin_ns ? next : pace->max_spin_ns;
+}
+
+static bool adapt_modesty(struct pace *pace, const struct blktap_wait *wait, uint64_t now)
+{
+	if (!pace->modest) {
+		pace->modest = now >= pace->bold_until;
+		return pace->modest;
+	}
+	if (wait->delayed_ns < LONG_DELAY_NS)
+		pace->delays = 0;
+	else if (++pace->delays == LONG_DELAYS) {
+		pace->delays = 0;
+		pace->modest = false;
+		pace->bold_until = now + BOLD_NS;
+	}
+	return !pace->modest;
+}
+
+bool pace_waited(struct pace *pace, const struct blktap_wait *wait, uint64_t now)
+{
+	adapt_spin(pace, wait);
+	return adapt_modesty(pace, wait, now);
+}
