@@ -403,8 +403,9 @@ static enum loop_slept sleep_in_ring(struct loop_sleeper *sleeper, int fd, int64
 	struct blktap_wait wait = {
 		.timeout_ns = timeout_ns,
 		.fd = fd,
-		.spin_ns = lane->pace.spin_ns,
+		.spin_ns = pace_spin(&lane->pace),
 	};
+	unsigned int taken;
 	uint64_t now;
 	int ret;
 
@@ -418,8 +419,8 @@ static enum loop_slept sleep_in_ring(struct loop_sleeper *sleeper, int fd, int64
 	if (!entered(lane, ret))
 		return LOOP_SLEPT;
 	now = loop_now();
-	take_requests(lane, now);
-	if (pace_waited(&lane->pace, &wait, now))
+	taken = take_requests(lane, now);
+	if (pace_waited(&lane->pace, &wait, taken, now))
 		apply_modesty(lane);
 	return wait.fd_ready || ret ? LOOP_SLEPT_READY : LOOP_SLEPT;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a thread waits for its queue: how long it looks for requests before it
+ * How a thread waits for its queue: whether it looks for requests before it
  * sleeps, and whether its waking up may push aside what runs.
  *
- * Spinning saves the wake-up when the next request is near. As long as short waits
- * follow each other it pays; a long one ends it. The kernel lets nobody spin on a
- * processor that somebody else wants.
+ * Spinning saves the wake-up when the next request is near. Whether that pays
+ * depends on who submits: it does if he waits for the answer, not if he is busy
+ * with the next request. So it is tried: now and then, short windows with and
+ * without it take turns, and the better one goes on. The kernel lets nobody spin
+ * on a processor that somebody else wants.
  *
  * A thread that pushes aside the submitter at its first request gets them one by
  * one, with two switches for each. So it asks not to (SCHED_BATCH), and gets all
@@ -22,15 +24,29 @@
 
 struct pace {
 	uint32_t max_spin_ns;	/* 0: never */
-	uint32_t spin_ns;	/* for the next wait, never 0: that would not measure */
+	bool spins;		/* it pays, by the last trial */
 	bool modest;		/* does not push others aside */
+
+	/* Windows of time: those of a trial, then a long one. */
+	unsigned int window;
+	uint64_t window_began;	/* nanoseconds */
+	uint64_t requests;	/* in this window */
+	uint64_t trial_requests[2], trial_ns[2];	/* without spinning, and with it */
+
 	unsigned int delays;	/* that were too long, in a row */
 	uint64_t bold_until;	/* nanoseconds; not modest before */
 };
 
 void pace_init(struct pace *pace, uint32_t max_spin_ns);
 
-/* A wait has ended. @now in nanoseconds. True if @pace->modest has changed. */
-bool pace_waited(struct pace *pace, const struct blktap_wait *wait, uint64_t now);
+/* For the next wait, as blktap_wait.spin_ns; never 0, which would not measure. */
+uint32_t pace_spin(const struct pace *pace);
+
+/*
+ * A wait has ended, with so many requests. @now in nanoseconds. True if
+ * @pace->modest has changed.
+ */
+bool pace_waited(struct pace *pace, const struct blktap_wait *wait, unsigned int requests,
+		 uint64_t now);
 
 #endif /* TAPDISK_PACE_H */
