@@ -46,6 +46,9 @@
 #define BLKTAP_MIN_IO		4096		/* bytes; max-io is a multiple of it */
 #define BLKTAP_MAX_IO		(4U << 20)	/* bytes */
 #define BLKTAP_DEFAULT_IO	(1U << 20)	/* bytes */
+#define BLKTAP_MAX_FILES	64		/* registered at a time, per session */
+#define BLKTAP_MAX_EXTENTS	(1U << 20)	/* mapped at a time, per session */
+#define BLKTAP_MAX_FRAGMENTS	16		/* of one redirected request */
 #define BLKTAP_MAX_SERIAL	64		/* characters, without the NUL */
 #define BLKTAP_UUID_LEN		16		/* bytes */
 
@@ -124,6 +127,7 @@ struct blktap_sqe {
 #define BLKTAP_REQ_FUA		(1U << 0) /* WRITE: durable before completion */
 #define BLKTAP_REQ_NOUNMAP	(1U << 1) /* WRITE_ZEROES: keep it allocated */
 #define BLKTAP_REQ_DEMAND	(1U << 2) /* WRITE: no data yet, FETCH brings it */
+#define BLKTAP_REQ_RETRY	(1U << 3) /* the kernel's own I/O for it has failed */
 
 /* Request, valid from its submission to its completion. */
 struct blktap_desc {
@@ -157,14 +161,28 @@ struct blktap_cqe {
 	__u64 reserved;		/* 0 */
 };
 
-/* BLKTAP_F_REDIRECT: a piece of the answer to one request. */
+/*
+ * BLKTAP_F_REDIRECT: a piece of the answer to one READ or WRITE. A completion of
+ * type REDIRECT names @fragments of them, from index @fragment on, of the queue's
+ * array of fragments (in the completion area; the daemon chooses which to use and
+ * may use them again once the completion has been taken). Their lengths add up to
+ * the request's; offsets and lengths are multiples of the logical block size; its
+ * result is the request's length. The kernel moves the bytes between the request's
+ * own pages and the file, and ends the request. FUA is honoured; FLUSH stays the
+ * daemon's, and covers what the kernel wrote to a file that it syncs.
+ *
+ * If the kernel's I/O fails or is short, the request comes to the daemon once
+ * more, with RETRY and a new generation. A redirect of that which fails, fails
+ * the request with the error of the I/O. A malformed redirect is counted and
+ * ignored, as a malformed completion is.
+ */
 #define BLKTAP_FRAGMENT_FILE	0	/* bytes of a registered file */
 #define BLKTAP_FRAGMENT_ZERO	1	/* READ: zeroes */
-#define BLKTAP_FRAGMENT_BUFFER	2	/* bytes of the request's buffer */
+#define BLKTAP_FRAGMENT_BUFFER	2	/* bytes of its buffer; WRITE: done by the daemon */
 struct blktap_fragment {
 	__u32 type;		/* BLKTAP_FRAGMENT_* */
 	__u32 file;		/* FILE: slot of the registered file */
-	__u64 offset;		/* bytes into the file or the buffer */
+	__u64 offset;		/* bytes into the file or the request's buffer */
 	__u64 length;		/* bytes */
 	__u64 reserved;		/* 0 */
 };
@@ -309,6 +327,99 @@ struct blktap_queue_fd {
 };
 
 /*
+ * REGISTER_FILE: gives an open file a slot, for redirects and extents. A regular
+ * file or a block device, open with O_DIRECT. The file stays open in the kernel
+ * until it is unregistered and the last I/O to it has ended, or the session
+ * ends. Slots are shown in the fdinfo of the ring file, and counted over netlink.
+ *
+ * EBADF       @fd is not open, or not for what @flags say
+ * EINVAL      not a regular file or block device, or not O_DIRECT
+ * ELOOP       it is, or is stored on, a tap that leads to this one
+ * ETXTBSY     it is a swap file
+ * ENOSPC      all slots are used
+ * ENODEV      the session has ended
+ * EOPNOTSUPP  neither REDIRECT nor EXTENTS was granted
+ */
+#define BLKTAP_FILE_READ	(1U << 0)
+#define BLKTAP_FILE_WRITE	(1U << 1)
+struct blktap_register_file {
+	__u32 size;
+	__u32 flags;		/* in: BLKTAP_FILE_*, at least one */
+	__s32 fd;		/* in */
+	__u32 slot;		/* out */
+	__u64 reserved[2];
+};
+
+/*
+ * UNREGISTER_FILE: frees a slot. Extents to it are unmapped. I/O that is under way
+ * goes on; with WAIT, the call returns when it has ended.
+ *
+ * EINTR   a signal came during the wait: the slot is free, repeat UNMAP_EXTENT
+ * EINVAL  no such slot
+ */
+struct blktap_unregister_file {
+	__u32 size;
+	__u32 flags;		/* BLKTAP_UNMAP_WAIT */
+	__u32 slot;
+	__u32 reserved;
+};
+
+/*
+ * MAP_EXTENT: from now on the kernel serves this range of the disk from a file,
+ * without the daemon: READ and WRITE that lie within mapped ranges that are next
+ * to each other in one file. All else goes to the daemon: other operations, a
+ * request that is mapped in parts, one whose memory does not suit the file. What
+ * was mapped in the range before is replaced, without waiting for its I/O.
+ * Offsets and length are multiples of the logical block size.
+ *
+ * If I/O to an extent fails or is short, the extent is unmapped, the event
+ * EXTENT_DROPPED is sent, and the request goes to the daemon with RETRY.
+ *
+ * EINVAL  a bad range, flag or slot
+ * ENOSPC  there are BLKTAP_MAX_EXTENTS
+ * ENODEV  there is no disk, or the session has ended
+ */
+struct blktap_map_extent {
+	__u32 size;
+	__u32 flags;		/* BLKTAP_FILE_*, not more than the slot's */
+	__u64 offset;		/* bytes, of the disk */
+	__u64 length;		/* bytes */
+	__u64 file_offset;	/* bytes */
+	__u32 slot;
+	__u32 reserved;
+};
+
+/*
+ * UNMAP_EXTENT: new requests in this range go to the daemon. With WAIT, the call
+ * returns when all I/O to extents that were unmapped so far, by whatever call,
+ * has ended: nothing reaches the file after that.
+ *
+ * EINTR   a signal came during the wait: nothing is mapped, repeat to wait
+ * EINVAL  a bad range or flag
+ */
+#define BLKTAP_UNMAP_WAIT	(1U << 0)
+struct blktap_unmap_extent {
+	__u32 size;
+	__u32 flags;		/* BLKTAP_UNMAP_* */
+	__u64 offset;		/* bytes, of the disk */
+	__u64 length;		/* bytes; UINT64_MAX: to the end, whatever it is */
+};
+
+/*
+ * FETCH, on a queue descriptor: brings the data of a WRITE with DEMAND into its
+ * buffer. Once per request; it may be redirected all the same.
+ *
+ * ESTALE      it is not with the daemon, or of another generation
+ * EINVAL      it is no WRITE with DEMAND
+ */
+struct blktap_fetch {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u32 tag;
+	__u32 generation;
+};
+
+/*
  * ENTER, on a queue descriptor: take all completions; with WAIT, then sleep
  * until a submission is there that sq_head does not cover.
  *
@@ -356,19 +467,18 @@ struct blktap_enter {
 #define BLKTAP_IOC_RESIZE	_IOW(BLKTAP_IOC_MAGIC, 0x04, struct blktap_resize)
 #define BLKTAP_IOC_GET_STATE	_IOWR(BLKTAP_IOC_MAGIC, 0x05, struct blktap_state)
 #define BLKTAP_IOC_GET_QUEUE_FD	_IOW(BLKTAP_IOC_MAGIC, 0x06, struct blktap_queue_fd)
+#define BLKTAP_IOC_REGISTER_FILE	_IOWR(BLKTAP_IOC_MAGIC, 0x09, struct blktap_register_file)
+#define BLKTAP_IOC_UNREGISTER_FILE	_IOW(BLKTAP_IOC_MAGIC, 0x0a, struct blktap_unregister_file)
+#define BLKTAP_IOC_MAP_EXTENT	_IOW(BLKTAP_IOC_MAGIC, 0x0b, struct blktap_map_extent)
+#define BLKTAP_IOC_UNMAP_EXTENT	_IOW(BLKTAP_IOC_MAGIC, 0x0c, struct blktap_unmap_extent)
 #define BLKTAP_IOC_ENTER	_IOWR(BLKTAP_IOC_MAGIC, 0x10, struct blktap_enter)
+#define BLKTAP_IOC_FETCH	_IOW(BLKTAP_IOC_MAGIC, 0x11, struct blktap_fetch)
 /*
- * Numbers kept for calls to come: 0x07 hold, 0x08 release, 0x09 register file,
- * 0x0a unregister file, 0x0b map extent, 0x0c unmap extent, 0x11 fetch. Until
- * then they give EOPNOTSUPP; numbers never given out give ENOTTY.
+ * Numbers kept for calls to come: 0x07 hold, 0x08 release. Until then they give
+ * EOPNOTSUPP; numbers never given out give ENOTTY.
  */
 #define BLKTAP_IOC_NR_HOLD		0x07
 #define BLKTAP_IOC_NR_RELEASE		0x08
-#define BLKTAP_IOC_NR_REGISTER_FILE	0x09
-#define BLKTAP_IOC_NR_UNREGISTER_FILE	0x0a
-#define BLKTAP_IOC_NR_MAP_EXTENT	0x0b
-#define BLKTAP_IOC_NR_UNMAP_EXTENT	0x0c
-#define BLKTAP_IOC_NR_FETCH		0x11
 
 /*
  * ---------------------------------------------------------------------------
@@ -447,6 +557,17 @@ enum blktap_attr {
 	BLKTAP_A_MAX_QUEUES,		/* u32 */
 	BLKTAP_A_MAX_DEPTH,		/* u32 */
 	BLKTAP_A_MAX_IO_LIMIT,		/* u32, bytes */
+	/* I/O by the kernel, of this session; only while there is one */
+	BLKTAP_A_FILES,			/* u32, registered now */
+	BLKTAP_A_EXTENTS,		/* u32, mapped now */
+	BLKTAP_A_IOS_DAEMON,		/* u64, requests completed by the daemon */
+	BLKTAP_A_IOS_REDIRECT,		/* u64, redirected ones that ended well */
+	BLKTAP_A_IOS_EXTENT,		/* u64, served from extents */
+	BLKTAP_A_IOS_RETRY,		/* u64, sent to the daemon after an error */
+	/* event EXTENT_DROPPED */
+	BLKTAP_A_EXTENT_OFFSET,		/* u64, bytes of the disk */
+	BLKTAP_A_EXTENT_LENGTH,		/* u64, bytes */
+	BLKTAP_A_ERROR,			/* u32, errno */
 
 	__BLKTAP_A_MAX,
 	BLKTAP_A_MAX = __BLKTAP_A_MAX - 1
@@ -469,6 +590,7 @@ enum blktap_event {
 	BLKTAP_EVENT_DAEMON_LOST,	/* a session ended, its disk is still there */
 	BLKTAP_EVENT_TIMEOUT,
 	BLKTAP_EVENT_RESIZED,
+	BLKTAP_EVENT_EXTENT_DROPPED,	/* I/O to it failed */
 };
 
 #endif /* _UAPI_LINUX_BLKTAP_H */
