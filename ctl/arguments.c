@@ -190,6 +190,14 @@ int take_image(struct options *options, const struct option_spec *spec, const ch
 	return 0;
 }
 
+int take_kernel_io(struct options *options, const struct option_spec *spec,
+		   const char *argument, struct blktap_error *err)
+{
+	if (blktap_parse_kernel_io(argument, &options->kernel_io))
+		return REFUSE(err, spec, argument, "not auto, redirect or off");
+	return 0;
+}
+
 int take_serial(struct options *options, const struct option_spec *spec, const char *argument,
 		struct blktap_error *err)
 {

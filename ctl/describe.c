@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cleanup.h"
 #include "describe.h"
@@ -106,6 +107,18 @@ static void put_disk(json_t *object, const struct blktap_tap *tap)
 	put_flags(object, tap->disk_flags);
 }
 
+static void put_kernel_io(json_t *object, const struct blktap_tap *tap)
+{
+	if (!tap->has_kernel_io)
+		return;
+	put_number(object, "files", tap->files);
+	put_number(object, "extents", tap->extents);
+	put_number(object, "ios_daemon", tap->ios_daemon);
+	put_number(object, "ios_redirect", tap->ios_redirect);
+	put_number(object, "ios_extent", tap->ios_extent);
+	put_number(object, "ios_retry", tap->ios_retry);
+}
+
 json_t *describe_tap(const struct blktap_tap *tap)
 {
 	json_t *object = json_object();
@@ -122,6 +135,7 @@ json_t *describe_tap(const struct blktap_tap *tap)
 	put_number(object, "epoch", tap->epoch);
 	put_number(object, "rejected", tap->rejected);
 	put_disk(object, tap);
+	put_kernel_io(object, tap);
 	return object;
 }
 
@@ -139,6 +153,15 @@ static void put_event_name(json_t *object, const struct blktap_notice *notice)
 		put_text(object, "event", name);
 	else
 		put_number(object, "event", notice->msg.event);
+}
+
+static void put_dropped(json_t *object, const struct blktap_event_msg *msg)
+{
+	if (msg->event != BLKTAP_EVENT_EXTENT_DROPPED)
+		return;
+	put_number(object, "offset", msg->extent_offset);
+	put_number(object, "length", msg->extent_length);
+	put_text(object, "error", strerror(msg->error));
 }
 
 static bool has_disk(const struct blktap_notice *notice)
@@ -166,5 +189,7 @@ json_t *describe_notice(const struct blktap_notice *notice, const char *time)
 		put_number(object, "capacity", tap->capacity);
 		put_number(object, "openers", tap->openers);
 	}
+	if (notice->kind == BLKTAP_NOTICE_EVENT)
+		put_dropped(object, &notice->msg);
 	return object;
 }

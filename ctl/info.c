@@ -50,6 +50,7 @@ static json_t *vbd_json(const struct blktap_vbd_info *vbd)
 		.state = vbd->state,
 		.type = vbd->type,
 		.path = vbd->path,
+		.kernel_io = vbd->kernel_io,
 	};
 
 	return row_json(&row);

@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
 	&command_pause,
 	&command_unpause,
 	&command_resize,
+	&command_kernel_io,
 	&command_stats,
 	&command_top,
 	&command_monitor,
@@ -78,7 +79,9 @@ static void help_option(const struct option_spec *spec)
 {
 	char names[64];
 
-	if (spec->letter < 256)
+	if (spec->letter == NO_OPTION)
+		snprintf(names, sizeof(names), "%s", spec->value);
+	else if (spec->letter < 256)
 		snprintf(names, sizeof(names), "-%c, --%s %s", spec->letter, spec->name,
 			 spec->value ? spec->value : "");
 	else
@@ -96,7 +99,11 @@ static void help_usage(const struct command *command)
 	for (spec = command->options; spec->letter; spec++)
 		if (spec->required)
 			printf(" -%c %s", spec->letter, spec->value);
-	printf(" [OPTION]...\n");
+	printf(" [OPTION]...");
+	for (spec = command->options; spec->letter; spec++)
+		if (spec->letter == NO_OPTION)
+			printf(" [%s]", spec->value);
+	putchar('\n');
 }
 
 static int help_command(const struct command *command)

@@ -13,6 +13,8 @@ const char *option_name(const struct option_spec *spec)
 {
 	static char name[32];
 
+	if (spec->letter == NO_OPTION)
+		return spec->value;
 	if (spec->letter < 256)
 		snprintf(name, sizeof(name), "-%c", spec->letter);
 	else
@@ -21,7 +23,7 @@ const char *option_name(const struct option_spec *spec)
 }
 
 struct tables {
-	char letters[2 * MAX_OPTIONS + 4];
+	char letters[2 * MAX_OPTIONS + 5];
 	struct option names[MAX_OPTIONS + 2];
 	uint32_t seen;			/* bit: index of the spec */
 };
@@ -38,14 +40,18 @@ static size_t count_specs(const struct option_spec *specs)
 /* getopt's view of the specs. */
 static void make_tables(const struct option_spec *specs, struct tables *tables)
 {
-	size_t count = count_specs(specs), i;
+	size_t count = count_specs(specs), names = 0, i;
 	char *letter = tables->letters;
 
 	memset(tables, 0, sizeof(*tables));
+	/* Words are options with the letter NO_OPTION. */
+	*letter++ = '-';
 	*letter++ = ':';
 	*letter++ = 'h';
 	for (i = 0; i < count && i < MAX_OPTIONS; i++) {
-		tables->names[i] = (struct option){
+		if (specs[i].letter == NO_OPTION)
+			continue;
+		tables->names[names++] = (struct option){
 			.name = specs[i].name,
 			.has_arg = specs[i].value ? required_argument : no_argument,
 			.val = specs[i].letter,
@@ -56,7 +62,7 @@ static void make_tables(const struct option_spec *specs, struct tables *tables)
 		if (specs[i].value)
 			*letter++ = ':';
 	}
-	tables->names[i] = (struct option){ .name = "help", .val = 'h' };
+	tables->names[names] = (struct option){ .name = "help", .val = 'h' };
 }
 
 static const struct option_spec *find_spec(const struct option_spec *specs, int letter)
@@ -93,6 +99,8 @@ static int take(const struct option_spec *specs, int letter, char **argv,
 		return 0;
 	}
 	spec = find_spec(specs, letter);
+	if (letter == NO_OPTION && (!spec || tables->seen & 1U << (spec - specs)))
+		return blktap_error_set(err, -EINVAL, "unexpected argument %s", optarg);
 	if (!spec)
 		return refuse(specs, letter, argv, err);
 	if (!spec->take)

@@ -5,13 +5,7 @@
 #ifndef TAP_CTL_OPTIONS_H
 #define TAP_CTL_OPTIONS_H
 
-#include <linux/blktap.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
-
-struct blktap_error;
+#include "libblktap.h"
 
 /* Everything that options can say; what a command does not take stays as it was. */
 struct options {
@@ -31,6 +25,7 @@ struct options {
 	bool read_only;
 	bool force;
 	bool no_direct;
+	enum blktap_kernel_io kernel_io;
 	uint32_t queues;
 	uint32_t depth;
 	uint32_t max_io;	/* bytes */
@@ -45,7 +40,7 @@ struct options {
 };
 
 struct option_spec {
-	int letter;		/* above 255: there is only the long form */
+	int letter;		/* above 255: there is only the long form; or NO_OPTION */
 	const char *name;	/* the long form */
 	const char *value;	/* what the help calls the argument; NULL: none */
 	const char *help;
@@ -86,6 +81,8 @@ int take_max_io(struct options *options, const struct option_spec *spec, const c
 		struct blktap_error *err);
 int take_size(struct options *options, const struct option_spec *spec, const char *argument,
 	      struct blktap_error *err);
+int take_kernel_io(struct options *options, const struct option_spec *spec,
+		   const char *argument, struct blktap_error *err);
 int take_delay(struct options *options, const struct option_spec *spec, const char *argument,
 	       struct blktap_error *err);
 int take_iterations(struct options *options, const struct option_spec *spec,
@@ -113,7 +110,13 @@ enum {
 	ONLY_JSON,
 	ONLY_SHRINK,
 	ONLY_OPENMETRICS,
+	ONLY_KERNEL_IO,
 };
+
+/* In place of a letter: the word of a command that has no option before it. */
+#define NO_OPTION	1
+#define WORD(value, help, take) \
+	{ NO_OPTION, "", value, help, take, false, 0 }
 
 /* Options that several commands have. */
 #define OPTION_PID	REQUIRED('p', "pid", "PID", "the tapdisk", take_pid)
@@ -146,6 +149,9 @@ enum {
 #define OPTION_REQUEST_TIMEOUT						\
 	VALUE('t', "request-timeout", "SECONDS", "try failing requests again for so long (120)", \
 	      take_request_timeout)
+#define OPTION_KERNEL_IO							\
+	VALUE(ONLY_KERNEL_IO, "kernel-io", "MODE",				\
+	      "what the kernel may do by itself: auto, redirect or off (auto)", take_kernel_io)
 #define OPTION_READ_CACHE	TO_COME('r', "read-cache", NULL, "share reads of a parent")
 #define OPTION_PARENT							\
 	TO_COME('e', "existing-parent", "MINOR", "use a parent that is open")

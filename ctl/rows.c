@@ -93,6 +93,9 @@ json_t *row_json(const struct blktap_row *row)
 		json_object_set_new(object, "type", json_string(row->type));
 		json_object_set_new(object, "path", json_string(row->path));
 	}
+	if (blktap_kernel_io_name(row->kernel_io))
+		json_object_set_new(object, "kernel_io",
+				    json_string(blktap_kernel_io_name(row->kernel_io)));
 	return object;
 }
 

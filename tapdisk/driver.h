@@ -39,6 +39,28 @@ struct image_limits {
 	bool fua;			/* honours BLKTAP_REQ_FUA */
 	bool rotational;
 	bool read_only;			/* whatever was asked for */
+	/*
+	 * With map(): what it tells changes in aligned units of so many bytes,
+	 * which are a multiple of the logical block size; 0: it never changes.
+	 */
+	uint64_t map_unit;
+};
+
+/* Of files(): at most so many. */
+#define IMAGE_MAX_FILES	8
+
+enum image_place {
+	IMAGE_ASK,		/* submit() finds out, or makes a place */
+	IMAGE_FILE,
+	IMAGE_ZERO,		/* nowhere, it reads as zeroes; not for writes */
+};
+
+/* A piece of an image, and where it lives. */
+struct image_piece {
+	enum image_place place;
+	unsigned int file;	/* which of files() */
+	uint64_t offset;	/* bytes into the file */
+	uint64_t length;	/* bytes, in logical blocks */
 };
 
 struct image_params {
@@ -123,6 +145,24 @@ struct image_driver {
 	/* Sends off what submit() has collected. May be NULL. */
 	void (*kick)(struct image_channel *channel);
 
+	/*
+	 * For I/O that the kernel does by itself; both or none. files() gives the
+	 * descriptors, open with O_DIRECT and not to be closed before the image is,
+	 * and how many they are; none: the image cannot. map() tells of a piece that
+	 * begins at @offset and is not longer than @length. It does not block and
+	 * comes from any thread, also while requests are under way.
+	 *
+	 * What is written to a place that was told must be the image's, at once.
+	 * A DISCARD or WRITE_ZEROES may take places back; no extent leads there
+	 * then, but a request that came before may still be under way. So a place
+	 * is never given to another unit while the image is open. A unit gets a place
+	 * by a WRITE that was submitted, and map() tells of it when what was not
+	 * written there reads as zeroes.
+	 */
+	unsigned int (*files)(struct image *image, int fds[IMAGE_MAX_FILES]);
+	void (*map)(struct image *image, uint64_t offset, uint64_t length, bool write,
+		    struct image_piece *piece);
+
 	/* Kept for chains: which bytes does this image hold itself? NULL until then. */
 	int (*block_status)(struct image *image, uint64_t offset, uint64_t length,
 			    uint64_t *run, bool *present);
@@ -131,5 +171,6 @@ struct image_driver {
 extern const struct image_driver aio_driver;
 extern const struct image_driver null_driver;
 extern const struct image_driver ram_driver;
+extern const struct image_driver scatter_driver;
 
 #endif /* TAPDISK_DRIVER_H */

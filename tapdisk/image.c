@@ -14,6 +14,7 @@ static const struct image_driver *const drivers[] = {
 	&aio_driver,
 	&null_driver,
 	&ram_driver,
+	&scatter_driver,
 };
 
 /* Types that other tapdisks have, so that the answer can tell them from typos. */
@@ -104,6 +105,9 @@ static int check_limits(const struct image_limits *l, const char *spec, struct b
 					(unsigned long long)l->capacity, l->logical_block_size);
 	if (l->capacity > INT64_MAX)
 		return blktap_error_set(err, -EFBIG, "%s is too large", spec);
+	if (l->map_unit % l->logical_block_size)
+		return blktap_error_set(err, -EINVAL, "%s has units of %llu bytes", spec,
+					(unsigned long long)l->map_unit);
 	if (!power_of_two(l->physical_block_size) ||
 	    l->physical_block_size < l->logical_block_size)
 		return blktap_error_set(err, -EINVAL, "%s has physical blocks of %u bytes", spec,

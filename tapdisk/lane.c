@@ -20,10 +20,12 @@
 #include "cleanup.h"
 #include "lane.h"
 #include "pace.h"
+#include "workers.h"
 
 #define TURN_REQUESTS	64
 #define TURN_BYTES	(4U << 20)
 #define STACK_SIZE	(128U << 10)	/* locked in memory: keep it small */
+#define CHANGE_THREADS	1	/* what one waits for, the next need not */
 
 #define NS_PER_MS	1000000ULL
 /* Before a request is tried again: what is busy may soon not be. */
@@ -38,6 +40,9 @@ struct lane_request {
 	uint64_t taken;		/* nanoseconds */
 	struct list link;	/* in the lane's retries */
 	uint64_t due;		/* nanoseconds */
+	bool changes;		/* the image's map */
+	struct extents_change change;
+	struct work work;	/* to wait for the kernel before that */
 };
 
 /* An answer that has been posted, but not counted yet. */
@@ -46,6 +51,7 @@ struct lane_answer {
 	int error;
 	uint64_t bytes;
 	uint64_t taken;
+	bool redirected;
 };
 
 struct lane {
@@ -61,6 +67,7 @@ struct lane {
 	struct loop_fd event;		/* without */
 	bool listening;			/* takes requests */
 	struct image_channel *channel;
+	struct workers *workers;	/* NULL: the image's map does not change */
 	struct lane_request *requests;	/* by tag */
 	char *io_memory;		/* their image_request, by tag */
 	struct lane_answer *answers;
@@ -123,19 +130,27 @@ static bool sleeps_in_ring(const struct lane *lane)
 	return lane->threaded && lane->listening;
 }
 
-static void post(struct lane *lane, const struct blktap_request *req, int error, uint64_t taken)
+/* What was posted is to be counted and handed over. */
+static void posted(struct lane *lane, const struct blktap_request *req, int error, uint64_t taken,
+		   bool redirected)
 {
-	if (error && error != -EOPNOTSUPP)
-		log_error(lane, req, error);
 	lane->answers[lane->nr_answers++] = (struct lane_answer){
 		.op = req->op,
 		.error = error,
 		.bytes = req->length,
 		.taken = taken,
+		.redirected = redirected,
 	};
-	blktap_queue_complete(lane->queue, req, error ? error : (int64_t)req->length);
 	if (!sleeps_in_ring(lane))
 		run_turn_later(lane);
+}
+
+static void post(struct lane *lane, const struct blktap_request *req, int error, uint64_t taken)
+{
+	if (error && error != -EOPNOTSUPP)
+		log_error(lane, req, error);
+	blktap_queue_complete(lane->queue, req, error ? error : (int64_t)req->length);
+	posted(lane, req, error, taken, false);
 }
 
 static void count_answers(struct lane *lane)
@@ -150,6 +165,7 @@ static void count_answers(struct lane *lane)
 		const struct lane_answer *a = &lane->answers[i];
 
 		stats_answer(lane->params.stats, a->op, a->bytes, a->error, now - a->taken);
+		stats_add(&lane->params.stats->redirected, a->redirected);
 	}
 	stats_add(&lane->params.stats->handovers, 1);
 	lane->nr_answers = 0;
@@ -206,9 +222,16 @@ static bool retry_later(struct lane_request *r, int error)
 
 static void request_over(struct lane_request *r, int error)
 {
+	struct lane *lane = r->lane;
+
+	if (r->changes)
+		kernel_io_change_end(lane->params.kio, &r->change);
+	/* It may have made a place. Before the answer: the next request is near. */
+	if (!error && r->ring.op == BLKTAP_OP_WRITE)
+		kernel_io_used(lane->params.kio, &r->ring);
 	r->busy = false;
-	r->lane->inflight--;
-	post(r->lane, &r->ring, error, r->taken);
+	lane->inflight--;
+	post(lane, &r->ring, error, r->taken);
 }
 
 /* Requests fail, or have failed: there is nothing to be tried again. */
@@ -252,8 +275,10 @@ static int check_flags(const struct blktap_request *req)
 {
 	uint16_t known = 0;
 
+	if (req->op == BLKTAP_OP_READ)
+		known = BLKTAP_REQ_RETRY;
 	if (req->op == BLKTAP_OP_WRITE)
-		known = BLKTAP_REQ_FUA;
+		known = BLKTAP_REQ_FUA | BLKTAP_REQ_DEMAND | BLKTAP_REQ_RETRY;
 	if (req->op == BLKTAP_OP_WRITE_ZEROES)
 		known = BLKTAP_REQ_NOUNMAP;
 	return req->flags & ~known ? -EOPNOTSUPP : 0;
@@ -296,13 +321,41 @@ static void give_to_image(struct lane_request *r)
 	struct image_request *io = r->io;
 
 	io->op = r->ring.op;
-	io->flags = r->ring.flags;
+	io->flags = r->ring.flags & (BLKTAP_REQ_FUA | BLKTAP_REQ_NOUNMAP);
 	io->offset = r->ring.offset;
 	io->length = r->ring.length;
 	io->data = r->ring.data;
 	io->done = request_done;
 	io->owner = r;
 	lane->params.image->driver->submit(lane->channel, io);
+}
+
+static void wait_for_kernel(struct work *work)
+{
+	struct lane_request *r = container_of(work, struct lane_request, work);
+
+	kernel_io_change_wait(r->lane->params.kio, &r->change);
+}
+
+static void kernel_waited(struct work *work)
+{
+	struct lane_request *r = container_of(work, struct lane_request, work);
+
+	give_to_image(r);
+	run_turn_later(r->lane);
+}
+
+/* What the image is about to change must not be served by the kernel meanwhile. */
+static void submit_change(struct lane_request *r)
+{
+	struct lane *lane = r->lane;
+
+	r->work.run = wait_for_kernel;
+	r->work.done = kernel_waited;
+	if (kernel_io_change_begin(lane->params.kio, &r->change, &r->ring))
+		workers_submit(lane->workers, &r->work);
+	else
+		give_to_image(r);
 }
 
 static void submit(struct lane *lane, const struct blktap_request *req, uint64_t now)
@@ -312,8 +365,42 @@ static void submit(struct lane *lane, const struct blktap_request *req, uint64_t
 	r->ring = *req;
 	r->busy = true;
 	r->taken = now;
+	r->changes = kernel_io_changes(lane->params.kio, req);
 	lane->inflight++;
-	give_to_image(r);
+	if (r->changes)
+		submit_change(r);
+	else
+		give_to_image(r);
+}
+
+/* True if the kernel moves the bytes. */
+static bool redirect(struct lane *lane, const struct blktap_request *req, uint64_t now)
+{
+	struct blktap_fragment *fragments;
+	unsigned int max, count;
+
+	if (kernel_io_mode(lane->params.kio) == BLKTAP_KERNEL_IO_OFF)
+		return false;
+	fragments = blktap_queue_fragments(lane->queue, req, &max);
+	count = kernel_io_redirect(lane->params.kio, req, fragments, max);
+	if (!count)
+		return false;
+	kernel_io_used(lane->params.kio, req);
+	blktap_queue_redirect(lane->queue, req, count);
+	posted(lane, req, 0, now, true);
+	return true;
+}
+
+static void came_back(struct lane *lane, const struct blktap_request *req)
+{
+	kernel_io_failed(lane->params.kio, req);
+	stats_add(&lane->params.stats->retried, 1);
+}
+
+/* The image wants the data. */
+static int fetch(struct lane *lane, const struct blktap_request *req)
+{
+	return req->flags & BLKTAP_REQ_DEMAND ? blktap_queue_fetch(lane->queue, req) : 0;
 }
 
 static void retry_fired(struct loop_timer *timer)
@@ -343,6 +430,12 @@ static void handle_request(struct lane *lane, const struct blktap_request *req, 
 	/* A tag that is still with the image would be two requests in one memory. */
 	if (!error && lane->requests[req->tag].busy)
 		error = -EIO;
+	if (!error && (req->flags & BLKTAP_REQ_RETRY))
+		came_back(lane, req);
+	if (!error && redirect(lane, req, now))
+		return;
+	if (!error)
+		error = fetch(lane, req);
 	if (error)
 		post(lane, req, error, now);
 	else
@@ -590,6 +683,15 @@ static int set_up_requests(struct lane *lane)
 	return 0;
 }
 
+static int set_up_workers(struct lane *lane)
+{
+	const struct image *image = lane->params.image;
+
+	if (!lane->params.kio || !image->limits.map_unit)
+		return 0;
+	return workers_new(&lane->workers, lane->loop, CHANGE_THREADS);
+}
+
 static int set_up_channel(struct lane *lane, struct blktap_error *err)
 {
 	struct image *image = lane->params.image;
@@ -652,6 +754,7 @@ static void take_down(struct lane *lane)
 	loop_timer_cancel(&lane->retry);
 	if (lane->channel)
 		lane->params.image->driver->channel_close(lane->channel);
+	workers_free(lane->workers);
 	/* A loss that the owner has not heard of: its ring, or the next lane, tells it. */
 	loop_unpost(lane->params.owner, &lane->was_lost);
 	loop_unpost(lane->params.owner, &lane->was_drained);
@@ -704,6 +807,8 @@ static int set_up(struct lane *lane, struct blktap_error *err)
 		if (!ret)
 			loop_set_sleeper(lane->loop, &lane->sleeper);
 	}
+	if (!ret)
+		ret = set_up_workers(lane);
 	if (ret)
 		return blktap_error_set(err, ret, "cannot serve tapdev%u: %s", lane->minor,
 					strerror(-ret));

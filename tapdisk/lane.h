@@ -11,6 +11,7 @@
 #define TAPDISK_LANE_H
 
 #include "driver.h"
+#include "kernel-io.h"
 #include "stats.h"
 
 struct lane;
@@ -21,6 +22,7 @@ struct lane_params {
 	struct blktap_ring *ring;
 	unsigned int index;		/* of the queue */
 	struct image *image;		/* NULL: every request fails */
+	struct kernel_io *kio;		/* NULL: the image does it all */
 	unsigned int request_timeout_ms;	/* for trying again */
 	uint32_t max_spin_ns;		/* to look for requests before sleeping */
 	struct queue_stats *stats;

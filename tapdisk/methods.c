@@ -81,10 +81,14 @@ struct args {
 	bool force;
 	int request_timeout_ms;
 	int spin_us;
+	enum blktap_kernel_io kernel_io;
+	enum blktap_kernel_io mode;
 	int timeout_ms;
 };
 
-enum param_type { PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS, PARAM_BYTES };
+enum param_type {
+	PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS, PARAM_BYTES, PARAM_KERNEL_IO,
+};
 
 struct param {
 	const char *name;
@@ -94,7 +98,7 @@ struct param {
 };
 
 #define PARAM(field, type, required) { #field, type, offsetof(struct args, field), required }
-#define MAX_PARAMS	6
+#define MAX_PARAMS	7
 
 static bool integer_in(const json_t *json, json_int_t low, json_int_t high)
 {
@@ -132,6 +136,10 @@ static int take_param(const struct param *param, const json_t *json, struct args
 			return -EINVAL;
 		*(bool *)field = json_is_true(json);
 		return 0;
+	case PARAM_KERNEL_IO:
+		if (!json_is_string(json))
+			return -EINVAL;
+		return blktap_parse_kernel_io(json_string_value(json), field);
 	}
 	return -EINVAL;
 }
@@ -217,9 +225,10 @@ static struct vbd *find_vbd(struct call *call, const struct args *args)
 static void do_version(struct call *call, const struct args *args)
 {
 	(void)args;
-	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s]}", "protocol", BLKTAP_RPC_VERSION,
+	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s,s]}", "protocol", BLKTAP_RPC_VERSION,
 				      "version", blktap_version(), "pid", (int)getpid(),
-				      "features", "pause", "resize", "stats", "shared"));
+				      "features", "pause", "resize", "stats", "shared",
+				      "kernel_io"));
 }
 
 /* As many as fit: the first one always does. */
@@ -308,6 +317,7 @@ static void do_open(struct call *call, const struct args *args)
 		.no_direct = args->no_direct,
 		.request_timeout_ms = args->request_timeout_ms,
 		.max_spin_ns = args->spin_us * NS_PER_US,
+		.kernel_io = args->kernel_io,
 		.timeout_ms = args->timeout_ms,
 	};
 	struct vbd *vbd = find_vbd(call, args);
@@ -377,6 +387,29 @@ static void do_resize(struct call *call, const struct args *args)
 	vbd_resize(vbd, args->capacity, args->shrink, args->timeout_ms, resize_done, call);
 }
 
+static void kernel_io_done(struct vbd *vbd, void *data, const struct blktap_error *err)
+{
+	if (err)
+		answer_error(data, err);
+	else
+		answer_result(data, json_pack("{s:s}", "mode",
+					      blktap_kernel_io_name(vbd_kernel_io(vbd))));
+}
+
+static void do_kernel_io(struct call *call, const struct args *args)
+{
+	struct vbd *vbd = find_vbd(call, args);
+
+	if (!vbd)
+		return;
+	if (args->mode == BLKTAP_KERNEL_IO_DEFAULT) {
+		kernel_io_done(vbd, call, NULL);
+		return;
+	}
+	call->vbd = vbd;
+	vbd_switch(vbd, args->mode, args->timeout_ms, kernel_io_done, call);
+}
+
 static const struct method {
 	const char *name;
 	void (*run)(struct call *call, const struct args *args);
@@ -392,6 +425,7 @@ static const struct method {
 		PARAM(image, PARAM_STRING, true),
 		PARAM(read_only, PARAM_BOOL, false),
 		PARAM(no_direct, PARAM_BOOL, false),
+		PARAM(kernel_io, PARAM_KERNEL_IO, false),
 		PARAM(request_timeout_ms, PARAM_MS, false),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, -1 },
@@ -413,6 +447,11 @@ static const struct method {
 		PARAM(minor, PARAM_MINOR, true),
 		PARAM(capacity, PARAM_BYTES, false),
 		PARAM(shrink, PARAM_BOOL, false),
+		PARAM(timeout_ms, PARAM_MS, false),
+	}, -1 },
+	{ "kernel_io", do_kernel_io, {
+		PARAM(minor, PARAM_MINOR, true),
+		PARAM(mode, PARAM_KERNEL_IO, false),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, -1 },
 	{ "stats", do_stats, {
@@ -445,6 +484,7 @@ static void dispatch(struct call *call, const struct blktap_rpc_request *req)
 	args.timeout_ms = method->timeout_ms;
 	args.request_timeout_ms = REQUEST_TIMEOUT_MS;
 	args.spin_us = SPIN_US;
+	args.kernel_io = BLKTAP_KERNEL_IO_AUTO;
 	if (take_params(method->name, method->params, req->params, &args, &err))
 		answer_wrong(call, BLKTAP_RPC_INVALID_PARAMS, &err);
 	else

@@ -98,6 +98,7 @@ static int start_lanes(struct server *server, struct blktap_error *err)
 		.thread = p->threads,
 		.ring = p->ring,
 		.image = p->image,
+		.kio = p->kio,
 		.request_timeout_ms = p->request_timeout_ms,
 		.max_spin_ns = p->max_spin_ns,
 		.drained = lane_drained,

@@ -8,6 +8,7 @@
 #define TAPDISK_SERVER_H
 
 #include "driver.h"
+#include "kernel-io.h"
 #include "stats.h"
 
 struct server;
@@ -17,6 +18,7 @@ struct server_params {
 	bool threads;			/* false: requests are served on that loop, too */
 	struct blktap_ring *ring;
 	struct image *image;		/* NULL: every request fails */
+	struct kernel_io *kio;		/* NULL: the image does it all */
 	uint64_t capacity;		/* bytes that requests may reach */
 	unsigned int request_timeout_ms;	/* for trying again */
 	uint32_t max_spin_ns;		/* to look for requests before sleeping */

@@ -26,6 +26,8 @@ struct queue_stats {
 	uint64_t answered;
 	uint64_t wakeups;	/* that brought requests */
 	uint64_t handovers;	/* calls that handed answers over */
+	uint64_t redirected;	/* of those answered: the kernel does the rest */
+	uint64_t retried;	/* of those taken: the kernel's I/O had failed */
 } __attribute__((aligned(64)));
 
 /* One writer, so that this needs no locked instruction. */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Changing the image below a disk in use: requests stay with the kernel while
- * the image is closed and another opened, or its size is changed.
+ * the image is closed and another opened, its size is changed, or what the kernel
+ * does for it.
  *
  *   LIVE > PAUSING > RELEASING > PAUSED > REOPENING > LIVE
  *   LIVE > RESIZING > LIVE
+ *   LIVE > SWITCHING > LIVE
  *
  * Before RELEASING everything can be given up, and the disk goes on. A pause
  * that is no longer wanted by then is undone by REOPENING.
@@ -160,6 +162,7 @@ void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 	free(vbd->spec);
 	vbd->spec = spec;
 	vbd->paused = false;
+	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: goes on with %s", vbd->minor, spec);
 	vbd_finish(vbd, VBD_LIVE);
 }
@@ -219,33 +222,69 @@ static void adopt_capacity(struct vbd *vbd, uint64_t capacity)
 		   (unsigned long long)capacity);
 }
 
-static void resize_in_worker(struct work *work)
+/* -------------------------------------------------------------------- switch */
+
+void vbd_switch(struct vbd *vbd, enum blktap_kernel_io mode, int timeout_ms, vbd_done done,
+		void *data)
+{
+	if (vbd->state == VBD_PAUSED) {
+		vbd->kernel_io = mode;
+		done(vbd, data, NULL);
+		return;
+	}
+	if (not_live(vbd)) {
+		vbd_refuse(vbd, done, data, not_live(vbd), why_not_live(vbd));
+		return;
+	}
+	vbd_begin(vbd, done, data, timeout_ms);
+	vbd->wanted_mode = mode;
+	vbd->state = VBD_SWITCHING;
+	server_drain(vbd->server);
+}
+
+/* ------------------------------------------------- what both do once drained */
+
+/* Nothing of the image's may move while the kernel knows where it lies. */
+static void change_in_worker(struct work *work)
 {
 	struct vbd_job *job = container_of(work, struct vbd_job, work);
 
-	job->image->driver->resize(job->image, job->capacity, job->shrink, &job->capacity,
-				   &job->err);
+	kernel_io_end(job->kio);
+	if (job->resize)
+		job->image->driver->resize(job->image, job->capacity, job->shrink, &job->capacity,
+					   &job->err);
 }
 
-static void resize_done(struct work *work)
+static void adopt_change(struct vbd *vbd, const struct vbd_job *job)
+{
+	if (!job->resize)
+		vbd->kernel_io = vbd->wanted_mode;
+	else if (!job->err.code)
+		adopt_capacity(vbd, job->capacity);
+	else if (!vbd->failure.code)
+		vbd->failure = job->err;
+}
+
+static void change_done(struct work *work)
 {
 	struct vbd_job *job = container_of(work, struct vbd_job, work);
 	struct vbd *vbd = vbd_job_end(job);
 
-	if (!job->err.code && !vbd->lost)
-		adopt_capacity(vbd, job->capacity);
-	else if (!vbd->failure.code)
-		vbd->failure = job->err;
-	vbd_job_free(job);
 	if (!vbd->lost)
-		go_on(vbd);
-	else
+		adopt_change(vbd, job);
+	vbd_job_free(job);
+	if (vbd->lost) {
 		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
+		return;
+	}
+	kernel_io_begin(vbd->kio, vbd->disk.capacity, vbd->kernel_io);
+	kernel_io_map(vbd->kio);
+	go_on(vbd);
 }
 
-void vbd_resize_drained(struct vbd *vbd)
+void vbd_change_drained(struct vbd *vbd)
 {
-	struct vbd_job *job = vbd_job_new(vbd, resize_in_worker, resize_done);
+	struct vbd_job *job = vbd_job_new(vbd, change_in_worker, change_done);
 
 	if (!job) {
 		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
@@ -253,6 +292,8 @@ void vbd_resize_drained(struct vbd *vbd)
 		return;
 	}
 	job->image = vbd->image;
+	job->kio = vbd->kio;
+	job->resize = vbd->state == VBD_RESIZING;
 	job->capacity = vbd->resize.capacity;
 	job->shrink = vbd->resize.shrink;
 	vbd_job_submit(job);
@@ -293,6 +334,15 @@ void vbd_pause_too_slow(struct vbd *vbd)
 		too_slow(vbd, "still has requests with its image; its size was not changed");
 		go_on(vbd);
 		break;
+	case VBD_SWITCHING:
+		if (vbd->job) {
+			too_slow(vbd, "has an image whose I/O by the kernel takes long to end");
+			vbd_answer(vbd);
+			break;
+		}
+		too_slow(vbd, "still has requests with its image; it goes on as before");
+		go_on(vbd);
+		break;
 	default:
 		break;
 	}
@@ -300,7 +350,8 @@ void vbd_pause_too_slow(struct vbd *vbd)
 
 bool vbd_pause_withdraw(struct vbd *vbd)
 {
-	bool waits = vbd->state == VBD_PAUSING || (vbd->state == VBD_RESIZING && !vbd->job);
+	bool changes = vbd->state == VBD_RESIZING || vbd->state == VBD_SWITCHING;
+	bool waits = vbd->state == VBD_PAUSING || (changes && !vbd->job);
 	bool closes = vbd->state == VBD_RELEASING && !vbd->paused;
 
 	if (!waits && !closes)

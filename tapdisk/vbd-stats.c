@@ -37,7 +37,7 @@ static json_int_t sectors(const struct vbd *vbd, unsigned int op, enum field fie
 }
 
 struct sums {
-	uint64_t taken, answered, wakeups, handovers;
+	uint64_t taken, answered, wakeups, handovers, redirected, retried;
 };
 
 static uint64_t outstanding(const struct queue_stats *q)
@@ -57,10 +57,13 @@ static struct sums sum_up(const struct vbd *vbd)
 	for (i = 0; vbd->stats && i < vbd->nr_queues; i++) {
 		const struct queue_stats *q = &vbd->stats[i];
 
+		/* In this order: each is a part of the next. */
+		sums.redirected += stats_read(&q->redirected);
 		sums.answered += stats_read(&q->answered);
 		sums.taken += stats_read(&q->taken);
 		sums.wakeups += stats_read(&q->wakeups);
 		sums.handovers += stats_read(&q->handovers);
+		sums.retried += stats_read(&q->retried);
 	}
 	return sums;
 }
@@ -136,13 +139,22 @@ static json_t *describe_images(const struct vbd *vbd, json_int_t pending)
 	return array;
 }
 
+static json_t *describe_kernel_io(const struct vbd *vbd, const struct sums *sums)
+{
+	return json_pack("{s:s, s:I, s:I, s:I}",
+			 "mode", blktap_kernel_io_name(vbd_kernel_io(vbd)),
+			 "answered", (json_int_t)(sums->answered - sums->redirected),
+			 "redirected", (json_int_t)sums->redirected,
+			 "retried", (json_int_t)sums->retried);
+}
+
 json_t *vbd_stats(const struct vbd *vbd)
 {
 	struct sums sums = sum_up(vbd);
 	json_int_t pending = sums.taken > sums.answered ? sums.taken - sums.answered : 0;
 
 	return json_pack("{s:s, s:[I,I], s:o, s:{s:i, s:[I,I], s:[I,I]}, s:i, s:i, s:I, s:s, s:i, "
-			 "s:o}",
+			 "s:o, s:o}",
 			 "name", vbd->spec ? vbd->spec : "",
 			 "secs", sectors(vbd, BLKTAP_OP_READ, FIELD_BYTES),
 			 sectors(vbd, BLKTAP_OP_WRITE, FIELD_BYTES),
@@ -155,7 +167,8 @@ json_t *vbd_stats(const struct vbd *vbd)
 			 "reqs_outstanding", pending,
 			 "read_caching", "false",
 			 "state", (int)vbd_user_state(vbd),
-			 "queues", describe_queues(vbd));
+			 "queues", describe_queues(vbd),
+			 "kernel_io", describe_kernel_io(vbd, &sums));
 }
 
 /* --------------------------------------------------------------------- list */
@@ -168,7 +181,8 @@ json_t *vbd_describe(const struct vbd *vbd)
 	if (!vbd_is_open(vbd) || image_find_driver(vbd->spec, &driver, &path, NULL))
 		return json_pack("{s:i, s:i}", "minor", (int)vbd->minor,
 				 "state", (int)vbd_user_state(vbd));
-	return json_pack("{s:i, s:i, s:{s:s, s:s}}", "minor", (int)vbd->minor,
+	return json_pack("{s:i, s:i, s:{s:s, s:s}, s:s}", "minor", (int)vbd->minor,
 			 "state", (int)vbd_user_state(vbd),
-			 "image", "type", driver->name, "path", path);
+			 "image", "type", driver->name, "path", path,
+			 "kernel_io", blktap_kernel_io_name(vbd_kernel_io(vbd)));
 }

@@ -97,12 +97,20 @@ static void image_closed(struct vbd *vbd)
 	vbd_finish(vbd, VBD_IDLE);
 }
 
+/* The kernel is the last that lets go of the image, and then we do. */
+static void close_all(struct server *server, struct kernel_io *kio, struct image *image)
+{
+	server_free(server);
+	kernel_io_end(kio);
+	kernel_io_free(kio);
+	image_close(image);
+}
+
 static void close_in_worker(struct work *work)
 {
 	struct vbd_job *job = container_of(work, struct vbd_job, work);
 
-	server_free(job->server);
-	image_close(job->image);
+	close_all(job->server, job->kio, job->image);
 }
 
 static void close_done(struct work *work)
@@ -118,6 +126,7 @@ static void close_done(struct work *work)
 void vbd_close_image(struct vbd *vbd, enum vbd_state state)
 {
 	struct server *server = TAKE_POINTER(vbd->server);
+	struct kernel_io *kio = TAKE_POINTER(vbd->kio);
 	struct image *image = TAKE_POINTER(vbd->image);
 	struct vbd_job *job;
 
@@ -127,12 +136,12 @@ void vbd_close_image(struct vbd *vbd, enum vbd_state state)
 	job = vbd_job_new(vbd, close_in_worker, close_done);
 	if (!job) {
 		/* Slow, but right. */
-		server_free(server);
-		image_close(image);
+		close_all(server, kio, image);
 		image_closed(vbd);
 		return;
 	}
 	job->server = server;
+	job->kio = kio;
 	job->image = image;
 	vbd_job_submit(job);
 }
@@ -165,8 +174,8 @@ static void drained(void *data)
 
 	if (vbd->state == VBD_PAUSING)
 		vbd_close_image(vbd, VBD_RELEASING);
-	else if (vbd->state == VBD_RESIZING)
-		vbd_resize_drained(vbd);
+	else if (vbd->state == VBD_RESIZING || vbd->state == VBD_SWITCHING)
+		vbd_change_drained(vbd);
 	else if (vbd->state == VBD_DRAINING)
 		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
 }
@@ -176,13 +185,24 @@ static void lost_in_server(void *data, int code)
 	vbd_session_lost(data, code == -EPROTO ? "its rings make no sense" : strerror(-code));
 }
 
-int vbd_serve(struct vbd *vbd)
+static int start_kernel_io(struct vbd *vbd)
+{
+	int ret = kernel_io_new(&vbd->kio, vbd->ring, vbd->image);
+
+	if (ret)
+		return blktap_error_set(&vbd->failure, ret, "no memory for tapdev%u", vbd->minor);
+	kernel_io_begin(vbd->kio, vbd->disk.capacity, vbd->kernel_io);
+	return 0;
+}
+
+static int start_server(struct vbd *vbd)
 {
 	struct server_params params = {
 		.owner = vbd->env->loop,
 		.threads = vbd->env->threads,
 		.ring = vbd->ring,
 		.image = vbd->image,
+		.kio = vbd->kio,
 		.capacity = vbd->disk.capacity,
 		.request_timeout_ms = vbd->request_timeout_ms,
 		.max_spin_ns = vbd->max_spin_ns,
@@ -193,6 +213,13 @@ int vbd_serve(struct vbd *vbd)
 	};
 
 	return server_start(&vbd->server, &params, &vbd->failure);
+}
+
+int vbd_serve(struct vbd *vbd)
+{
+	int ret = vbd->image ? start_kernel_io(vbd) : 0;
+
+	return ret ? ret : start_server(vbd);
 }
 
 /* ------------------------------------------------------------------- session */
@@ -222,6 +249,7 @@ void vbd_session_lost(struct vbd *vbd, const char *reason)
 		vbd_finish(vbd, VBD_IDLE);
 		break;
 	case VBD_RESIZING:
+	case VBD_SWITCHING:
 		if (vbd->job)
 			break;	/* it is busy with the image */
 		/* fall through */
@@ -363,6 +391,7 @@ static void live(struct vbd *vbd)
 	const struct image *image = vbd->image;
 
 	vbd->closed = false;
+	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: %s, %llu bytes in blocks of %u%s", vbd->minor, vbd->spec,
 		   (unsigned long long)image->limits.capacity, image->limits.logical_block_size,
 		   image->read_only ? ", read-only" : "");
@@ -436,6 +465,16 @@ static void *zeroed_stats(unsigned int count)
 	return stats ? memset(stats, 0, bytes) : NULL;
 }
 
+/* The data of writes stays in the kernel if most of it need not come here. */
+static uint32_t demand_flag(const struct vbd *vbd)
+{
+	if (vbd->image->read_only || vbd->kernel_io == BLKTAP_KERNEL_IO_OFF ||
+	    !(blktap_ring_features(vbd->ring) & BLKTAP_F_DATA_ON_DEMAND) ||
+	    kernel_io_possible(vbd->ring, vbd->image) == BLKTAP_KERNEL_IO_OFF)
+		return 0;
+	return BLKTAP_DISK_DEMAND;
+}
+
 static void opened(struct vbd *vbd, struct image *image, char *spec)
 {
 	if (!image) {
@@ -448,6 +487,7 @@ static void opened(struct vbd *vbd, struct image *image, char *spec)
 	vbd->nr_queues = blktap_ring_queues(vbd->ring);
 	vbd->stats = zeroed_stats(vbd->nr_queues);
 	vbd_disk_params(image, &vbd->disk);
+	vbd->disk.flags |= demand_flag(vbd);
 	if (!vbd->stats)
 		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
 	if (!vbd->stats || vbd_serve(vbd))
@@ -524,6 +564,7 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
 	};
 	vbd->request_timeout_ms = params->request_timeout_ms;
 	vbd->max_spin_ns = params->max_spin_ns;
+	vbd->kernel_io = params->kernel_io;
 	vbd_begin(vbd, done, data, params->timeout_ms);
 	if (vbd_open_image(vbd, params->image, VBD_OPENING)) {
 		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
@@ -569,6 +610,7 @@ static void deadline_passed(struct loop_timer *timer)
 	case VBD_RELEASING:
 	case VBD_REOPENING:
 	case VBD_RESIZING:
+	case VBD_SWITCHING:
 		vbd_pause_too_slow(vbd);
 		break;
 	default:
@@ -591,7 +633,7 @@ int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor,
 	list_init(&new->link);
 	loop_task_init(&new->turn, run_turn);
 	loop_timer_init(&new->deadline, deadline_passed);
-	ret = blktap_ring_open(&new->ring, minor, err);
+	ret = blktap_ring_open(&new->ring, minor, KERNEL_IO_FEATURES, err);
 	if (!ret) {
 		new->ring_event.fd = blktap_ring_fd(new->ring);
 		new->ring_event.ready = ring_ready;
@@ -629,6 +671,11 @@ void vbd_free(struct vbd *vbd)
 bool vbd_is_open(const struct vbd *vbd)
 {
 	return vbd->spec && vbd->state != VBD_CLOSING_IMAGE;
+}
+
+enum blktap_kernel_io vbd_kernel_io(const struct vbd *vbd)
+{
+	return vbd->paused ? vbd->kernel_io : kernel_io_mode(vbd->kio);
 }
 
 unsigned int vbd_user_state(const struct vbd *vbd)

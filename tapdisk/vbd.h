@@ -7,6 +7,7 @@
 #define TAPDISK_VBD_H
 
 #include "driver.h"
+#include "kernel-io.h"
 #include "libblktap.h"
 #include "loop.h"
 #include "server.h"
@@ -41,6 +42,7 @@ enum vbd_state {
 	VBD_PAUSED,
 	VBD_REOPENING,		/* a worker opens the image, after a pause */
 	VBD_RESIZING,		/* requests come back, then a worker resizes the image */
+	VBD_SWITCHING,		/* likewise, then a worker waits for the kernel's I/O */
 };
 
 /* @err is NULL on success. Called once; the VBD must not be freed from here. */
@@ -64,11 +66,13 @@ struct vbd {
 	struct image_params params;	/* how it was opened */
 	unsigned int request_timeout_ms;
 	uint32_t max_spin_ns;
+	enum blktap_kernel_io kernel_io;	/* at most */
 	struct blktap_start disk;	/* what the kernel was told */
 	struct queue_stats *stats;	/* by queue */
 	unsigned int nr_queues;
 
 	struct image *image;		/* NULL: none, or paused */
+	struct kernel_io *kio;		/* of the image; NULL: none */
 	struct server *server;		/* NULL: requests stay with the kernel */
 
 	enum vbd_state state;
@@ -86,6 +90,7 @@ struct vbd {
 		uint64_t capacity;
 		bool shrink;
 	} resize;
+	enum blktap_kernel_io wanted_mode;	/* of the switch under way */
 };
 
 struct vbd_open_params {
@@ -94,6 +99,7 @@ struct vbd_open_params {
 	bool no_direct;
 	unsigned int request_timeout_ms;
 	uint32_t max_spin_ns;	/* to look for requests before sleeping; 0: never */
+	enum blktap_kernel_io kernel_io;	/* at most */
 	int timeout_ms;		/* negative: none */
 };
 
@@ -134,6 +140,12 @@ void vbd_unpause(struct vbd *vbd, const char *image, int timeout_ms, vbd_done do
  */
 void vbd_resize(struct vbd *vbd, uint64_t capacity, bool shrink, int timeout_ms, vbd_done done,
 		void *data);
+/*
+ * Lets the kernel do @mode or less, by itself, from now on. ETIMEDOUT: requests
+ * were still with the image, and all goes on as before.
+ */
+void vbd_switch(struct vbd *vbd, enum blktap_kernel_io mode, int timeout_ms, vbd_done done,
+		void *data);
 
 /*
  * Gives up the operation of @data if it only waits, for the last close or for
@@ -143,6 +155,8 @@ bool vbd_withdraw(struct vbd *vbd, const void *data);
 
 /* Whether there is a disk for users: one with an image, or paused. */
 bool vbd_is_open(const struct vbd *vbd);
+/* What the kernel does by itself. While paused, what it may do then. */
+enum blktap_kernel_io vbd_kernel_io(const struct vbd *vbd);
 /* Whether somebody has the disk open. */
 bool vbd_in_use(struct vbd *vbd);
 /* BLKTAP_VBD_* for users. */
@@ -170,7 +184,7 @@ void vbd_disk_params(const struct image *image, struct blktap_start *start);
 /* Steps of vbd-pause.c. */
 void vbd_released(struct vbd *vbd);
 void vbd_reopened(struct vbd *vbd, struct image *image, char *spec);
-void vbd_resize_drained(struct vbd *vbd);
+void vbd_change_drained(struct vbd *vbd);
 void vbd_pause_too_slow(struct vbd *vbd);
 bool vbd_pause_withdraw(struct vbd *vbd);
 
@@ -182,7 +196,9 @@ struct vbd_job {
 	struct image_params params;
 	char *spec;
 	struct image *image;
+	struct kernel_io *kio;
 	struct server *server;
+	bool resize;
 	uint64_t capacity;
 	bool shrink;
 	struct blktap_error err;	/* code 0: it worked */

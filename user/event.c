@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Names of what the kernel tells by numbers.
+ * Names of what is told by numbers.
  */
+#include <errno.h>
+#include <string.h>
+
 #include "cleanup.h"
 #include "libblktap.h"
 
@@ -17,9 +20,34 @@ const char *blktap_event_name(enum blktap_event event)
 		[BLKTAP_EVENT_DAEMON_LOST] = "daemon-lost",
 		[BLKTAP_EVENT_TIMEOUT] = "timeout",
 		[BLKTAP_EVENT_RESIZED] = "resized",
+		[BLKTAP_EVENT_EXTENT_DROPPED] = "extent-dropped",
 	};
 
 	return (size_t)event < ARRAY_SIZE(names) ? names[event] : NULL;
+}
+
+static const char *const modes[] = {
+	[BLKTAP_KERNEL_IO_OFF] = "off",
+	[BLKTAP_KERNEL_IO_REDIRECT] = "redirect",
+	[BLKTAP_KERNEL_IO_AUTO] = "auto",
+};
+
+const char *blktap_kernel_io_name(enum blktap_kernel_io mode)
+{
+	return (size_t)mode < ARRAY_SIZE(modes) ? modes[mode] : NULL;
+}
+
+int blktap_parse_kernel_io(const char *name, enum blktap_kernel_io *mode)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		if (!modes[i] || strcmp(modes[i], name) != 0)
+			continue;
+		*mode = i;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 const char *blktap_disk_state_name(uint32_t state)

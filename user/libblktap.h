@@ -123,12 +123,19 @@ struct blktap_tap {
 	uint32_t disk_state, disk_flags, openers;
 	uint64_t capacity;
 	uint32_t logical_block_size, physical_block_size;
+	/* I/O by the kernel, of this session */
+	bool has_kernel_io;	/* false: an older module, or no session */
+	uint32_t files, extents;	/* now */
+	uint64_t ios_daemon, ios_redirect, ios_extent, ios_retry;	/* so far */
 };
 
 struct blktap_event_msg {
 	enum blktap_event event;
 	uint64_t seq;
 	struct blktap_tap tap;
+	/* BLKTAP_EVENT_EXTENT_DROPPED */
+	uint64_t extent_offset, extent_length;	/* bytes of the disk */
+	int error;		/* errno, positive */
 };
 
 /*
@@ -212,10 +219,11 @@ struct blktap_request {
 };
 
 /*
- * Opens the ring node of @minor, attaches and maps everything.
+ * Opens the ring node of @minor, attaches and maps everything. @features
+ * (BLKTAP_F_*) are asked for; the driver may have fewer, or none.
  * ENODEV: no such minor; EBUSY: another process is attached; EACCES.
  */
-int blktap_ring_open(struct blktap_ring **ring, unsigned int minor,
+int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
 		     struct blktap_error *err);
 /* Ends the session. Requests still with the daemon fail. */
 void blktap_ring_close(struct blktap_ring *ring);
@@ -224,6 +232,8 @@ unsigned int blktap_ring_minor(const struct blktap_ring *ring);
 unsigned int blktap_ring_queues(const struct blktap_ring *ring);
 unsigned int blktap_ring_depth(const struct blktap_ring *ring);
 uint32_t blktap_ring_max_io(const struct blktap_ring *ring);
+/* BLKTAP_F_* that were granted. */
+uint64_t blktap_ring_features(const struct blktap_ring *ring);
 
 /* Poll it for EPOLLPRI (then blktap_ring_state()) and EPOLLHUP. */
 int blktap_ring_fd(const struct blktap_ring *ring);
@@ -284,6 +294,54 @@ struct blktap_wait {
  */
 int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait);
 
+/* ----------------------------------------------------------- I/O by the kernel
+ *
+ * The daemon tells where blocks lie, in files that it has registered, and the
+ * kernel moves the bytes: of one request (a redirect), or of all in a range until
+ * further notice (an extent). Calls that take a ring may come from any thread.
+ */
+
+/*
+ * BLKTAP_IOC_REGISTER_FILE: @flags are BLKTAP_FILE_*, *@slot is how fragments and
+ * extents name it. Unregistering unmaps its extents; with @wait, until none of the
+ * kernel's I/O is under way any more. Signals do not end that wait.
+ */
+int blktap_ring_register_file(struct blktap_ring *ring, int fd, uint32_t flags, uint32_t *slot,
+			      struct blktap_error *err);
+int blktap_ring_unregister_file(struct blktap_ring *ring, uint32_t slot, bool wait,
+				struct blktap_error *err);
+
+struct blktap_extent {
+	uint64_t offset;	/* bytes, of the disk */
+	uint64_t length;	/* bytes */
+	uint32_t slot;
+	uint64_t file_offset;	/* bytes */
+	uint32_t flags;		/* BLKTAP_FILE_* */
+};
+
+/* BLKTAP_IOC_MAP_EXTENT. ENOSPC: there are BLKTAP_MAX_EXTENTS. */
+int blktap_ring_map_extent(struct blktap_ring *ring, const struct blktap_extent *extent,
+			   struct blktap_error *err);
+/*
+ * BLKTAP_IOC_UNMAP_EXTENT; @length UINT64_MAX: to the end. With @wait, until the
+ * I/O to all extents that were unmapped so far has ended, whatever signals come.
+ */
+int blktap_ring_unmap_extent(struct blktap_ring *ring, uint64_t offset, uint64_t length,
+			     bool wait, struct blktap_error *err);
+
+/*
+ * Where the fragments of @req go; *@count is how many there can be. NULL and 0:
+ * redirects were not granted.
+ */
+struct blktap_fragment *blktap_queue_fragments(const struct blktap_queue *queue,
+					       const struct blktap_request *req,
+					       unsigned int *count);
+/* Posts, in place of blktap_queue_complete(), that so many of them are the answer. */
+void blktap_queue_redirect(struct blktap_queue *queue, const struct blktap_request *req,
+			   unsigned int fragments);
+/* BLKTAP_IOC_FETCH: brings the data of a WRITE with BLKTAP_REQ_DEMAND to @req->data. */
+int blktap_queue_fetch(struct blktap_queue *queue, const struct blktap_request *req);
+
 /* ---------------------------------------- control protocol: codec, see
  * Documentation/control-protocol.md
  */
@@ -339,11 +397,25 @@ char *blktap_rpc_request_line(json_t *id, const char *method, json_t *params);
 #define BLKTAP_VBD_QUIESCED	0x8
 #define BLKTAP_VBD_PAUSED	0x20
 
+/* What the kernel may do without a tapdisk; more includes less. */
+enum blktap_kernel_io {
+	BLKTAP_KERNEL_IO_DEFAULT,	/* not said */
+	BLKTAP_KERNEL_IO_OFF,		/* nothing */
+	BLKTAP_KERNEL_IO_REDIRECT,	/* move the bytes of a request, when told */
+	BLKTAP_KERNEL_IO_AUTO,		/* and serve ranges by itself, where possible */
+};
+
+/* "auto"; NULL: not a mode. */
+const char *blktap_kernel_io_name(enum blktap_kernel_io mode);
+/* EINVAL: @name is none. */
+int blktap_parse_kernel_io(const char *name, enum blktap_kernel_io *mode);
+
 struct blktap_vbd_info {
 	int minor;
 	unsigned int state;	/* BLKTAP_VBD_*; 0 after attach and open */
 	char *type;		/* NULL: no image */
 	char *path;		/* NULL: no image */
+	enum blktap_kernel_io kernel_io;	/* in use; DEFAULT: not told */
 };
 
 /* What "open" can ask for. */
@@ -353,6 +425,7 @@ struct blktap_open_params {
 	bool no_direct;		/* upstream's -D: the page cache may be used */
 	int timeout_ms;		/* for the call; 0: 60 s; negative: none */
 	int request_timeout_ms;	/* requests are retried for so long; 0: 120 s */
+	enum blktap_kernel_io kernel_io;	/* at most this; DEFAULT: AUTO */
 };
 
 /*
@@ -443,6 +516,13 @@ int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int tim
 int blktap_ctl_resize(pid_t pid, unsigned int minor, uint64_t capacity, bool shrink,
 		      uint64_t *now, int timeout_ms, struct blktap_error *err);
 /*
+ * Lets the kernel do no more than @mode (DEFAULT: as it is); what is in use then
+ * is in *@now (may be NULL). ETIMEDOUT: the kernel's I/O has not ended by then, but
+ * no more begins.
+ */
+int blktap_ctl_kernel_io(pid_t pid, unsigned int minor, enum blktap_kernel_io mode,
+			 enum blktap_kernel_io *now, int timeout_ms, struct blktap_error *err);
+/*
  * Statistics of a VBD, or of all (@minor -1): a JSON array of objects, whose keys
  * are in Documentation/control-protocol.md. json_decref() *@vbds.
  */
@@ -486,7 +566,8 @@ struct blktap_create_params {
 	void *data;
 };
 #define BLKTAP_CREATE_PARAMS_INIT						\
-	{ BLKTAP_TAP_PARAMS_INIT, NULL, { NULL, false, false, 0, 0 }, NULL, NULL }
+	{ BLKTAP_TAP_PARAMS_INIT, NULL,						\
+	  { NULL, false, false, 0, 0, BLKTAP_KERNEL_IO_DEFAULT }, NULL, NULL }
 
 /*
  * A disk in one step: allocates a tap, spawns a tapdisk, attaches and opens. It is
@@ -512,6 +593,7 @@ struct blktap_row {
 	unsigned int state;	/* BLKTAP_VBD_* */
 	char *type;		/* NULL: no image */
 	char *path;		/* NULL: no image */
+	enum blktap_kernel_io kernel_io;	/* in use; DEFAULT: not told */
 };
 
 /* Rows have to match everything that is given. */
@@ -539,7 +621,8 @@ void blktap_rows_free(struct blktap_row *rows, size_t count);
 /*
  * Statistics of @minor (-1: of all) at tapdisk @pid (0: at all of them): an array
  * as of blktap_ctl_stats(), each object with a "pid" as its last key, ordered by
- * pid and minor. Of several tapdisks those that do not answer are left out.
+ * pid and minor, and with what the kernel counts in its "kernel_io". Of several
+ * tapdisks those that do not answer are left out.
  * ENODEV: nobody has this minor; another errno: somebody who has not answered may
  * have it. json_decref() *@vbds.
  */

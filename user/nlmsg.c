@@ -129,6 +129,15 @@ static const struct nla_policy policy[BLKTAP_A_MAX + 1] = {
 	[BLKTAP_A_MAX_QUEUES] = U32,
 	[BLKTAP_A_MAX_DEPTH] = U32,
 	[BLKTAP_A_MAX_IO_LIMIT] = U32,
+	[BLKTAP_A_FILES] = U32,
+	[BLKTAP_A_EXTENTS] = U32,
+	[BLKTAP_A_IOS_DAEMON] = U64,
+	[BLKTAP_A_IOS_REDIRECT] = U64,
+	[BLKTAP_A_IOS_EXTENT] = U64,
+	[BLKTAP_A_IOS_RETRY] = U64,
+	[BLKTAP_A_EXTENT_OFFSET] = U64,
+	[BLKTAP_A_EXTENT_LENGTH] = U64,
+	[BLKTAP_A_ERROR] = U32,
 };
 
 /* @attrs: BLKTAP_A_MAX + 1 of them. */
@@ -153,6 +162,17 @@ static uint32_t get_u32(struct nlattr **attrs, int type)
 static uint64_t get_u64(struct nlattr **attrs, int type)
 {
 	return attrs[type] ? nla_get_u64(attrs[type]) : 0;
+}
+
+static void take_kernel_io(struct nlattr **attrs, struct blktap_tap *tap)
+{
+	tap->has_kernel_io = attrs[BLKTAP_A_IOS_DAEMON];
+	tap->files = get_u32(attrs, BLKTAP_A_FILES);
+	tap->extents = get_u32(attrs, BLKTAP_A_EXTENTS);
+	tap->ios_daemon = get_u64(attrs, BLKTAP_A_IOS_DAEMON);
+	tap->ios_redirect = get_u64(attrs, BLKTAP_A_IOS_REDIRECT);
+	tap->ios_extent = get_u64(attrs, BLKTAP_A_IOS_EXTENT);
+	tap->ios_retry = get_u64(attrs, BLKTAP_A_IOS_RETRY);
 }
 
 static int take_tap(struct nlattr **attrs, struct blktap_tap *tap)
@@ -183,6 +203,7 @@ static int take_tap(struct nlattr **attrs, struct blktap_tap *tap)
 	tap->capacity = get_u64(attrs, BLKTAP_A_CAPACITY);
 	tap->logical_block_size = get_u32(attrs, BLKTAP_A_LOGICAL_BLOCK_SIZE);
 	tap->physical_block_size = get_u32(attrs, BLKTAP_A_PHYSICAL_BLOCK_SIZE);
+	take_kernel_io(attrs, tap);
 	return 0;
 }
 
@@ -223,5 +244,8 @@ int nlmsg_to_event(const struct nlmsghdr *message, struct blktap_event_msg *even
 		return -EPROTO;
 	event->event = get_u32(attrs, BLKTAP_A_EVENT);
 	event->seq = get_u64(attrs, BLKTAP_A_SEQ);
+	event->extent_offset = get_u64(attrs, BLKTAP_A_EXTENT_OFFSET);
+	event->extent_length = get_u64(attrs, BLKTAP_A_EXTENT_LENGTH);
+	event->error = get_u32(attrs, BLKTAP_A_ERROR);
 	return take_tap(attrs, &event->tap);
 }

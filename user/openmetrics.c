@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cleanup.h"
 #include "control-character.h"
@@ -94,6 +95,36 @@ static void put_kicks(FILE *file, const struct family *family, const json_t *vbd
 		fprintf(file, ",direction=\"%s\"} %" PRIu64 "\n", ways[i],
 			number_of(json_array_get(kicks, i)));
 	}
+}
+
+static void put_paths(FILE *file, const struct family *family, const json_t *vbd)
+{
+	static const struct { const char *key, *path; } paths[] = {
+		{ "ios_daemon", "daemon" },
+		{ "ios_redirect", "redirect" },
+		{ "ios_extent", "extent" },
+		{ "ios_retry", "retry" },
+	};
+	json_t *counts = json_object_get(vbd, "kernel_io");
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(paths); i++) {
+		if (!json_object_get(counts, paths[i].key))
+			continue;
+		put_sample(file, family, "_total", vbd);
+		fprintf(file, ",path=\"%s\"} %" PRIu64 "\n", paths[i].path,
+			number_at(counts, paths[i].key));
+	}
+}
+
+static void put_kernel_io(FILE *file, const struct family *family, const json_t *vbd)
+{
+	json_t *counts = json_object_get(vbd, "kernel_io");
+
+	if (!json_object_get(counts, family->key))
+		return;
+	put_sample(file, family, strcmp(family->type, "counter") == 0 ? "_total" : "", vbd);
+	fprintf(file, "} %" PRIu64 "\n", number_at(counts, family->key));
 }
 
 /* ------------------------------------------------------------------ per queue */
@@ -200,6 +231,14 @@ static const struct family families[] = {
 	{ "blktap_paused", "gauge", NULL, "Whether the disk is paused.", put_paused, NULL },
 	{ "blktap_kicks", "counter", NULL,
 	  "Wake-ups that brought requests, and calls that handed answers over.", put_kicks, NULL },
+	{ "blktap_redirected_requests", "counter", NULL,
+	  "Requests that the tapdisk answered with a place, for the kernel to do.",
+	  put_kernel_io, "redirected" },
+	{ "blktap_kernel_requests", "counter", NULL,
+	  "Requests of the session by who did them, and those that came back after an error.",
+	  put_paths, NULL },
+	{ "blktap_extents", "gauge", NULL, "Ranges that the kernel serves by itself.",
+	  put_kernel_io, "extents" },
 	{ "blktap_outstanding_requests", "gauge", NULL, "Requests that have no answer yet.",
 	  put_outstanding, NULL },
 	{ "blktap_requests", "counter", NULL, "Requests answered.", put_counter, "requests" },

@@ -118,6 +118,35 @@ void blktap_queue_complete(struct blktap_queue *queue, const struct blktap_reque
 	queue->cq_tail++;
 }
 
+static uint32_t first_fragment(const struct blktap_queue *queue, const struct blktap_request *req)
+{
+	return req->tag * queue->tag_fragments;
+}
+
+struct blktap_fragment *blktap_queue_fragments(const struct blktap_queue *queue,
+					       const struct blktap_request *req,
+					       unsigned int *count)
+{
+	*count = queue->tag_fragments;
+	return queue->tag_fragments ? queue->fragments + first_fragment(queue, req) : NULL;
+}
+
+void blktap_queue_redirect(struct blktap_queue *queue, const struct blktap_request *req,
+			   unsigned int fragments)
+{
+	struct blktap_cqe *cqe = cqe_at(queue, queue->cq_tail);
+
+	*cqe = (struct blktap_cqe){
+		.tag = req->tag,
+		.type = BLKTAP_CQE_REDIRECT,
+		.generation = req->generation,
+		.result = req->length,
+		.fragment = first_fragment(queue, req),
+		.fragments = fragments,
+	};
+	queue->cq_tail++;
+}
+
 unsigned int blktap_queue_posted(const struct blktap_queue *queue)
 {
 	return queue->cq_tail - queue->cq_entered;

@@ -23,6 +23,8 @@ struct blktap_queue {
 	char *cqes;
 	char *buffer;
 	uint64_t buffer_bytes;
+	struct blktap_fragment *fragments;
+	uint32_t tag_fragments;	/* for each tag; 0: no redirects */
 
 	/* Ours alone; the shared copies are written for the kernel to read. */
 	uint32_t sq_head;	/* taken */

@@ -84,15 +84,35 @@ static int open_node(unsigned int minor, struct blktap_error *err)
 	return fd < 0 ? node_error(fd, path, minor, err) : fd;
 }
 
-static int attach(struct blktap_ring *ring, unsigned int minor, struct blktap_error *err)
+/*
+ * A driver refuses features that it does not have, without saying which. So all
+ * subsets of @features are tried, from the largest number down to none.
+ */
+static int attach_with(struct blktap_ring *ring, uint64_t features)
 {
-	int code;
+	uint64_t subset = features;
 
-	ring->layout = (struct blktap_attach){ .size = sizeof(ring->layout) };
-	if (ioctl(ring->fd, BLKTAP_IOC_ATTACH, &ring->layout) == 0)
-		return 0;
-	code = -errno;
+	for (;;) {
+		ring->layout = (struct blktap_attach){
+			.size = sizeof(ring->layout),
+			.features = subset,
+		};
+		if (ioctl(ring->fd, BLKTAP_IOC_ATTACH, &ring->layout) == 0)
+			return 0;
+		if (errno != EOPNOTSUPP || !subset)
+			return -errno;
+		subset = (subset - 1) & features;
+	}
+}
+
+static int attach(struct blktap_ring *ring, unsigned int minor, uint64_t features,
+		  struct blktap_error *err)
+{
+	int code = attach_with(ring, features);
+
 	switch (code) {
+	case 0:
+		return 0;
 	case -EBUSY:
 		return blktap_error_set(err, code, "tap %u is attached to another process", minor);
 	case -ENODEV:
@@ -143,11 +163,24 @@ static bool areas_fit(uint64_t first, uint64_t stride, uint64_t bytes, uint32_t 
 			return (what);					\
 	} while (0)
 
+static const char *fragments_fault(const struct blktap_attach *l)
+{
+	if (!(l->features & BLKTAP_F_REDIRECT))
+		return NULL;
+	FITS(l->fragments_max >= 1 && l->fragments >= l->fragments_max &&
+	     array_fits(l->cq_area_bytes, sizeof(struct blktap_cq_header), l->fragment_offset,
+			sizeof(struct blktap_fragment), l->fragments,
+			sizeof(struct blktap_fragment), 8),
+	     "the fragments");
+	return NULL;
+}
+
 /* What is wrong with the layout, or NULL. */
-static const char *layout_fault(const struct blktap_attach *l, unsigned int minor)
+static const char *layout_fault(const struct blktap_attach *l, unsigned int minor,
+				uint64_t features)
 {
 	FITS(l->minor == minor, "another minor");
-	FITS(!l->features, "features that were not asked for");
+	FITS(!(l->features & ~features), "features that were not asked for");
 	FITS(l->queues >= 1 && l->queues <= MAX_QUEUES, "the number of queues");
 	FITS(l->depth >= 1 && l->depth <= BLKTAP_MAX_DEPTH, "the depth");
 	FITS(l->max_io >= BLKTAP_MIN_IO && l->max_io <= BLKTAP_MAX_IO, "the maximum I/O size");
@@ -171,13 +204,13 @@ static const char *layout_fault(const struct blktap_attach *l, unsigned int mino
 	FITS(array_fits(l->cq_area_bytes, sizeof(struct blktap_cq_header), l->cqe_offset,
 			l->cqe_stride, l->cq_entries, sizeof(struct blktap_cqe), 8),
 	     "the completion ring");
-	return NULL;
+	return fragments_fault(l);
 }
 
 static int check_layout(const struct blktap_attach *layout, unsigned int minor,
-			struct blktap_error *err)
+			uint64_t features, struct blktap_error *err)
 {
-	const char *fault = layout_fault(layout, minor);
+	const char *fault = layout_fault(layout, minor, features);
 
 	if (!fault)
 		return 0;
@@ -221,6 +254,17 @@ static int map_queue(struct blktap_ring *ring, unsigned int index)
 	return ret;
 }
 
+/* Each tag has its own, so that none is used again before its completion is taken. */
+static void set_up_fragments(const struct blktap_attach *l, struct blktap_queue *queue)
+{
+	uint32_t share = l->fragments / l->depth;
+
+	if (!(l->features & BLKTAP_F_REDIRECT))
+		return;
+	queue->tag_fragments = share < l->fragments_max ? share : l->fragments_max;
+	queue->fragments = (void *)((char *)queue->cq + l->fragment_offset);
+}
+
 static void set_up_queue(const struct blktap_attach *l, struct blktap_queue *queue)
 {
 	queue->depth = l->depth;
@@ -238,6 +282,7 @@ static void set_up_queue(const struct blktap_attach *l, struct blktap_queue *que
 	queue->sq_seen = queue->sq_head;
 	queue->cq_tail = queue->sq->cq_head;
 	queue->cq_entered = queue->cq_tail;
+	set_up_fragments(l, queue);
 }
 
 static int open_queue(struct blktap_ring *ring, unsigned int index)
@@ -290,22 +335,24 @@ static int open_queues(struct blktap_ring *ring, struct blktap_error *err)
 
 /* ---------------------------------------------------------------- the session */
 
-static int set_up_ring(struct blktap_ring *ring, unsigned int minor, struct blktap_error *err)
+static int set_up_ring(struct blktap_ring *ring, unsigned int minor, uint64_t features,
+		       struct blktap_error *err)
 {
 	int ret = open_node(minor, err);
 
 	if (ret < 0)
 		return ret;
 	ring->fd = ret;
-	ret = attach(ring, minor, err);
+	ret = attach(ring, minor, features, err);
 	if (!ret)
-		ret = check_layout(&ring->layout, minor, err);
+		ret = check_layout(&ring->layout, minor, features, err);
 	if (!ret)
 		ret = open_queues(ring, err);
 	return ret;
 }
 
-int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, struct blktap_error *err)
+int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
+		     struct blktap_error *err)
 {
 	struct blktap_ring *new = calloc(1, sizeof(*new));
 	int ret;
@@ -314,7 +361,7 @@ int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, struct blkta
 	if (!new)
 		return blktap_error_set(err, -ENOMEM, "no memory for tap %u", minor);
 	new->fd = -1;
-	ret = set_up_ring(new, minor, err);
+	ret = set_up_ring(new, minor, features, err);
 	if (ret) {
 		blktap_ring_close(new);
 		return ret;
@@ -355,6 +402,11 @@ unsigned int blktap_ring_depth(const struct blktap_ring *ring)
 uint32_t blktap_ring_max_io(const struct blktap_ring *ring)
 {
 	return ring->layout.max_io;
+}
+
+uint64_t blktap_ring_features(const struct blktap_ring *ring)
+{
+	return ring->layout.features;
 }
 
 int blktap_ring_fd(const struct blktap_ring *ring)

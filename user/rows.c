@@ -66,6 +66,7 @@ static size_t add_tapdisk(struct blktap_row *rows, struct blktap_tapdisk *tapdis
 			.state = vbd->state,
 			.type = TAKE_POINTER(vbd->type),
 			.path = TAKE_POINTER(vbd->path),
+			.kernel_io = vbd->kernel_io,
 		};
 		tap = taps_find(taps, tap_count, vbd->minor);
 		if (tap)

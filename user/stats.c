@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "pages.h"
+#include "rows.h"
 #include "tapdisks.h"
 
 static int stats_minor(const json_t *vbd)
@@ -130,6 +131,64 @@ static int ask_one(pid_t pid, int minor, json_t *all, int timeout_ms, struct blk
 	return ret;
 }
 
+/* ------------------------------------------------------- what the kernel counts */
+
+static void put_number(json_t *object, const char *key, uint64_t number)
+{
+	json_object_set_new(object, key, json_integer(number));
+}
+
+/* An older tapdisk has no such object. */
+static json_t *kernel_io_of(json_t *vbd)
+{
+	json_t *object = json_object_get(vbd, "kernel_io");
+
+	if (json_is_object(object))
+		return object;
+	object = json_object();
+	json_object_set_new(vbd, "kernel_io", object);
+	return object;
+}
+
+static void add_counts(json_t *vbd, const struct blktap_tap *tap)
+{
+	json_t *object = kernel_io_of(vbd);
+
+	put_number(object, "files", tap->files);
+	put_number(object, "extents", tap->extents);
+	put_number(object, "ios_daemon", tap->ios_daemon);
+	put_number(object, "ios_redirect", tap->ios_redirect);
+	put_number(object, "ios_extent", tap->ios_extent);
+	put_number(object, "ios_retry", tap->ios_retry);
+}
+
+static bool is_session_of(const struct blktap_tap *tap, const json_t *vbd)
+{
+	return tap->has_kernel_io &&
+	       tap->pid == json_integer_value(json_object_get(vbd, "pid"));
+}
+
+/* Without a module that tells, the tapdisks' own numbers have to do. */
+static void add_kernel_counts(json_t *vbds)
+{
+	CLEANUP_FREE struct blktap_tap *taps = NULL;
+	struct blktap_nl *nl;
+	const struct blktap_tap *tap;
+	size_t count, i;
+	json_t *vbd;
+
+	if (!json_array_size(vbds) || blktap_nl_open(&nl, NULL))
+		return;
+	if (blktap_nl_list(nl, &taps, &count, NULL))
+		count = 0;
+	blktap_nl_close(nl);
+	json_array_foreach(vbds, i, vbd) {
+		tap = taps_find(taps, count, stats_minor(vbd));
+		if (tap && is_session_of(tap, vbd))
+			add_counts(vbd, tap);
+	}
+}
+
 int blktap_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
 		 struct blktap_error *err)
 {
@@ -142,7 +201,9 @@ int blktap_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
 		ret = ask_one(pid, minor, all, timeout_ms, err);
 	else
 		ret = ask_everybody(minor, all, timeout_ms, err);
-	if (!ret)
-		*vbds = TAKE_POINTER(all);
-	return ret;
+	if (ret)
+		return ret;
+	add_kernel_counts(all);
+	*vbds = TAKE_POINTER(all);
+	return 0;
 }

@@ -83,6 +83,15 @@ static const char *const attributes[] = {
 	[BLKTAP_A_MAX_QUEUES] = "max-queues",
 	[BLKTAP_A_MAX_DEPTH] = "max-depth",
 	[BLKTAP_A_MAX_IO_LIMIT] = "max-io-limit",
+	[BLKTAP_A_FILES] = "files",
+	[BLKTAP_A_EXTENTS] = "extents",
+	[BLKTAP_A_IOS_DAEMON] = "ios-daemon",
+	[BLKTAP_A_IOS_REDIRECT] = "ios-redirect",
+	[BLKTAP_A_IOS_EXTENT] = "ios-extent",
+	[BLKTAP_A_IOS_RETRY] = "ios-retry",
+	[BLKTAP_A_EXTENT_OFFSET] = "extent-offset",
+	[BLKTAP_A_EXTENT_LENGTH] = "extent-length",
+	[BLKTAP_A_ERROR] = "error",
 };
 
 static void put_bytes(const struct nlattr *attr)

@@ -28,6 +28,7 @@ static int parse_vbd(json_t *json, struct blktap_vbd_info *vbd)
 	json_t *minor = json_object_get(json, "minor");
 	json_t *state = json_object_get(json, "state");
 	json_t *image = json_object_get(json, "image");
+	const char *mode = json_string_value(json_object_get(json, "kernel_io"));
 	const char *type, *path;
 
 	if (!json_is_integer(minor) || !json_is_integer(state) ||
@@ -36,6 +37,9 @@ static int parse_vbd(json_t *json, struct blktap_vbd_info *vbd)
 		return -EPROTO;
 	vbd->minor = json_integer_value(minor);
 	vbd->state = json_integer_value(state);
+	/* One that this version does not know is one that is not told. */
+	if (mode)
+		blktap_parse_kernel_io(mode, &vbd->kernel_io);
 	if (!image || json_is_null(image))
 		return 0;
 	type = json_string_value(json_object_get(image, "type"));
@@ -141,6 +145,15 @@ static void add_timeout(json_t *params, int timeout_ms)
 		json_object_set_new(params, "timeout_ms", json_integer(timeout_ms));
 }
 
+/* What is not said is the tapdisk's default, also one that knows no modes. */
+static void add_kernel_io(json_t *params, const char *key, enum blktap_kernel_io mode)
+{
+	const char *name = blktap_kernel_io_name(mode);
+
+	if (name)
+		json_object_set_new(params, key, json_string(name));
+}
+
 /* An empty object, or one with the image. */
 static int image_params(const char *image, json_t **params, struct blktap_error *err)
 {
@@ -170,6 +183,7 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 	if (open_params->request_timeout_ms)
 		json_object_set_new(params, "request_timeout_ms",
 				    json_integer(open_params->request_timeout_ms));
+	add_kernel_io(params, "kernel_io", open_params->kernel_io);
 	add_timeout(params, timeout_ms);
 	return call_minor(pid, "open", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
 			  err);
@@ -237,6 +251,30 @@ int blktap_ctl_resize(pid_t pid, unsigned int minor, uint64_t capacity, bool shr
 					(int)pid);
 	if (now)
 		*now = json_integer_value(answered);
+	return 0;
+}
+
+int blktap_ctl_kernel_io(pid_t pid, unsigned int minor, enum blktap_kernel_io mode,
+			 enum blktap_kernel_io *now, int timeout_ms, struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *result = NULL;
+	enum blktap_kernel_io answered;
+	json_t *params = json_object();
+	const char *name;
+	int ret;
+
+	add_kernel_io(params, "mode", mode);
+	add_timeout(params, timeout_ms);
+	ret = call_minor(pid, "kernel_io", minor, params, with_margin(timeout_ms, MARGIN_MS),
+			 &result, err);
+	if (ret)
+		return ret;
+	name = json_string_value(json_object_get(result, "mode"));
+	if (!name || blktap_parse_kernel_io(name, &answered))
+		return blktap_error_set(err, -EPROTO, "tapdisk %d: it does not tell the mode",
+					(int)pid);
+	if (now)
+		*now = answered;
 	return 0;
 }
 

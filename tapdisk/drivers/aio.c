@@ -360,6 +360,27 @@ static int aio_resize(struct image *image, uint64_t capacity, bool shrink, uint6
 	return raw_resize(&to_image(image)->raw, image, capacity, shrink, now, err);
 }
 
+/* Past the page cache alone: others may have the file open, and read it there. */
+static unsigned int aio_files(struct image *image, int fds[IMAGE_MAX_FILES])
+{
+	const struct raw *raw = &to_image(image)->raw;
+
+	fds[0] = raw->fd;
+	return raw->direct ? 1 : 0;
+}
+
+static void aio_map(struct image *image, uint64_t offset, uint64_t length, bool write,
+		    struct image_piece *piece)
+{
+	(void)image;
+	(void)write;
+	*piece = (struct image_piece){
+		.place = IMAGE_FILE,
+		.offset = offset,
+		.length = length,
+	};
+}
+
 /* ----------------------------------------------------------------- channels */
 
 /* As large as wanted, or as fs.aio-max-nr still permits, or none. */
@@ -447,4 +468,6 @@ const struct image_driver aio_driver = {
 	.channel_close = aio_channel_close,
 	.submit = aio_submit,
 	.kick = aio_kick,
+	.files = aio_files,
+	.map = aio_map,
 };
