@@ -271,14 +271,22 @@ static int check_range(const struct lane *lane, const struct blktap_request *req
 	return 0;
 }
 
-static int check_flags(const struct blktap_request *req)
+static bool is_transfer(const struct blktap_request *req)
 {
+	return req->op == BLKTAP_OP_READ || req->op == BLKTAP_OP_WRITE;
+}
+
+static int check_flags(const struct lane *lane, const struct blktap_request *req)
+{
+	uint64_t features = blktap_ring_features(lane->params.ring);
 	uint16_t known = 0;
 
-	if (req->op == BLKTAP_OP_READ)
+	if (features & BLKTAP_F_REDIRECT && is_transfer(req))
 		known = BLKTAP_REQ_RETRY;
+	if (features & BLKTAP_F_DATA_ON_DEMAND && req->op == BLKTAP_OP_WRITE)
+		known |= BLKTAP_REQ_DEMAND;
 	if (req->op == BLKTAP_OP_WRITE)
-		known = BLKTAP_REQ_FUA | BLKTAP_REQ_DEMAND | BLKTAP_REQ_RETRY;
+		known |= BLKTAP_REQ_FUA;
 	if (req->op == BLKTAP_OP_WRITE_ZEROES)
 		known = BLKTAP_REQ_NOUNMAP;
 	return req->flags & ~known ? -EOPNOTSUPP : 0;
@@ -305,7 +313,7 @@ static int check_op(const struct blktap_request *req, const struct image *image)
 /* Drivers rely on what is checked here. */
 static int check_request(const struct lane *lane, const struct blktap_request *req)
 {
-	int ret = check_flags(req);
+	int ret = check_flags(lane, req);
 
 	if (lane->failing || !lane->params.image)
 		return -EIO;

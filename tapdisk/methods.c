@@ -484,7 +484,6 @@ static void dispatch(struct call *call, const struct blktap_rpc_request *req)
 	args.timeout_ms = method->timeout_ms;
 	args.request_timeout_ms = REQUEST_TIMEOUT_MS;
 	args.spin_us = SPIN_US;
-	args.kernel_io = BLKTAP_KERNEL_IO_AUTO;
 	if (take_params(method->name, method->params, req->params, &args, &err))
 		answer_wrong(call, BLKTAP_RPC_INVALID_PARAMS, &err);
 	else

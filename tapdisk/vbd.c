@@ -564,7 +564,7 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
 	};
 	vbd->request_timeout_ms = params->request_timeout_ms;
 	vbd->max_spin_ns = params->max_spin_ns;
-	vbd->kernel_io = params->kernel_io;
+	vbd->kernel_io = params->kernel_io ?: BLKTAP_KERNEL_IO_AUTO;
 	vbd_begin(vbd, done, data, params->timeout_ms);
 	if (vbd_open_image(vbd, params->image, VBD_OPENING)) {
 		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);

@@ -99,7 +99,7 @@ struct vbd_open_params {
 	bool no_direct;
 	unsigned int request_timeout_ms;
 	uint32_t max_spin_ns;	/* to look for requests before sleeping; 0: never */
-	enum blktap_kernel_io kernel_io;	/* at most */
+	enum blktap_kernel_io kernel_io;	/* at most; DEFAULT: AUTO */
 	int timeout_ms;		/* negative: none */
 };
 

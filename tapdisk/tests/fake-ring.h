@@ -7,6 +7,7 @@
 #define TAPDISK_TESTS_FAKE_RING_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #define FAKE_QUEUES	2
 #define FAKE_DEPTH	128
 #define FAKE_IO		65536
+#define FAKE_FRAGMENTS	4	/* per request */
+#define FAKE_CALLS	64
 
 struct fake_queue {
 	struct blktap_queue queue;	/* first: tests get here from it */
@@ -27,7 +30,11 @@ struct fake_queue {
 	struct blktap_sqe sqes[FAKE_DEPTH];
 	struct blktap_desc descs[FAKE_DEPTH];
 	struct blktap_cqe cqes[FAKE_DEPTH];
+	struct blktap_fragment fragments[FAKE_DEPTH * FAKE_FRAGMENTS];
 	char *buffer;
+	/* Of the last completion of each tag: how many there were; 0: it was done. */
+	unsigned int redirected[FAKE_DEPTH];
+	unsigned int fetched;
 	bool outstanding[FAKE_DEPTH];
 	int64_t results[FAKE_DEPTH];
 	unsigned int completed;
@@ -35,7 +42,21 @@ struct fake_queue {
 	unsigned int rejected;
 };
 
+/* A call about files and extents. */
+enum fake_what { FAKE_REGISTER, FAKE_UNREGISTER, FAKE_MAP, FAKE_UNMAP };
+
+struct fake_call {
+	enum fake_what what;
+	int fd;			/* REGISTER: of the image */
+	uint32_t slot;
+	uint32_t flags;
+	uint64_t offset, length, file_offset;
+	bool wait;
+	bool open;		/* the descriptor registered last is still the image's */
+};
+
 struct blktap_ring {
+	uint64_t features;
 	unsigned int minor;
 	int fd;
 	struct fake_queue queues[FAKE_QUEUES];
@@ -50,7 +71,15 @@ struct blktap_ring {
 
 /* The last one opened; how the next one behaves. */
 static struct blktap_ring *fake_ring;
+static uint64_t fake_features;	/* what the next one grants, if it is asked for */
+static int fake_register_error;
+static int fake_map_error;
 static int fake_open_error;
+/* Calls about files and extents, over all rings. */
+static struct fake_call fake_calls[FAKE_CALLS];
+static unsigned int fake_nr_calls;
+static int fake_fd;		/* registered last */
+static void (*fake_unmapping)(void);	/* during each UNMAP that waits */
 static int fake_start_error;
 static uint32_t fake_start_state = BLKTAP_DISK_STATE_LIVE;
 static unsigned int fake_rings;
@@ -60,10 +89,15 @@ static void fake_reset(void)
 	fake_ring = NULL;
 	fake_open_error = 0;
 	fake_start_error = 0;
+	fake_features = 0;
+	fake_register_error = 0;
+	fake_map_error = 0;
+	fake_nr_calls = 0;
+	fake_unmapping = NULL;
 	fake_start_state = BLKTAP_DISK_STATE_LIVE;
 }
 
-static void fake_set_up_queue(struct fake_queue *q)
+static void fake_set_up_queue(struct fake_queue *q, uint64_t features)
 {
 	q->buffer = aligned_alloc(4096, (size_t)FAKE_DEPTH * FAKE_IO);
 	q->queue = (struct blktap_queue){
@@ -82,10 +116,13 @@ static void fake_set_up_queue(struct fake_queue *q)
 		.cqes = (char *)q->cqes,
 		.buffer = q->buffer,
 		.buffer_bytes = (uint64_t)FAKE_DEPTH * FAKE_IO,
+		.fragments = q->fragments,
+		.tag_fragments = features & BLKTAP_F_REDIRECT ? FAKE_FRAGMENTS : 0,
 	};
 }
 
-int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, struct blktap_error *err)
+int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
+		     struct blktap_error *err)
 {
 	unsigned int i;
 
@@ -94,12 +131,13 @@ int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, struct blkta
 		return blktap_error_set(err, fake_open_error, "tap %u: no", minor);
 	*ring = calloc(1, sizeof(**ring));
 	(*ring)->minor = minor;
+	(*ring)->features = features & fake_features;
 	(*ring)->fd = eventfd(0, EFD_CLOEXEC);
 	(*ring)->start_error = fake_start_error;
 	(*ring)->start_state = fake_start_state;
 	(*ring)->stop_state = BLKTAP_DISK_STATE_NONE;
 	for (i = 0; i < FAKE_QUEUES; i++)
-		fake_set_up_queue(&(*ring)->queues[i]);
+		fake_set_up_queue(&(*ring)->queues[i], (*ring)->features);
 	fake_ring = *ring;
 	fake_rings++;
 	return 0;
@@ -143,6 +181,11 @@ uint32_t blktap_ring_max_io(const struct blktap_ring *ring)
 {
 	(void)ring;
 	return FAKE_IO;
+}
+
+uint64_t blktap_ring_features(const struct blktap_ring *ring)
+{
+	return ring->features;
 }
 
 int blktap_ring_fd(const struct blktap_ring *ring)
@@ -195,13 +238,117 @@ int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,
 	return 0;
 }
 
+/* ------------------------------------------------------- files and extents */
+
+static struct fake_call *fake_note(enum fake_what what)
+{
+	struct fake_call *call = &fake_calls[fake_nr_calls++ % FAKE_CALLS];
+
+	*call = (struct fake_call){ .what = what, .open = fcntl(fake_fd, F_GETFD) >= 0 };
+	return call;
+}
+
+/* Slots that differ from what a driver calls its files. */
+int blktap_ring_register_file(struct blktap_ring *ring, int fd, uint32_t flags, uint32_t *slot,
+			      struct blktap_error *err)
+{
+	struct fake_call *call;
+
+	if (fake_register_error)
+		return blktap_error_set(err, fake_register_error, "tapdev%u: no", ring->minor);
+	*slot = 5;
+	fake_fd = fd;
+	call = fake_note(FAKE_REGISTER);
+	call->fd = fd;
+	call->flags = flags;
+	call->slot = *slot;
+	return 0;
+}
+
+int blktap_ring_unregister_file(struct blktap_ring *ring, uint32_t slot, bool wait,
+				struct blktap_error *err)
+{
+	struct fake_call *call = fake_note(FAKE_UNREGISTER);
+
+	(void)ring;
+	(void)err;
+	call->slot = slot;
+	call->wait = wait;
+	return 0;
+}
+
+int blktap_ring_map_extent(struct blktap_ring *ring, const struct blktap_extent *extent,
+			   struct blktap_error *err)
+{
+	struct fake_call *call;
+
+	if (fake_map_error)
+		return blktap_error_set(err, fake_map_error, "tapdev%u: no", ring->minor);
+	call = fake_note(FAKE_MAP);
+	call->slot = extent->slot;
+	call->flags = extent->flags;
+	call->offset = extent->offset;
+	call->length = extent->length;
+	call->file_offset = extent->file_offset;
+	return 0;
+}
+
+int blktap_ring_unmap_extent(struct blktap_ring *ring, uint64_t offset, uint64_t length,
+			     bool wait, struct blktap_error *err)
+{
+	struct fake_call *call = fake_note(FAKE_UNMAP);
+
+	(void)ring;
+	(void)err;
+	call->offset = offset;
+	call->length = length;
+	call->wait = wait;
+	if (wait && fake_unmapping)
+		fake_unmapping();
+	return 0;
+}
+
+int blktap_queue_fetch(struct blktap_queue *queue, const struct blktap_request *req)
+{
+	struct fake_queue *q = (struct fake_queue *)queue;
+
+	if (!q->outstanding[req->tag] || q->descs[req->tag].generation != req->generation)
+		return -ESTALE;
+	if (!(q->descs[req->tag].flags & BLKTAP_REQ_DEMAND))
+		return -EINVAL;
+	memset(req->data, 'f', req->length);
+	q->fetched++;
+	return 0;
+}
+
+/* As many as there are, and as long as the request. */
+static bool fake_redirect_ok(const struct fake_queue *q, const struct blktap_cqe *cqe)
+{
+	uint64_t bytes = 0;
+	uint32_t i;
+
+	if (cqe->fragment + cqe->fragments > FAKE_DEPTH * FAKE_FRAGMENTS)
+		return false;
+	for (i = 0; i < cqe->fragments; i++)
+		bytes += q->fragments[cqe->fragment + i].length;
+	return cqe->fragments >= 1 && cqe->fragments <= FAKE_FRAGMENTS &&
+	       bytes == q->descs[cqe->tag].length && cqe->result == (int64_t)bytes;
+}
+
+static inline const struct blktap_fragment *fake_fragments(const struct fake_queue *q, uint16_t tag)
+{
+	return &q->fragments[tag * FAKE_FRAGMENTS];
+}
+
 static void fake_take(struct fake_queue *q, const struct blktap_cqe *cqe)
 {
 	if (cqe->tag >= FAKE_DEPTH || !q->outstanding[cqe->tag] ||
-	    cqe->generation != q->descs[cqe->tag].generation) {
+	    cqe->generation != q->descs[cqe->tag].generation ||
+	    (cqe->type == BLKTAP_CQE_REDIRECT && !fake_redirect_ok(q, cqe))) {
 		q->rejected++;
 		return;
 	}
+	q->redirected[cqe->tag] = cqe->type == BLKTAP_CQE_REDIRECT ? cqe->fragments : 0;
 	q->outstanding[cqe->tag] = false;
 	q->results[cqe->tag] = cqe->result;
 	q->completed++;

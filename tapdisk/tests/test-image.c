@@ -27,11 +27,11 @@ static void test_types(void **state)
 	assert_int_equal(image_find_driver("aio:", &driver, &path, &err), -EINVAL);
 	assert_int_equal(image_find_driver("", &driver, &path, &err), -EINVAL);
 	assert_int_equal(image_find_driver("ai:/a", &driver, &path, &err), -ENOENT);
-	assert_string_equal(err.text, "there is no image type ai; this tapdisk has aio, null, ram");
+	assert_string_equal(err.text, "there is no image type ai; this tapdisk has aio, null, ram, scatter");
 	assert_int_equal(image_find_driver("aioo:/a", &driver, &path, &err), -ENOENT);
 	assert_int_equal(image_find_driver("vhd:/a", &driver, &path, &err), -EOPNOTSUPP);
 	assert_string_equal(err.text, "image type vhd is not built into this tapdisk, which has "
-			    "aio, null, ram");
+			    "aio, null, ram, scatter");
 }
 
 static void test_ram_options(void **state)

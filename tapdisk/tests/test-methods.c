@@ -126,7 +126,7 @@ static void test_session(void **state)
 	assert_string_equal(ASK("list", "{}"),
 			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"vbds\":["
 			    "{\"minor\":1,\"state\":0},{\"minor\":3,\"state\":0,\"image\":"
-			    "{\"type\":\"ram\",\"path\":\"1M\"}}]}}\n");
+			    "{\"type\":\"ram\",\"path\":\"1M\"},\"kernel_io\":\"off\"}]}}\n");
 	expect_error(ASK("detach", "{\"minor\":3}"), -EBUSY, EBUSY);
 	assert_string_equal(ASK("close", "{\"minor\":3}"), OK);
 	assert_string_equal(ASK("close", "{\"minor\":3}"), OK);
@@ -193,7 +193,7 @@ static void test_pause_and_resize(void **state)
 	assert_string_equal(ASK("list", "{}"),
 			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"vbds\":["
 			    "{\"minor\":3,\"state\":42,\"image\":"
-			    "{\"type\":\"ram\",\"path\":\"1M\"}}]}}\n");
+			    "{\"type\":\"ram\",\"path\":\"1M\"},\"kernel_io\":\"auto\"}]}}\n");
 	expect_error(ASK("unpause", "{\"minor\":3,\"image\":\"ram:1M\"}"), -EMEDIUMTYPE,
 		     EMEDIUMTYPE);
 	assert_string_equal(ASK("unpause", "{\"minor\":3,\"image\":\"ram:2M\"}"), OK);

@@ -70,6 +70,15 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* The same with a driver that has more to grant. */
+static inline int set_up_with(void **state, uint64_t features)
+{
+	if (set_up(state) || vbd_detach(world.vbd, &err))
+		return -1;
+	fake_features = features;
+	return vbd_attach(&world.vbd, &world.env, 7, &err);
+}
+
 static int tear_down(void **state)
 {
 	(void)state;
