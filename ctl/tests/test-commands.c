@@ -144,6 +144,54 @@ static void test_resize(void **state)
 	fake_stop(&fake);
 }
 
+static void test_kernel_io(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = ANSWER("{\"mode\":\"auto\"}") };
+
+	(void)state;
+	fake_start(&fake);
+	assert_int_equal(run(&command_kernel_io, MINOR(3, .pid = 9)), 0);
+	assert_string_equal(out, "auto\n");
+	assert_non_null(strstr(fake.request, "{\"timeout_ms\":120000,\"minor\":3}"));
+	assert_int_equal(run(&command_kernel_io, MINOR(3, .pid = 9, .json = true,
+			 .kernel_io = BLKTAP_KERNEL_IO_OFF)), 0);
+	assert_string_equal(out, "{\"kernel_io\":\"auto\"}\n");
+	assert_non_null(strstr(fake.request, "\"mode\":\"off\""));
+	fake_stop(&fake);
+}
+
+/* The tapdisk's own numbers, and what the kernel counts for its session. */
+static void test_kernel_counts(void **state)
+{
+	struct fake fake = {
+		.pid = 9,
+		.answer = ANSWER("{\"vbds\":[{\"tap\":{\"minor\":3},\"kernel_io\":"
+				 "{\"mode\":\"auto\",\"redirected\":4}}]}"),
+	};
+	struct blktap_tap *tap = kernel_add(3, 9);
+
+	(void)state;
+	tap->has_kernel_io = true;
+	tap->extents = 2;
+	tap->ios_extent = 77;
+	fake_start(&fake);
+	assert_int_equal(run(&command_stats, OPTIONS(.pid = 9, .json = true)), 0);
+	assert_non_null(strstr(out, "\"mode\":\"auto\",\"redirected\":4,\"files\":0,"
+			       "\"extents\":2,\"ios_daemon\":0,\"ios_redirect\":0,"
+			       "\"ios_extent\":77,\"ios_retry\":0}"));
+	assert_int_equal(run(&command_stats, OPTIONS(.pid = 9, .openmetrics = true)), 0);
+	assert_non_null(strstr(out, "path=\"extent\"} 77\n"));
+	assert_non_null(strstr(out, "blktap_extents{"));
+	assert_non_null(strstr(out, "blktap_redirected_requests_total{"));
+	/* Of another session, they say nothing about this one. */
+	tap->pid = 10;
+	assert_int_equal(run(&command_stats, OPTIONS(.pid = 9, .json = true)), 0);
+	assert_null(strstr(out, "ios_extent"));
+	assert_int_equal(run(&command_info, MINOR(3, .json = true)), 0);
+	assert_non_null(strstr(out, "\"ios_extent\":77"));
+	fake_stop(&fake);
+}
+
 static void test_info(void **state)
 {
 	static const char *const answers[] = {
@@ -227,6 +275,18 @@ static void test_monitor(void **state)
 	assert_int_equal(strncmp(out, "time=2", 6), 0);
 }
 
+static void test_monitor_dropped(void **state)
+{
+	(void)state;
+	kernel_event(BLKTAP_EVENT_EXTENT_DROPPED, 7, 1);
+	kernel.events[0].extent_offset = 8192;
+	kernel.events[0].extent_length = 4096;
+	kernel.events[0].error = EIO;
+	assert_int_equal(run_until(&command_monitor, OPTIONS(.pid = 0), "\n", SIGTERM), 0);
+	assert_string_equal(after_time(), "seq=7 event=extent-dropped minor=1 disk=none "
+			    "offset=8192 length=4096 error=Input/output error\n");
+}
+
 static void test_monitor_loses(void **state)
 {
 	(void)state;
@@ -277,9 +337,12 @@ int main(void)
 		TEST(test_allocate),
 		TEST(test_stats),
 		TEST(test_resize),
+		TEST(test_kernel_io),
+		TEST(test_kernel_counts),
 		TEST(test_info),
 		TEST(test_check),
 		TEST(test_monitor),
+		TEST(test_monitor_dropped),
 		TEST(test_monitor_loses),
 		TEST(test_monitor_with_ignored_signal),
 		TEST(test_top),

@@ -175,6 +175,27 @@ static void test_wrong_parameters(void **state)
 	expect_error(ask(""), -32700, EPROTO);
 }
 
+static void test_kernel_io(void **state)
+{
+	(void)state;
+	assert_string_equal(ASK("attach", "{\"minor\":3}"), OK);
+	expect_error(ASK("kernel_io", "{\"minor\":4}"), -ENODEV, ENODEV);
+	expect_error(ASK("kernel_io", "{\"minor\":3,\"mode\":\"on\"}"), -32602, EINVAL);
+	expect_error(ASK("kernel_io", "{\"minor\":3,\"mode\":\"off\"}"), -EINVAL, EINVAL);
+	expect_error(ASK("open", "{\"minor\":3,\"image\":\"ram:1M\",\"kernel_io\":1}"), -32602,
+		     EINVAL);
+	ASK("open", "{\"minor\":3,\"image\":\"ram:1M\",\"kernel_io\":\"redirect\"}");
+	assert_string_equal(ASK("kernel_io", "{\"minor\":3}"),
+			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"mode\":\"off\"}}\n");
+	assert_string_equal(ASK("kernel_io", "{\"minor\":3,\"mode\":\"auto\"}"),
+			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"mode\":\"off\"}}\n");
+	assert_string_equal(ASK("pause", "{\"minor\":3}"), OK);
+	assert_string_equal(ASK("kernel_io", "{\"minor\":3,\"mode\":\"redirect\"}"),
+			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"mode\":\"redirect\"}}\n");
+	assert_string_equal(ASK("close", "{\"minor\":3}"), OK);
+	assert_string_equal(ASK("detach", "{\"minor\":3}"), OK);
+}
+
 /* What has no image cannot be paused; what is paused can go on or be closed. */
 static void test_pause_and_resize(void **state)
 {
@@ -418,6 +439,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_session),
 	TEST(test_no_such_vbd),
 	TEST(test_wrong_parameters),
+	TEST(test_kernel_io),
 	TEST(test_pause_and_resize),
 	TEST(test_pages),
 	TEST(test_terminate_while_paused),

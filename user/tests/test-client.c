@@ -147,6 +147,44 @@ static void test_changes_sent(void **state)
 	fake_stop(&fake);
 }
 
+static void test_kernel_io(void **state)
+{
+	struct fake fake = { .pid = PID, .answer = ANSWER("{\"mode\":\"redirect\"}") };
+	struct blktap_open_params params = {
+		.image = "aio:/x", .kernel_io = BLKTAP_KERNEL_IO_OFF,
+	};
+	enum blktap_kernel_io now;
+
+	(void)state;
+	fake_start(&fake);
+	assert_int_equal(blktap_ctl_open(PID, 7, &params, NULL), 0);
+	assert_non_null(strstr(fake.request, "\"kernel_io\":\"off\""));
+	assert_int_equal(blktap_ctl_kernel_io(PID, 7, BLKTAP_KERNEL_IO_DEFAULT, &now, -1, NULL), 0);
+	assert_string_equal(fake.request, REQUEST("kernel_io", "\"minor\":7"));
+	assert_int_equal(now, BLKTAP_KERNEL_IO_REDIRECT);
+	assert_int_equal(blktap_ctl_kernel_io(PID, 7, BLKTAP_KERNEL_IO_AUTO, NULL, 5, NULL), 0);
+	assert_string_equal(fake.request, REQUEST("kernel_io", "\"mode\":\"auto\","
+						  "\"timeout_ms\":5,\"minor\":7"));
+	fake_stop(&fake);
+}
+
+static void test_mode_not_told(void **state)
+{
+	static const char *const answers[] = {
+		ANSWER("{}"), ANSWER("{\"mode\":1}"), ANSWER("{\"mode\":\"fast\"}"),
+		NULL,
+	};
+	struct fake fake = { .pid = PID, .answers = answers };
+	size_t i;
+
+	(void)state;
+	fake_start(&fake);
+	for (i = 0; answers[i]; i++)
+		assert_int_equal(blktap_ctl_kernel_io(PID, 7, BLKTAP_KERNEL_IO_AUTO, NULL, -1,
+						      NULL), -EPROTO);
+	fake_stop(&fake);
+}
+
 static void test_size_not_told(void **state)
 {
 	struct fake fake = { .pid = PID, .answer = ANSWER("{}") };
@@ -484,6 +522,8 @@ int main(void)
 		TEST(test_answer),
 		TEST(test_request_sent),
 		TEST(test_changes_sent),
+		TEST(test_kernel_io),
+		TEST(test_mode_not_told),
 		TEST(test_size_not_told),
 		TEST(test_version),
 		TEST(test_trace),

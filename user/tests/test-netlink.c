@@ -396,6 +396,41 @@ static void test_event(void **state)
 	nlmsg_free(message);
 }
 
+static void test_kernel_io(void **state)
+{
+	struct nl_msg *message = tap_message(0, 3);
+	struct blktap_event_msg event;
+	struct blktap_tap tap;
+
+	(void)state;
+	assert_int_equal(nlmsg_to_tap(nlmsg_hdr(message), &tap), 0);
+	assert_false(tap.has_kernel_io);
+	nla_put_u32(message, BLKTAP_A_FILES, 2);
+	nla_put_u32(message, BLKTAP_A_EXTENTS, 7);
+	nla_put_u64(message, BLKTAP_A_IOS_DAEMON, 1ULL << 40);
+	nla_put_u64(message, BLKTAP_A_IOS_REDIRECT, 11);
+	nla_put_u64(message, BLKTAP_A_IOS_EXTENT, 12);
+	nla_put_u64(message, BLKTAP_A_IOS_RETRY, 13);
+	nla_put_u32(message, BLKTAP_A_EVENT, BLKTAP_EVENT_EXTENT_DROPPED);
+	nla_put_u64(message, BLKTAP_A_SEQ, 99);
+	nla_put_u64(message, BLKTAP_A_EXTENT_OFFSET, 1ULL << 41);
+	nla_put_u64(message, BLKTAP_A_EXTENT_LENGTH, 4096);
+	nla_put_u32(message, BLKTAP_A_ERROR, EIO);
+	assert_int_equal(nlmsg_to_event(nlmsg_hdr(message), &event), 0);
+	assert_true(event.tap.has_kernel_io);
+	assert_int_equal(event.tap.files, 2);
+	assert_int_equal(event.tap.extents, 7);
+	assert_true(event.tap.ios_daemon == 1ULL << 40);
+	assert_int_equal(event.tap.ios_redirect, 11);
+	assert_int_equal(event.tap.ios_extent, 12);
+	assert_int_equal(event.tap.ios_retry, 13);
+	assert_true(event.extent_offset == 1ULL << 41);
+	assert_int_equal(event.extent_length, 4096);
+	assert_int_equal(event.error, EIO);
+	assert_string_equal(blktap_event_name(event.event), "extent-dropped");
+	nlmsg_free(message);
+}
+
 static void test_no_generic_header(void **state)
 {
 	struct nl_msg *message = nlmsg_alloc();
@@ -444,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_serial_without_end),
 		cmocka_unit_test(test_features),
 		cmocka_unit_test(test_event),
+		cmocka_unit_test(test_kernel_io),
 		cmocka_unit_test(test_no_generic_header),
 		cmocka_unit_test(test_open),
 	};

@@ -15,6 +15,7 @@
 #define ENTRIES	8
 #define DEPTH	8
 #define PAGE	4096
+#define FRAGMENTS	3
 
 struct fake {
 	struct blktap_sq_header sq;
@@ -22,6 +23,7 @@ struct fake {
 	struct blktap_sqe sqes[ENTRIES];
 	struct blktap_desc descs[DEPTH];
 	struct blktap_cqe cqes[ENTRIES];
+	struct blktap_fragment fragments[DEPTH * FRAGMENTS];
 	char buffer[DEPTH * PAGE];
 	struct blktap_queue queue;
 };
@@ -50,6 +52,8 @@ static void set_up_at(struct fake *fake, uint32_t start)
 		.cqes = (char *)fake->cqes,
 		.buffer = fake->buffer,
 		.buffer_bytes = sizeof(fake->buffer),
+		.fragments = fake->fragments,
+		.tag_fragments = FRAGMENTS,
 		.sq_head = start,
 		.sq_seen = start,
 		.cq_tail = start,
@@ -145,6 +149,34 @@ static void test_completion(void **state)
 	assert_int_equal(fake.cqes[0].fragments, 0);
 	blktap_queue_entered(&fake.queue);
 	assert_int_equal(blktap_queue_posted(&fake.queue), 0);
+}
+
+/* Each tag has fragments of its own. */
+static void test_redirect(void **state)
+{
+	struct blktap_request req;
+	struct fake fake;
+	unsigned int count;
+
+	(void)state;
+	set_up_at(&fake, 0);
+	submit(&fake, 5, BLKTAP_OP_READ, 1024);
+	assert_true(blktap_queue_next(&fake.queue, &req));
+	assert_ptr_equal(blktap_queue_fragments(&fake.queue, &req, &count),
+			 &fake.fragments[5 * FRAGMENTS]);
+	assert_int_equal(count, FRAGMENTS);
+	blktap_queue_redirect(&fake.queue, &req, 2);
+	assert_int_equal(blktap_queue_posted(&fake.queue), 1);
+	assert_int_equal(fake.cqes[0].type, BLKTAP_CQE_REDIRECT);
+	assert_int_equal(fake.cqes[0].tag, 5);
+	assert_int_equal(fake.cqes[0].generation, 105);
+	assert_int_equal(fake.cqes[0].result, 1024);
+	assert_int_equal(fake.cqes[0].fragment, 5 * FRAGMENTS);
+	assert_int_equal(fake.cqes[0].fragments, 2);
+	assert_int_equal(fake.cqes[0].reserved, 0);
+	fake.queue.tag_fragments = 0;
+	assert_null(blktap_queue_fragments(&fake.queue, &req, &count));
+	assert_int_equal(count, 0);
 }
 
 /* Both rings cross 2^32, full and not. */
@@ -279,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_request_is_copied),
 		cmocka_unit_test(test_requests_without_data),
 		cmocka_unit_test(test_completion),
+		cmocka_unit_test(test_redirect),
 		cmocka_unit_test(test_wrap_around),
 		cmocka_unit_test(test_arm_race),
 		cmocka_unit_test(test_unknown_entries_are_skipped),
