@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "buffer.h"
+#include "request.h"
 
 #include <linux/blk-mq.h>
 #include <linux/bvec.h>
@@ -247,36 +248,41 @@ static void blktap_slot_copy(const struct blktap_slot *slot, u32 at, void *data,
 	}
 }
 
-static void blktap_slot_copy_request(const struct blktap_slot *slot, struct request *rq,
-				     u32 bytes, bool to_slot)
+/* Copies @bytes between the slot, from byte @from on, and the request, from @at on. */
+static void blktap_slot_copy_request(const struct blktap_slot *slot, u32 from,
+				     struct request *rq, u32 at, u32 bytes, bool to_slot)
 {
 	struct req_iterator iter;
 	struct bio_vec bv;
-	u32 at = 0;
+	u32 start = 0;
 
 	rq_for_each_segment(bv, rq, iter) {
-		u32 len = min_t(u32, bv.bv_len, bytes - at);
-		void *data = bvec_kmap_local(&bv);
+		u32 next = start + bv.bv_len;
+		void *data;
 
-		blktap_slot_copy(slot, at, data, len, to_slot);
-		if (!to_slot)
-			flush_dcache_page(bv.bv_page);
-		kunmap_local(data);
-
-		at += len;
-		if (at == bytes)
+		if (blktap_bvec_clip(&bv, start, at, bytes)) {
+			data = bvec_kmap_local(&bv);
+			blktap_slot_copy(slot, from, data, bv.bv_len, to_slot);
+			if (!to_slot)
+				flush_dcache_page(bv.bv_page);
+			kunmap_local(data);
+			from += bv.bv_len;
+		}
+		start = next;
+		if (start >= at + bytes)
 			break;
 	}
 }
 
 void blktap_buffer_fill(struct blktap_buffer *buffer, u32 slot, struct request *rq, u32 bytes)
 {
-	blktap_slot_copy_request(&buffer->slots[slot], rq, bytes, true);
+	blktap_slot_copy_request(&buffer->slots[slot], 0, rq, 0, bytes, true);
 }
 
-void blktap_buffer_drain(struct blktap_buffer *buffer, u32 slot, struct request *rq, u32 bytes)
+void blktap_buffer_drain(struct blktap_buffer *buffer, u32 slot, u32 from, struct request *rq,
+			 u32 at, u32 bytes)
 {
-	blktap_slot_copy_request(&buffer->slots[slot], rq, bytes, false);
+	blktap_slot_copy_request(&buffer->slots[slot], from, rq, at, bytes, false);
 }
 
 /* --- mapping ------------------------------------------------------------- */

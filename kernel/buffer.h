@@ -54,9 +54,11 @@ int blktap_buffer_take(struct blktap_buffer *buffer, u32 tag, u32 bytes,
 		       struct blktap_grant *grant);
 void blktap_buffer_release(struct blktap_buffer *buffer, u32 slot);
 
-/* Copies the first @bytes of a request between its pages and the slot. */
+/* Copies the first @bytes of a request to the slot. */
 void blktap_buffer_fill(struct blktap_buffer *buffer, u32 slot, struct request *rq, u32 bytes);
-void blktap_buffer_drain(struct blktap_buffer *buffer, u32 slot, struct request *rq, u32 bytes);
+/* Copies @bytes of the slot, from byte @from on, to the request, from byte @at on. */
+void blktap_buffer_drain(struct blktap_buffer *buffer, u32 slot, u32 from, struct request *rq,
+			 u32 at, u32 bytes);
 
 /* Offset of a slot in the area. */
 u64 blktap_buffer_offset(const struct blktap_buffer *buffer, u32 slot);

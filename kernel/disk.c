@@ -3,8 +3,10 @@
 #include "identity.h"
 #include "netlink.h"
 #include "queue.h"
+#include "request.h"
 #include "session.h"
 #include "tap.h"
+#include "worker.h"
 
 #include <linux/log2.h>
 #include <linux/module.h>
@@ -33,22 +35,50 @@ static bool blktap_request_changes(const struct request *rq)
 	return op_is_write(req_op(rq)) && req_op(rq) != REQ_OP_FLUSH;
 }
 
+/* Whether the block layer lets queue_rq sleep. */
+static bool blktap_disk_may_sleep(const struct blktap_disk *disk)
+{
+	return disk->tags.flags & BLK_MQ_F_BLOCKING;
+}
+
+static void blktap_disk_kick_worker(struct blktap_disk *disk, u32 nr)
+{
+	/* They are there before the first request that needs them. */
+	struct blktap_workers *workers = READ_ONCE(disk->workers);
+
+	if (workers)
+		blktap_worker_kick(&workers->queues[nr]);
+}
+
 static blk_status_t blktap_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
 {
 	struct blktap_disk *disk = hctx->queue->queuedata;
+	u32 nr = hctx->queue_num;
 	struct blktap_session *session;
 	blk_status_t status = BLK_STS_IOERR;
+	bool taken = false;
 
 	/* The block layer only warns of writes from drivers above. */
 	if ((disk->flags & BLKTAP_DISK_READ_ONLY) && blktap_request_changes(bd->rq))
 		return BLK_STS_IOERR;
 
+	blktap_request_begin(bd->rq);
 	rcu_read_lock();
 	session = rcu_dereference(disk->session);
 	if (session)
-		status = blktap_queue_submit(&session->queues[hctx->queue_num], bd->rq, bd->last);
+		taken = blktap_extent_take(session, bd->rq);
+	if (taken && bd->last)
+		blktap_queue_kick_rest(&session->queues[nr]);
+	else if (session && !taken)
+		status = blktap_queue_submit(&session->queues[nr], bd->rq, bd->last);
 	rcu_read_unlock();
 
+	if (taken) {
+		blktap_extent_start(bd->rq, &disk->workers->queues[nr], blktap_disk_may_sleep(disk));
+		status = BLK_STS_OK;
+	}
+	if (bd->last)
+		blktap_disk_kick_worker(disk, nr);
 	return status;
 }
 
@@ -62,6 +92,7 @@ static void blktap_commit_rqs(struct blk_mq_hw_ctx *hctx)
 	if (session)
 		blktap_queue_kick(&session->queues[hctx->queue_num]);
 	rcu_read_unlock();
+	blktap_disk_kick_worker(disk, hctx->queue_num);
 }
 
 static const struct blk_mq_ops blktap_mq_ops = {
@@ -144,6 +175,8 @@ static void blktap_disk_forget(struct blktap_disk *disk)
 
 	lockdep_assert_held(&tap->lock);
 	blktap_disk_notify(disk);
+	if (tap->session)
+		blktap_extents_clear(tap->session);
 	RCU_INIT_POINTER(disk->session, NULL);
 	tap->disk = NULL;
 }
@@ -161,6 +194,7 @@ static void blktap_disk_add_failed(struct blktap_disk *disk, int err)
 
 	/* A disk that was never added is not freed by its last put. */
 	put_disk(disk->gd);
+	blktap_workers_free(disk->workers);
 	blk_mq_free_tag_set(&disk->tags);
 	blktap_disk_free(disk);
 	blktap_tap_put(tap);
@@ -195,6 +229,8 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	struct blktap_tap *tap = disk->tap;
 
 	del_gendisk(disk->gd);
+	blktap_workers_free(disk->workers);
+	disk->workers = NULL;
 	blk_mq_free_tag_set(&disk->tags);
 
 	blktap_tap_get(tap);
@@ -296,13 +332,15 @@ static int blktap_start_check_limits(const struct blktap_start *start)
 	return 0;
 }
 
-static int blktap_start_check(const struct blktap_start *start)
+static int blktap_start_check(const struct blktap_session *session,
+			      const struct blktap_start *start)
 {
 	int err;
 
 	if (start->flags & ~BLKTAP_DISK_FLAGS_KNOWN)
 		return -EINVAL;
-	if (start->flags & BLKTAP_DISK_DEMAND)
+	if ((start->flags & BLKTAP_DISK_DEMAND) &&
+	    !(session->features & BLKTAP_F_DATA_ON_DEMAND))
 		return -EOPNOTSUPP;
 	if ((start->flags & BLKTAP_DISK_FUA) && !(start->flags & BLKTAP_DISK_WRITE_CACHE))
 		return -EINVAL;
@@ -349,6 +387,9 @@ static int blktap_disk_alloc_tags(struct blktap_disk *disk)
 	tags->cmd_size = sizeof(struct blktap_rq);
 	/* Stacking: a CPU that goes offline does not wait for a daemon. */
 	tags->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT | BLK_MQ_F_STACKING;
+	/* I/O to a disk below can be started by whoever brings the request. */
+	if (disk->tap->session->features & BLKTAP_F_EXTENTS)
+		tags->flags |= BLK_MQ_F_BLOCKING;
 
 	return blk_mq_alloc_tag_set(tags);
 }
@@ -442,6 +483,8 @@ static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *s
 	if (!blktap_disk_is_equal(disk, start))
 		return -EMEDIUMTYPE;
 
+	disk->flags = (disk->flags & ~BLKTAP_DISK_DEMAND) | (start->flags & BLKTAP_DISK_DEMAND);
+	session->demand = start->flags & BLKTAP_DISK_DEMAND;
 	rcu_assign_pointer(disk->session, session);
 	blktap_session_notify(session);
 	return 0;
@@ -464,6 +507,7 @@ static int blktap_disk_start_locked(struct blktap_session *session,
 
 	tap->start_error = 0;
 	tap->disk = disk;
+	session->demand = start->flags & BLKTAP_DISK_DEMAND;
 	rcu_assign_pointer(disk->session, session);
 	queue_work(blktap_disk_wq, &disk->add_work);
 	return 0;
@@ -473,7 +517,7 @@ int blktap_disk_start(struct blktap_session *session, const struct blktap_start 
 {
 	int err;
 
-	err = blktap_start_check(start);
+	err = blktap_start_check(session, start);
 	if (err)
 		return err;
 
@@ -486,8 +530,7 @@ int blktap_disk_start(struct blktap_session *session, const struct blktap_start 
 
 /* --- stopping and resizing ------------------------------------------------ */
 
-/* The disk that this session serves, with the tap locked; or NULL. */
-static struct blktap_disk *blktap_session_disk(struct blktap_session *session)
+struct blktap_disk *blktap_session_disk(struct blktap_session *session)
 {
 	struct blktap_tap *tap = session->tap;
 
@@ -539,6 +582,31 @@ int blktap_disk_resize(struct blktap_session *session, u64 capacity)
 	blktap_tap_unlock(session->tap);
 
 	return err;
+}
+
+/* --- what others need of it ------------------------------------------------ */
+
+int blktap_disk_need_workers(struct blktap_disk *disk)
+{
+	struct blktap_workers *workers;
+
+	if (disk->workers)
+		return 0;
+
+	workers = blktap_workers_new(disk->tap->minor, disk->tap->config.queues);
+	if (!workers)
+		return -ENOMEM;
+
+	/* Pairs with the submitter's look: they are ready. */
+	smp_store_release(&disk->workers, workers);
+	return 0;
+}
+
+int blktap_disk_minor(struct block_device *bdev)
+{
+	const struct blktap_disk *disk = bdev->bd_disk->private_data;
+
+	return bdev->bd_disk->fops == &blktap_disk_ops ? (int)disk->tap->minor : -1;
 }
 
 /* --- module --------------------------------------------------------------- */

@@ -11,12 +11,14 @@
 
 struct blktap_session;
 struct blktap_tap;
+struct blktap_workers;
 
 struct blktap_disk {
 	struct blktap_tap *tap;
 	struct blk_mq_tag_set tags;
 	struct gendisk *gd;
 	struct blktap_session __rcu *session;	/* written under the tap's lock */
+	struct blktap_workers *workers;		/* NULL: none have been needed yet */
 
 	u32 flags;				/* BLKTAP_DISK_* */
 	u32 logical_block_size;
@@ -46,6 +48,15 @@ bool blktap_disk_is_removing(struct blktap_disk *disk);
 
 /* Takes the session away, with the tap locked: requests fail from now on. */
 void blktap_disk_orphan(struct blktap_disk *disk, struct blktap_session *session);
+
+/* The disk that this session serves, with the tap locked; or NULL. */
+struct blktap_disk *blktap_session_disk(struct blktap_session *session);
+
+/* Makes sure that there are workers, with the tap locked. */
+int blktap_disk_need_workers(struct blktap_disk *disk);
+
+/* The minor of a tap's disk or a partition of it; -1 if it is another's. */
+int blktap_disk_minor(struct block_device *bdev);
 
 u32 blktap_disk_major(void);
 

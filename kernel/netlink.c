@@ -13,6 +13,13 @@
 
 static struct genl_family blktap_family;
 
+/* What is told of an extent whose I/O has failed. */
+struct blktap_dropped {
+	u64 offset;
+	u64 length;
+	u32 error;
+};
+
 /* Numbers the events, in the order in which they are sent. */
 static DEFINE_MUTEX(blktap_event_lock);
 static u64 blktap_event_seq;
@@ -41,6 +48,19 @@ static int blktap_nl_put_config(struct sk_buff *skb, const struct blktap_config 
 	return 0;
 }
 
+static int blktap_nl_put_kio(struct sk_buff *skb, const struct blktap_tap_info *info)
+{
+	if (nla_put_u32(skb, BLKTAP_A_FILES, info->files) ||
+	    nla_put_u32(skb, BLKTAP_A_EXTENTS, info->extents) ||
+	    blktap_nl_put_u64(skb, BLKTAP_A_IOS_DAEMON, info->counts.ios_daemon) ||
+	    blktap_nl_put_u64(skb, BLKTAP_A_IOS_REDIRECT, info->counts.ios_redirect) ||
+	    blktap_nl_put_u64(skb, BLKTAP_A_IOS_EXTENT, info->counts.ios_extent) ||
+	    blktap_nl_put_u64(skb, BLKTAP_A_IOS_RETRY, info->counts.ios_retry))
+		return -EMSGSIZE;
+
+	return 0;
+}
+
 static int blktap_nl_put_session(struct sk_buff *skb, const struct blktap_tap_info *info)
 {
 	if (blktap_nl_put_u64(skb, BLKTAP_A_EPOCH, info->epoch))
@@ -50,10 +70,10 @@ static int blktap_nl_put_session(struct sk_buff *skb, const struct blktap_tap_in
 		return 0;
 
 	if (nla_put_u32(skb, BLKTAP_A_PID, info->pid) ||
-	    blktap_nl_put_u64(skb, BLKTAP_A_REJECTED, info->rejected))
+	    blktap_nl_put_u64(skb, BLKTAP_A_REJECTED, info->counts.rejected))
 		return -EMSGSIZE;
 
-	return 0;
+	return blktap_nl_put_kio(skb, info);
 }
 
 static int blktap_nl_put_disk(struct sk_buff *skb, const struct blktap_tap_info *info)
@@ -91,8 +111,22 @@ static int blktap_nl_put_tap(struct sk_buff *skb, const struct blktap_tap_info *
 	return err;
 }
 
+static int blktap_nl_put_dropped(struct sk_buff *skb, const struct blktap_dropped *dropped)
+{
+	if (!dropped)
+		return 0;
+
+	if (blktap_nl_put_u64(skb, BLKTAP_A_EXTENT_OFFSET, dropped->offset) ||
+	    blktap_nl_put_u64(skb, BLKTAP_A_EXTENT_LENGTH, dropped->length) ||
+	    nla_put_u32(skb, BLKTAP_A_ERROR, dropped->error))
+		return -EMSGSIZE;
+
+	return 0;
+}
+
 static struct sk_buff *blktap_nl_event_msg(const struct blktap_tap_info *info,
-					   enum blktap_event event, u64 seq)
+					   enum blktap_event event,
+					   const struct blktap_dropped *dropped, u64 seq)
 {
 	struct sk_buff *skb;
 	void *hdr;
@@ -103,7 +137,8 @@ static struct sk_buff *blktap_nl_event_msg(const struct blktap_tap_info *info,
 
 	hdr = genlmsg_put(skb, 0, 0, &blktap_family, 0, BLKTAP_CMD_EVENT);
 	if (!hdr || nla_put_u32(skb, BLKTAP_A_EVENT, event) ||
-	    blktap_nl_put_u64(skb, BLKTAP_A_SEQ, seq) || blktap_nl_put_tap(skb, info)) {
+	    blktap_nl_put_u64(skb, BLKTAP_A_SEQ, seq) || blktap_nl_put_tap(skb, info) ||
+	    blktap_nl_put_dropped(skb, dropped)) {
 		nlmsg_free(skb);
 		return NULL;
 	}
@@ -112,7 +147,8 @@ static struct sk_buff *blktap_nl_event_msg(const struct blktap_tap_info *info,
 	return skb;
 }
 
-void blktap_netlink_event_info(const struct blktap_tap_info *info, enum blktap_event event)
+static void blktap_nl_send_event(const struct blktap_tap_info *info, enum blktap_event event,
+				 const struct blktap_dropped *dropped)
 {
 	struct sk_buff *skb;
 
@@ -120,11 +156,26 @@ void blktap_netlink_event_info(const struct blktap_tap_info *info, enum blktap_e
 	blktap_event_seq++;
 	if (genl_has_listeners(&blktap_family, &init_net, 0)) {
 		/* A message that cannot be made is a gap, which listeners notice. */
-		skb = blktap_nl_event_msg(info, event, blktap_event_seq);
+		skb = blktap_nl_event_msg(info, event, dropped, blktap_event_seq);
 		if (skb)
 			genlmsg_multicast(&blktap_family, skb, 0, 0, GFP_KERNEL);
 	}
 	mutex_unlock(&blktap_event_lock);
+}
+
+void blktap_netlink_event_info(const struct blktap_tap_info *info, enum blktap_event event)
+{
+	blktap_nl_send_event(info, event, NULL);
+}
+
+void blktap_netlink_event_dropped(struct blktap_tap *tap, u64 offset, u64 length, u32 error)
+{
+	struct blktap_dropped dropped = { offset, length, error };
+	struct blktap_tap_info info;
+
+	lockdep_assert_held(&tap->lock);
+	blktap_tap_info(tap, &info);
+	blktap_nl_send_event(&info, BLKTAP_EVENT_EXTENT_DROPPED, &dropped);
 }
 
 void blktap_netlink_event(struct blktap_tap *tap, enum blktap_event event)
@@ -181,7 +232,7 @@ static int blktap_nl_get_features(struct sk_buff *request, struct genl_info *inf
 		return -ENOMEM;
 
 	if (!hdr || nla_put_u32(skb, BLKTAP_A_ABI, BLKTAP_ABI_VERSION) ||
-	    blktap_nl_put_u64(skb, BLKTAP_A_FEATURES, 0) ||
+	    blktap_nl_put_u64(skb, BLKTAP_A_FEATURES, BLKTAP_FEATURES) ||
 	    nla_put_u32(skb, BLKTAP_A_MAX_MINORS, BLKTAP_MAX_MINORS) ||
 	    nla_put_u32(skb, BLKTAP_A_MAX_QUEUES, nr_cpu_ids) ||
 	    nla_put_u32(skb, BLKTAP_A_MAX_DEPTH, BLKTAP_MAX_DEPTH) ||

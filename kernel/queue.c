@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "queue.h"
+#include "redirect.h"
+#include "request.h"
 #include "ring.h"
 #include "session.h"
 #include "tap.h"
@@ -8,6 +10,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/blk-mq.h>
+#include <linux/blkdev.h>
 #include <linux/bottom_half.h>
 #include <linux/fs.h>
 #include <linux/ktime.h>
@@ -21,7 +24,10 @@
 /* Requests that end together; between batches others may run. */
 #define BLKTAP_BATCH	64
 
-void blktap_queue_layout(struct blktap_layout *layout, u32 depth)
+/* Fragments that there are for each entry of the completion ring. */
+#define BLKTAP_ENTRY_FRAGMENTS	4
+
+void blktap_queue_layout(struct blktap_layout *layout, u32 depth, u64 features)
 {
 	u32 entries = roundup_pow_of_two(depth);
 	u32 sqe_end = sizeof(struct blktap_sq_header) + entries * sizeof(struct blktap_sqe);
@@ -31,15 +37,14 @@ void blktap_queue_layout(struct blktap_layout *layout, u32 depth)
 	layout->desc_offset = ALIGN(sqe_end, sizeof(struct blktap_desc));
 	layout->sq_bytes = PAGE_ALIGN(layout->desc_offset + depth * sizeof(struct blktap_desc));
 	layout->cqe_offset = sizeof(struct blktap_cq_header);
-	layout->cq_bytes = PAGE_ALIGN(layout->cqe_offset + entries * sizeof(struct blktap_cqe));
+	layout->fragment_offset = layout->cqe_offset + entries * sizeof(struct blktap_cqe);
+	layout->fragments = features & BLKTAP_F_REDIRECT ?
+			    max(entries * BLKTAP_ENTRY_FRAGMENTS, BLKTAP_MAX_FRAGMENTS) : 0;
+	layout->cq_bytes = PAGE_ALIGN(layout->fragment_offset +
+				      layout->fragments * sizeof(struct blktap_fragment));
 }
 
 /* --- submitting ---------------------------------------------------------- */
-
-static bool blktap_request_has_data(const struct request *rq)
-{
-	return req_op(rq) == REQ_OP_READ || req_op(rq) == REQ_OP_WRITE;
-}
 
 /* Or -1: an operation that the disk has not advertised. */
 static int blktap_request_op(const struct request *rq)
@@ -60,9 +65,10 @@ static int blktap_request_op(const struct request *rq)
 	}
 }
 
-static u16 blktap_request_flags(const struct request *rq)
+static u16 blktap_request_flags(struct request *rq)
 {
-	u16 flags = 0;
+	const struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+	u16 flags = cmd->retry ? BLKTAP_REQ_RETRY : 0;
 
 	if (req_op(rq) == REQ_OP_WRITE && (rq->cmd_flags & REQ_FUA))
 		flags |= BLKTAP_REQ_FUA;
@@ -81,7 +87,9 @@ static void blktap_queue_describe(struct blktap_queue *queue, struct request *rq
 	desc->generation = generation;
 	desc->op = blktap_request_op(rq);
 	desc->flags = blktap_request_flags(rq);
-	desc->offset = is_flush ? 0 : (u64)blk_rq_pos(rq) << SECTOR_SHIFT;
+	if (queue->tags[rq->tag].demand)
+		desc->flags |= BLKTAP_REQ_DEMAND;
+	desc->offset = is_flush ? 0 : blktap_request_offset(rq);
 	desc->length = cmd->bytes;
 	desc->buffer = blktap_request_has_data(rq) ?
 		       blktap_buffer_offset(&queue->buffer, cmd->slot) : 0;
@@ -139,6 +147,10 @@ static void blktap_queue_push(struct blktap_queue *queue, struct request *rq)
 	if (!++tag->generation)
 		tag->generation = 1;
 
+	tag->bytes = ((struct blktap_rq *)blk_mq_rq_to_pdu(rq))->bytes;
+	tag->block_size = queue_logical_block_size(rq->q);
+	tag->op = blktap_request_op(rq);
+	tag->demand = req_op(rq) == REQ_OP_WRITE && READ_ONCE(queue->session->demand);
 	blktap_queue_describe(queue, rq, tag->generation);
 	sqe->tag = rq->tag;
 	sqe->type = BLKTAP_SQE_REQUEST;
@@ -170,7 +182,7 @@ static blk_status_t blktap_queue_take_buffer(struct blktap_queue *queue, struct 
 
 	cmd->slot = grant.slot;
 	cmd->bytes = grant.bytes;
-	if (req_op(rq) == REQ_OP_WRITE)
+	if (req_op(rq) == REQ_OP_WRITE && !READ_ONCE(queue->session->demand))
 		blktap_buffer_fill(&queue->buffer, cmd->slot, rq, cmd->bytes);
 
 	return BLK_STS_OK;
@@ -218,11 +230,7 @@ blk_status_t blktap_queue_submit(struct blktap_queue *queue, struct request *rq,
 
 /* --- ending -------------------------------------------------------------- */
 
-/*
- * Takes a request back from the daemon. Whoever gets it here, and nobody else,
- * ends it.
- */
-static struct request *blktap_queue_claim(struct blktap_queue *queue, u16 tag, u32 generation)
+struct request *blktap_queue_claim(struct blktap_queue *queue, u16 tag, u32 generation)
 {
 	if (tag >= queue->depth || !generation)
 		return NULL;
@@ -230,40 +238,6 @@ static struct request *blktap_queue_claim(struct blktap_queue *queue, u16 tag, u
 		return NULL;
 
 	return queue->tags[tag].rq;
-}
-
-/* A daemon's errno may not mean anything special to the block layer. */
-static blk_status_t blktap_errno_status(s64 error)
-{
-	switch (error) {
-	case -EOPNOTSUPP:
-	case -ENOSPC:
-	case -ETIMEDOUT:
-	case -ENOLINK:
-	case -EREMOTEIO:
-	case -ENODATA:
-	case -EILSEQ:
-		return errno_to_blk_status(error);
-	default:
-		return BLK_STS_IOERR;
-	}
-}
-
-/* The first @bytes are done; the rest goes round again. */
-static void blktap_request_continue(struct request *rq, u32 bytes)
-{
-	local_bh_disable();
-	blk_update_request(rq, BLK_STS_OK, bytes);
-	local_bh_enable();
-	blk_mq_requeue_request(rq, true);
-}
-
-static void blktap_request_end(struct request *rq, blk_status_t status)
-{
-	/* So that a file whose last user waits for this is not put here. */
-	local_bh_disable();
-	blk_mq_end_request(rq, status);
-	local_bh_enable();
 }
 
 static void blktap_batch_end(struct io_comp_batch *batch)
@@ -289,7 +263,7 @@ static void blktap_queue_finish(struct blktap_queue *queue, struct request *rq, 
 	status = result == bytes ? BLK_STS_OK : blktap_errno_status(result);
 
 	if (!status && req_op(rq) == REQ_OP_READ)
-		blktap_buffer_drain(&queue->buffer, cmd->slot, rq, bytes);
+		blktap_buffer_drain(&queue->buffer, cmd->slot, 0, rq, 0, bytes);
 	if (blktap_request_has_data(rq))
 		blktap_buffer_release(&queue->buffer, cmd->slot);
 
@@ -309,6 +283,7 @@ void blktap_queue_kill(struct blktap_queue *queue)
 	spin_lock(&queue->sq_lock);
 	queue->dead = true;
 	spin_unlock(&queue->sq_lock);
+	smp_mb(); /* pairs with that in blktap_queue_unclaim() */
 
 	for (tag = 0; tag < queue->depth; tag++) {
 		u32 generation = READ_ONCE(queue->tags[tag].owner);
@@ -352,6 +327,8 @@ static bool blktap_queue_take_cqe(struct blktap_queue *queue, u32 index,
 	struct blktap_cqe cqe = blktap_queue_read_cqe(queue, index);
 	struct request *rq;
 
+	if (cqe.type == BLKTAP_CQE_REDIRECT)
+		return blktap_redirect_take(queue, &cqe);
 	if (!blktap_cqe_is_sound(&cqe))
 		return false;
 
@@ -360,6 +337,7 @@ static bool blktap_queue_take_cqe(struct blktap_queue *queue, u32 index,
 		return false;
 
 	blktap_queue_finish(queue, rq, cqe.result, batch);
+	WRITE_ONCE(queue->ios_daemon, queue->ios_daemon + 1);
 	return true;
 }
 
@@ -370,12 +348,15 @@ static int blktap_queue_reap(struct blktap_queue *queue, struct blktap_enter *en
 	u32 tail = smp_load_acquire(&queue->cq->cq_tail);
 	u32 head = queue->cq_head;
 	DEFINE_IO_COMP_BATCH(batch);
+	struct blk_plug plug;
 
 	if (tail == head)
 		return 0;
 	if (tail - head > queue->layout.entries)
 		return -EPROTO;
 
+	/* Redirects next to each other may become one request below. */
+	blk_start_plug(&plug);
 	for (; head != tail; head++) {
 		if (blktap_queue_take_cqe(queue, head, &batch))
 			enter->taken++;
@@ -388,6 +369,7 @@ static int blktap_queue_reap(struct blktap_queue *queue, struct blktap_enter *en
 		}
 	}
 	blktap_batch_end(&batch);
+	blk_finish_plug(&plug);
 
 	queue->cq_head = head;
 	WRITE_ONCE(queue->sq->cq_head, head);
@@ -455,6 +437,76 @@ static long blktap_queue_enter(struct blktap_queue *queue, void __user *arg)
 	return err;
 }
 
+/* --- fetching -------------------------------------------------------------- */
+
+/* Gives a claimed request back to the daemon, which may have died meanwhile. */
+static void blktap_queue_unclaim(struct blktap_queue *queue, u32 tag, u32 generation)
+{
+	struct request *rq;
+
+	smp_store_release(&queue->tags[tag].owner, generation);
+	/* Who ends the session says so, then looks for requests; here the reverse. */
+	smp_mb();
+	if (!READ_ONCE(queue->dead))
+		return;
+
+	rq = blktap_queue_claim(queue, tag, generation);
+	if (rq)
+		blktap_queue_finish(queue, rq, -EIO, NULL);
+}
+
+static int blktap_queue_fetch_tag(struct blktap_queue *queue, u32 nr, u32 generation)
+{
+	struct blktap_tag *tag;
+	struct blktap_rq *cmd;
+	struct request *rq;
+	int err = 0;
+
+	if (nr >= queue->depth)
+		return -ESTALE;
+	/* While it is copied, nobody else may end it. */
+	rq = blktap_queue_claim(queue, nr, generation);
+	if (!rq)
+		return -ESTALE;
+
+	tag = &queue->tags[nr];
+	cmd = blk_mq_rq_to_pdu(rq);
+	if (tag->demand)
+		blktap_buffer_fill(&queue->buffer, cmd->slot, rq, cmd->bytes);
+	else
+		err = -EINVAL;
+	tag->demand = false;
+	trace_blktap_fetched(blktap_queue_minor(queue), queue->index, nr);
+	blktap_queue_unclaim(queue, nr, generation);
+
+	return err;
+}
+
+static long blktap_queue_fetch(struct blktap_queue *queue, const void __user *arg)
+{
+	struct blktap_fetch fetch;
+	u32 user_size;
+	int err;
+
+	err = blktap_copy_struct_in(&fetch, sizeof(fetch), arg, &user_size);
+	if (err)
+		return err;
+	if (fetch.flags)
+		return -EINVAL;
+	if (!(queue->session->features & BLKTAP_F_DATA_ON_DEMAND))
+		return -EOPNOTSUPP;
+
+	if (!mutex_trylock(&queue->enter))
+		return -EBUSY;
+	if (READ_ONCE(queue->dead))
+		err = -ENODEV;
+	else
+		err = blktap_queue_fetch_tag(queue, fetch.tag, fetch.generation);
+	mutex_unlock(&queue->enter);
+
+	return err;
+}
+
 /* --- the queue's descriptor ---------------------------------------------- */
 
 static long blktap_queue_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -463,8 +515,8 @@ static long blktap_queue_ioctl(struct file *file, unsigned int cmd, unsigned lon
 
 	if ((cmd & ~IOCSIZE_MASK) == (BLKTAP_IOC_ENTER & ~IOCSIZE_MASK))
 		return blktap_queue_enter(queue, (void __user *)arg);
-	if (_IOC_TYPE(cmd) == BLKTAP_IOC_MAGIC && _IOC_NR(cmd) == BLKTAP_IOC_NR_FETCH)
-		return -EOPNOTSUPP;
+	if ((cmd & ~IOCSIZE_MASK) == (BLKTAP_IOC_FETCH & ~IOCSIZE_MASK))
+		return blktap_queue_fetch(queue, (void __user *)arg);
 	return -ENOTTY;
 }
 
@@ -524,16 +576,24 @@ static int blktap_queue_alloc(struct blktap_queue *queue)
 	if (!queue->tags || !queue->sq_area || !queue->cq_area)
 		return -ENOMEM;
 
+	if (layout->fragments) {
+		queue->redirect = blktap_redirect_new();
+		if (!queue->redirect)
+			return -ENOMEM;
+	}
+
 	queue->sq = queue->sq_area;
 	queue->sqes = queue->sq_area + layout->sqe_offset;
 	queue->descs = queue->sq_area + layout->desc_offset;
 	queue->cq = queue->cq_area;
 	queue->cqes = queue->cq_area + layout->cqe_offset;
+	queue->fragments = queue->cq_area + layout->fragment_offset;
 	return 0;
 }
 
 static void blktap_queue_free(struct blktap_queue *queue)
 {
+	blktap_redirect_free(queue->redirect);
 	vfree(queue->cq_area);
 	vfree(queue->sq_area);
 	kvfree(queue->tags);
@@ -547,7 +607,7 @@ int blktap_queue_init(struct blktap_queue *queue, struct blktap_session *session
 	queue->session = session;
 	queue->index = index;
 	queue->depth = config->depth;
-	blktap_queue_layout(&queue->layout, config->depth);
+	blktap_queue_layout(&queue->layout, config->depth, session->features);
 	spin_lock_init(&queue->sq_lock);
 	mutex_init(&queue->enter);
 	init_waitqueue_head(&queue->wait);

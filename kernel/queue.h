@@ -13,6 +13,7 @@
 #include <linux/wait.h>
 
 struct blktap_config;
+struct blktap_redirect;
 struct blktap_session;
 struct request;
 
@@ -22,21 +23,24 @@ struct blktap_layout {
 	u32 sqe_offset;
 	u32 desc_offset;
 	u32 cqe_offset;
+	u32 fragment_offset;
+	u32 fragments;			/* 0: without redirects */
 	u32 sq_bytes;			/* whole pages */
 	u32 cq_bytes;
 };
 
-/* A request's private part. */
-struct blktap_rq {
-	u32 bytes;			/* with the daemon; may be less than all */
-	u32 slot;			/* of the buffer; READ and WRITE */
-};
-
-/* What the kernel knows of a tag; the shared memory is never asked. */
+/*
+ * What the kernel knows of a tag; the shared memory is never asked. The request may
+ * be looked at only by who has taken it back; what is needed before stands here.
+ */
 struct blktap_tag {
 	struct request *rq;
 	u32 generation;			/* of the last submission */
 	u32 owner;			/* that generation while with the daemon, else 0 */
+	u32 bytes;
+	u32 block_size;			/* of the disk */
+	u8 op;				/* BLKTAP_OP_* */
+	bool demand;			/* its data has not been fetched */
 };
 
 struct blktap_queue {
@@ -54,6 +58,7 @@ struct blktap_queue {
 	struct blktap_desc *descs;
 	struct blktap_cq_header *cq;
 	struct blktap_cqe *cqes;
+	struct blktap_fragment *fragments;
 
 	/* Submitting. */
 	spinlock_t sq_lock ____cacheline_aligned_in_smp;
@@ -67,11 +72,18 @@ struct blktap_queue {
 	struct mutex enter ____cacheline_aligned_in_smp;
 	u32 cq_head;
 	u64 rejected;
+	u64 ios_daemon;
+	struct blktap_redirect *redirect;	/* NULL: not granted */
+
+	/* I/O by the kernel; counted in any context. */
+	atomic64_t ios_redirect ____cacheline_aligned_in_smp;
+	atomic64_t ios_extent;
+	atomic64_t ios_retry;
 
 	struct blktap_buffer buffer;
 };
 
-void blktap_queue_layout(struct blktap_layout *layout, u32 depth);
+void blktap_queue_layout(struct blktap_layout *layout, u32 depth, u64 features);
 
 int blktap_queue_init(struct blktap_queue *queue, struct blktap_session *session, u32 index,
 		      const struct blktap_config *config);
@@ -80,6 +92,19 @@ void blktap_queue_exit(struct blktap_queue *queue);
 /* Hands a request to the daemon; wakes it if @last. */
 blk_status_t blktap_queue_submit(struct blktap_queue *queue, struct request *rq, bool last);
 void blktap_queue_kick(struct blktap_queue *queue);
+
+/* Wakes the daemon for what was submitted without being the last. */
+static inline void blktap_queue_kick_rest(struct blktap_queue *queue)
+{
+	if (READ_ONCE(queue->sq_tail) != READ_ONCE(queue->sq_kicked))
+		blktap_queue_kick(queue);
+}
+
+/*
+ * Takes a request back from the daemon. Whoever gets it here, and nobody else,
+ * ends it.
+ */
+struct request *blktap_queue_claim(struct blktap_queue *queue, u16 tag, u32 generation);
 
 /* No more submissions; what the daemon has fails. */
 void blktap_queue_kill(struct blktap_queue *queue);

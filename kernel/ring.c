@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "ring.h"
+#include "barrier.h"
 #include "disk.h"
 #include "queue.h"
 #include "session.h"
@@ -47,7 +48,7 @@ static long blktap_ring_attach(struct blktap_session *session, struct file *file
 		return -EINVAL;
 	if (attach.flags & ~BLKTAP_ATTACH_TAKEOVER)
 		return -EINVAL;
-	if (attach.flags || attach.features)
+	if (attach.flags || (attach.features & ~BLKTAP_FEATURES))
 		return -EOPNOTSUPP;
 	if (!(file->f_mode & FMODE_READ) || !(file->f_mode & FMODE_WRITE))
 		return -EBADF;
@@ -124,7 +125,7 @@ static int blktap_ring_read_state(struct blktap_session *session, struct blktap_
 	state->disk_state = info.disk_state;
 	state->openers = info.openers;
 	state->capacity = info.capacity;
-	state->rejected = info.rejected;
+	state->rejected = info.counts.rejected;
 
 	return 0;
 }
@@ -168,6 +169,103 @@ static long blktap_ring_get_queue_fd(struct blktap_session *session, const void 
 	return blktap_queue_get_fd(&session->queues[request.queue]);
 }
 
+static int blktap_ring_need(struct blktap_session *session, u64 features)
+{
+	if (!blktap_session_attached(session))
+		return -ENODEV;
+
+	return session->features & features ? 0 : -EOPNOTSUPP;
+}
+
+static long blktap_ring_register_file(struct blktap_session *session, void __user *arg)
+{
+	struct blktap_register_file request;
+	u32 user_size;
+	int err;
+
+	err = blktap_copy_struct_in(&request, sizeof(request), arg, &user_size);
+	if (err)
+		return err;
+	if (request.slot || memchr_inv(request.reserved, 0, sizeof(request.reserved)))
+		return -EINVAL;
+	/* Who is not told the slot could not free it. */
+	if (user_size < offsetofend(struct blktap_register_file, slot))
+		return -EINVAL;
+	err = blktap_ring_need(session, BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS);
+	if (err)
+		return err;
+
+	err = blktap_file_register(session, request.fd, request.flags, &request.slot);
+	if (err)
+		return err;
+
+	request.size = sizeof(request);
+	err = blktap_copy_struct_out(arg, &request, sizeof(request), user_size);
+	if (err)
+		blktap_file_unregister(session, request.slot);
+	return err;
+}
+
+static long blktap_ring_unregister_file(struct blktap_session *session, const void __user *arg)
+{
+	struct blktap_unregister_file request;
+	u32 user_size;
+	int err;
+
+	err = blktap_copy_struct_in(&request, sizeof(request), arg, &user_size);
+	if (err)
+		return err;
+	if ((request.flags & ~BLKTAP_UNMAP_WAIT) || request.reserved)
+		return -EINVAL;
+	err = blktap_ring_need(session, BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS);
+	if (err)
+		return err;
+
+	err = blktap_file_unregister(session, request.slot);
+	if (!err && (request.flags & BLKTAP_UNMAP_WAIT))
+		err = blktap_barrier_wait(session);
+	return err;
+}
+
+static long blktap_ring_map_extent(struct blktap_session *session, const void __user *arg)
+{
+	struct blktap_map_extent request;
+	u32 user_size;
+	int err;
+
+	err = blktap_copy_struct_in(&request, sizeof(request), arg, &user_size);
+	if (err)
+		return err;
+	if (request.reserved)
+		return -EINVAL;
+	err = blktap_ring_need(session, BLKTAP_F_EXTENTS);
+	if (err)
+		return err;
+
+	return blktap_extent_map(session, &request);
+}
+
+static long blktap_ring_unmap_extent(struct blktap_session *session, const void __user *arg)
+{
+	struct blktap_unmap_extent request;
+	u32 user_size;
+	int err;
+
+	err = blktap_copy_struct_in(&request, sizeof(request), arg, &user_size);
+	if (err)
+		return err;
+	if (request.flags & ~BLKTAP_UNMAP_WAIT)
+		return -EINVAL;
+	err = blktap_ring_need(session, BLKTAP_F_EXTENTS);
+	if (err)
+		return err;
+
+	err = blktap_extent_unmap(session, request.offset, request.length);
+	if (!err && (request.flags & BLKTAP_UNMAP_WAIT))
+		err = blktap_barrier_wait(session);
+	return err;
+}
+
 static bool blktap_ring_ioctl_is_planned(unsigned int cmd)
 {
 	if (_IOC_TYPE(cmd) != BLKTAP_IOC_MAGIC)
@@ -176,11 +274,6 @@ static bool blktap_ring_ioctl_is_planned(unsigned int cmd)
 	switch (_IOC_NR(cmd)) {
 	case BLKTAP_IOC_NR_HOLD:
 	case BLKTAP_IOC_NR_RELEASE:
-	case BLKTAP_IOC_NR_REGISTER_FILE:
-	case BLKTAP_IOC_NR_UNREGISTER_FILE:
-	case BLKTAP_IOC_NR_MAP_EXTENT:
-	case BLKTAP_IOC_NR_UNMAP_EXTENT:
-	case BLKTAP_IOC_NR_FETCH:
 		return true;
 	default:
 		return false;
@@ -208,6 +301,14 @@ static long blktap_ring_ioctl(struct file *file, unsigned int cmd, unsigned long
 		return blktap_ring_get_state(session, user);
 	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_GET_QUEUE_FD):
 		return blktap_ring_get_queue_fd(session, user);
+	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_REGISTER_FILE):
+		return blktap_ring_register_file(session, user);
+	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_UNREGISTER_FILE):
+		return blktap_ring_unregister_file(session, user);
+	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_MAP_EXTENT):
+		return blktap_ring_map_extent(session, user);
+	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_UNMAP_EXTENT):
+		return blktap_ring_unmap_extent(session, user);
 	default:
 		return blktap_ring_ioctl_is_planned(cmd) ? -EOPNOTSUPP : -ENOTTY;
 	}
@@ -231,6 +332,11 @@ static __poll_t blktap_ring_poll(struct file *file, poll_table *wait)
 static int blktap_ring_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	return blktap_session_mmap(file->private_data, vma);
+}
+
+static void blktap_ring_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	blktap_files_show(file->private_data, m);
 }
 
 static int blktap_ring_open(struct inode *inode, struct file *file)
@@ -273,6 +379,7 @@ static const struct file_operations blktap_ring_fops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 	.poll		= blktap_ring_poll,
 	.mmap		= blktap_ring_mmap,
+	.show_fdinfo	= blktap_ring_show_fdinfo,
 };
 
 /* For scripts that look for a tap's process in sysfs; empty without one. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "session.h"
+#include "barrier.h"
 #include "disk.h"
 #include "netlink.h"
 #include "queue.h"
@@ -50,15 +51,20 @@ void blktap_session_notify(struct blktap_session *session)
 	wake_up_interruptible_poll(&session->wait, EPOLLPRI);
 }
 
-u64 blktap_session_rejected(const struct blktap_session *session)
+void blktap_session_count(const struct blktap_session *session, struct blktap_counts *counts)
 {
-	u64 rejected = 0;
 	u32 i;
 
-	for (i = 0; i < session->nr_queues; i++)
-		rejected += READ_ONCE(session->queues[i].rejected);
+	memset(counts, 0, sizeof(*counts));
+	for (i = 0; i < session->nr_queues; i++) {
+		const struct blktap_queue *queue = &session->queues[i];
 
-	return rejected;
+		counts->rejected += READ_ONCE(queue->rejected);
+		counts->ios_daemon += READ_ONCE(queue->ios_daemon);
+		counts->ios_redirect += atomic64_read(&queue->ios_redirect);
+		counts->ios_extent += atomic64_read(&queue->ios_extent);
+		counts->ios_retry += atomic64_read(&queue->ios_retry);
+	}
 }
 
 /* --- trimming ------------------------------------------------------------ */
@@ -110,6 +116,7 @@ struct blktap_session *blktap_session_new(struct blktap_tap *tap)
 	init_waitqueue_head(&session->wait);
 	mutex_init(&session->mapping_lock);
 	INIT_DELAYED_WORK(&session->trim_work, blktap_session_trim_work);
+	blktap_extents_init(&session->extents);
 
 	return session;
 }
@@ -177,15 +184,20 @@ static int blktap_session_make_queues(struct blktap_session *session)
 	return 0;
 }
 
+bool blktap_session_may_register(const struct blktap_session *session)
+{
+	return session->features & (BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS);
+}
+
 static void blktap_session_describe(const struct blktap_session *session,
 				    struct blktap_attach *attach)
 {
 	const struct blktap_config *config = &session->tap->config;
 	struct blktap_layout layout;
 
-	blktap_queue_layout(&layout, config->depth);
+	blktap_queue_layout(&layout, config->depth, session->features);
 
-	attach->features = 0;
+	attach->features = session->features;
 	attach->epoch = session->epoch;
 	attach->minor = session->tap->minor;
 	attach->queues = config->queues;
@@ -208,9 +220,14 @@ static void blktap_session_describe(const struct blktap_session *session,
 	attach->buffer_area = BLKTAP_BUFFER_AREA;
 	attach->buffer_area_stride = blktap_buffer_stride(config);
 	attach->buffer_area_bytes = blktap_buffer_bytes(config->depth, config->max_io);
+	attach->fragment_offset = layout.fragments ? layout.fragment_offset : 0;
+	attach->fragments = layout.fragments;
+	attach->fragments_max = layout.fragments ? BLKTAP_MAX_FRAGMENTS : 0;
+	attach->files = blktap_session_may_register(session) ? BLKTAP_MAX_FILES : 0;
 }
 
-static int blktap_session_attach_locked(struct blktap_session *session, struct file *file)
+static int blktap_session_attach_locked(struct blktap_session *session, struct file *file,
+					u64 features)
 {
 	struct blktap_tap *tap = session->tap;
 	int err;
@@ -220,9 +237,17 @@ static int blktap_session_attach_locked(struct blktap_session *session, struct f
 	if (tap->session || session->state != BLKTAP_SESSION_NEW)
 		return -EBUSY;
 
+	session->features = features;
 	err = blktap_session_make_queues(session);
 	if (err)
 		return err;
+	err = blktap_barrier_start(session);
+	if (err) {
+		blktap_session_free_queues(session->queues, session->nr_queues);
+		session->queues = NULL;
+		session->nr_queues = 0;
+		return err;
+	}
 
 	session->pid = get_task_pid(current, PIDTYPE_TGID);
 	session->mapping = file->f_mapping;
@@ -242,7 +267,7 @@ int blktap_session_attach(struct blktap_session *session, struct file *file,
 	int err;
 
 	blktap_tap_lock(session->tap);
-	err = blktap_session_attach_locked(session, file);
+	err = blktap_session_attach_locked(session, file, attach->features);
 	blktap_tap_unlock(session->tap);
 
 	if (!err)
@@ -259,6 +284,9 @@ static void blktap_session_detach(struct blktap_session *session)
 		blktap_disk_orphan(tap->disk, session);
 	for (i = 0; i < session->nr_queues; i++)
 		blktap_queue_kill(&session->queues[i]);
+	blktap_extents_clear(session);
+	blktap_files_drop(session);
+	blktap_barrier_stop(session);
 
 	tap->session = NULL;
 	if (tap->disk && !blktap_disk_is_removing(tap->disk))
@@ -336,7 +364,7 @@ static int blktap_session_mmap_ring(struct blktap_session *session, struct vm_ar
 	struct blktap_queue *queue;
 	u32 bytes;
 
-	blktap_queue_layout(&layout, session->tap->config.depth);
+	blktap_queue_layout(&layout, session->tap->config.depth, session->features);
 	bytes = submission ? layout.sq_bytes : layout.cq_bytes;
 	if (do_div(offset, bytes) || offset >= session->nr_queues ||
 	    blktap_vma_bytes(vma) != bytes)

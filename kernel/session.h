@@ -3,6 +3,9 @@
 #ifndef _BLKTAP_SESSION_H
 #define _BLKTAP_SESSION_H
 
+#include "extent.h"
+#include "file.h"
+
 #include <linux/blktap.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -12,11 +15,15 @@
 #include <linux/workqueue.h>
 
 struct address_space;
+struct blktap_barrier;
 struct blktap_queue;
 struct blktap_tap;
 struct file;
 struct pid;
 struct vm_area_struct;
+
+/* What is built. */
+#define BLKTAP_FEATURES	(BLKTAP_F_DATA_ON_DEMAND | BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS)
 
 enum blktap_session_state {
 	BLKTAP_SESSION_NEW,
@@ -31,9 +38,16 @@ struct blktap_session {
 	struct blktap_tap *tap;
 	int state;			/* written under the tap's lock */
 	u64 epoch;
+	u64 features;			/* granted */
+	bool demand;			/* START: WRITEs come without data */
 	struct pid *pid;
 	u32 nr_queues;
 	struct blktap_queue *queues;
+
+	/* What the kernel does by itself. */
+	struct blktap_files files;
+	struct blktap_extents extents;
+	struct blktap_barrier __rcu *barrier;	/* NULL once it has ended */
 
 	/* The ring node's poll. */
 	wait_queue_head_t wait;
@@ -52,6 +66,8 @@ void blktap_session_put(struct blktap_session *session);
 
 int blktap_session_attach(struct blktap_session *session, struct file *file,
 			  struct blktap_attach *attach);
+/* Whether a feature was granted that needs files. */
+bool blktap_session_may_register(const struct blktap_session *session);
 bool blktap_session_attached(const struct blktap_session *session);
 int blktap_session_mmap(struct blktap_session *session, struct vm_area_struct *vma);
 
@@ -64,7 +80,15 @@ void blktap_session_release(struct blktap_session *session);
 /* Raises EPOLLPRI. */
 void blktap_session_notify(struct blktap_session *session);
 
-u64 blktap_session_rejected(const struct blktap_session *session);
+/* What its queues have counted. */
+struct blktap_counts {
+	u64 rejected;
+	u64 ios_daemon;
+	u64 ios_redirect;
+	u64 ios_extent;
+	u64 ios_retry;
+};
+void blktap_session_count(const struct blktap_session *session, struct blktap_counts *counts);
 
 /* Buffer pages have been added: trim them when they have become idle. */
 void blktap_session_trim_later(struct blktap_session *session);

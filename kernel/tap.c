@@ -19,6 +19,7 @@
 
 struct workqueue_struct *blktap_wq;
 struct workqueue_struct *blktap_disk_wq;
+struct workqueue_struct *blktap_retry_wq;
 
 /*
  * The table holds a reference to each tap. table_lock orders coming and going,
@@ -142,7 +143,9 @@ static void blktap_tap_lost_work(struct work_struct *work)
 
 	blktap_tap_lock(tap);
 	list_for_each_entry_safe(session, next, &tap->lost_sessions, lost) {
-		if (!blktap_process_is_exiting(session->pid))
+		/* The image's lock goes with the last of its open files. */
+		if (!blktap_process_is_exiting(session->pid) &&
+		    !atomic_read(&session->files.open))
 			blktap_tap_send_lost(tap, session);
 	}
 	if (!list_empty(&tap->lost_sessions))
@@ -355,7 +358,9 @@ void blktap_tap_info(struct blktap_tap *tap, struct blktap_tap_info *info)
 
 	if (session) {
 		info->pid = pid_nr(session->pid);
-		info->rejected = blktap_session_rejected(session);
+		info->files = session->files.nr;
+		info->extents = session->extents.nr;
+		blktap_session_count(session, &info->counts);
 	}
 
 	if (disk) {
@@ -378,12 +383,20 @@ int blktap_tap_init(void)
 
 	/* Waits for I/O, and so for daemons: many at a time, each for its own tap. */
 	blktap_disk_wq = alloc_workqueue("blktap-disk", WQ_UNBOUND, WQ_MAX_ACTIVE);
-	if (!blktap_disk_wq) {
-		destroy_workqueue(blktap_wq);
-		return -ENOMEM;
-	}
+	if (!blktap_disk_wq)
+		goto err_wq;
+
+	blktap_retry_wq = alloc_workqueue("blktap-retry", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!blktap_retry_wq)
+		goto err_disk_wq;
 
 	return 0;
+
+err_disk_wq:
+	destroy_workqueue(blktap_disk_wq);
+err_wq:
+	destroy_workqueue(blktap_wq);
+	return -ENOMEM;
 }
 
 void blktap_tap_exit(void)
@@ -391,6 +404,7 @@ void blktap_tap_exit(void)
 	/* Sessions go through RCU to the workqueue, see blktap_session_put(). */
 	rcu_barrier();
 	wait_var_event(&blktap_live_taps, !atomic_read(&blktap_live_taps));
+	destroy_workqueue(blktap_retry_wq);
 	destroy_workqueue(blktap_disk_wq);
 	destroy_workqueue(blktap_wq);
 	xa_destroy(&blktap_taps);

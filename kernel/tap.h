@@ -3,6 +3,8 @@
 #ifndef _BLKTAP_TAP_H
 #define _BLKTAP_TAP_H
 
+#include "session.h"
+
 #include <linux/blktap.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -54,7 +56,9 @@ struct blktap_tap_info {
 	struct blktap_config config;
 	u32 pid;			/* 0: no session */
 	u64 epoch;
-	u64 rejected;
+	struct blktap_counts counts;
+	u32 files;
+	u32 extents;
 	u32 disk_state;
 	u32 disk_flags;
 	u32 openers;
@@ -66,6 +70,8 @@ struct blktap_tap_info {
 /* For short work, and for adding and removing disks. */
 extern struct workqueue_struct *blktap_wq;
 extern struct workqueue_struct *blktap_disk_wq;
+/* For requests that wait for nothing but this: it runs without memory. */
+extern struct workqueue_struct *blktap_retry_wq;
 
 /*
  * Allocates a tap; @minor < 0 means the lowest free one. The tap comes back with

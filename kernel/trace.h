@@ -94,6 +94,74 @@ TRACE_EVENT(blktap_reaped,
 		  __entry->queue, __entry->tag, __entry->generation, __entry->result)
 );
 
+/* The data of a WRITE has been put into its buffer, on demand. */
+DEFINE_EVENT(blktap_tag, blktap_fetched,
+	TP_PROTO(u32 minor, u32 queue, u32 tag),
+	TP_ARGS(minor, queue, tag)
+);
+
+/* The daemon's answer has been taken: the kernel is to move the data. */
+TRACE_EVENT(blktap_redirected,
+	TP_PROTO(u32 minor, u32 queue, u32 tag, u32 fragments),
+	TP_ARGS(minor, queue, tag, fragments),
+	TP_STRUCT__entry(
+		__field(u32, minor)
+		__field(u32, queue)
+		__field(u32, tag)
+		__field(u32, fragments)
+	),
+	TP_fast_assign(
+		__entry->minor = minor;
+		__entry->queue = queue;
+		__entry->tag = tag;
+		__entry->fragments = fragments;
+	),
+	TP_printk("tapdev%u queue=%u tag=%u fragments=%u", __entry->minor, __entry->queue,
+		  __entry->tag, __entry->fragments)
+);
+
+/* An extent has been found for it: the daemon does not see it. */
+TRACE_EVENT(blktap_mapped,
+	TP_PROTO(u32 minor, u32 queue, u32 tag, u64 offset, u64 length),
+	TP_ARGS(minor, queue, tag, offset, length),
+	TP_STRUCT__entry(
+		__field(u32, minor)
+		__field(u32, queue)
+		__field(u32, tag)
+		__field(u64, offset)
+		__field(u64, length)
+	),
+	TP_fast_assign(
+		__entry->minor = minor;
+		__entry->queue = queue;
+		__entry->tag = tag;
+		__entry->offset = offset;
+		__entry->length = length;
+	),
+	TP_printk("tapdev%u queue=%u tag=%u file offset=%llu length=%llu", __entry->minor,
+		  __entry->queue, __entry->tag, __entry->offset, __entry->length)
+);
+
+/* The kernel's own I/O for it is over. */
+TRACE_EVENT(blktap_moved,
+	TP_PROTO(u32 minor, u32 queue, u32 tag, int error),
+	TP_ARGS(minor, queue, tag, error),
+	TP_STRUCT__entry(
+		__field(u32, minor)
+		__field(u32, queue)
+		__field(u32, tag)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->minor = minor;
+		__entry->queue = queue;
+		__entry->tag = tag;
+		__entry->error = error;
+	),
+	TP_printk("tapdev%u queue=%u tag=%u error=%d", __entry->minor, __entry->queue,
+		  __entry->tag, __entry->error)
+);
+
 /* Its data is where it belongs; it goes back to the block layer. */
 DEFINE_EVENT(blktap_tag, blktap_completed,
 	TP_PROTO(u32 minor, u32 queue, u32 tag),

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Registered files: what the kernel reads and writes for a session's requests. */
+#ifndef _BLKTAP_FILE_H
+#define _BLKTAP_FILE_H
+
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/blktap.h>
+#include <linux/list.h>
+#include <linux/mempool.h>
+#include <linux/percpu-refcount.h>
+#include <linux/workqueue.h>
+
+struct blktap_session;
+struct block_device;
+struct file;
+struct seq_file;
+
+struct blktap_file {
+	struct percpu_ref ref;		/* the slot's, and of I/O */
+	struct blktap_session *session;	/* kept */
+	struct work_struct close_work;
+	struct file *file;
+	struct block_device *bdev;	/* NULL: a regular file */
+	u32 flags;			/* BLKTAP_FILE_* */
+	bool sync;			/* O_DSYNC: each write is to be durable */
+	u32 block_mask;			/* of offsets and lengths */
+	u32 memory_mask;		/* of addresses */
+
+	/* What I/O needs, kept ready for it: by kind of file. */
+	struct bio_set bios;
+	mempool_t ios;
+
+	/* The tap that it is or is stored on; -1: none. */
+	int below;
+	struct list_head stacked;
+	bool seen;
+};
+
+/* A session's slots; they change under the tap's lock. */
+struct blktap_files {
+	struct blktap_file __rcu *slots[BLKTAP_MAX_FILES];
+	u32 nr;
+	atomic_t open;			/* with those whose last I/O is not over */
+};
+
+/* As the calls in the UAPI header. */
+int blktap_file_register(struct blktap_session *session, int fd, u32 flags, u32 *slot);
+int blktap_file_unregister(struct blktap_session *session, u32 slot);
+
+/* The session ends; with the tap locked. */
+void blktap_files_drop(struct blktap_session *session);
+
+/*
+ * The file in a slot, for I/O as in @flags, or NULL. Kept until it is put, which
+ * may be done in any context.
+ */
+struct blktap_file *blktap_file_get(struct blktap_session *session, u32 slot, u32 flags);
+void blktap_file_put(struct blktap_file *file);
+
+/* The same for the owner of the tap's lock, who need not put it. */
+struct blktap_file *blktap_file_in_slot(struct blktap_session *session, u32 slot);
+
+/* In fdinfo. */
+void blktap_files_show(struct blktap_session *session, struct seq_file *m);
+
+#endif /* _BLKTAP_FILE_H */

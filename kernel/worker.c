@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "worker.h"
+#include "file.h"
+#include "kio.h"
+#include "request.h"
+
+#include <linux/blk-cgroup.h>
+#include <linux/blkdev.h>
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+static void blktap_worker_start(struct request *rq)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+	bool regular = !cmd->file->bdev;
+
+	/* Clones of bios belong to whom the bios belong to; other I/O is ours. */
+	if (regular)
+		kthread_associate_blkcg(bio_blkcg_css(rq->bio));
+	blktap_kio_start(rq, cmd->file, 0, blk_rq_bytes(rq), cmd->file_offset);
+	if (regular)
+		kthread_associate_blkcg(NULL);
+
+	blktap_kio_end(rq);
+}
+
+static void blktap_worker_work(struct work_struct *work)
+{
+	struct blktap_worker *worker = container_of(work, struct blktap_worker, work);
+	struct llist_node *nodes = llist_reverse_order(llist_del_all(&worker->requests));
+	unsigned int flags = current->flags;
+	struct blktap_rq *cmd, *next;
+	struct blk_plug plug;
+
+	/* Whoever frees memory may be waiting for these requests. */
+	current->flags |= PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO;
+	blk_start_plug(&plug);
+	llist_for_each_entry_safe(cmd, next, nodes, node) {
+		blktap_worker_start(blk_mq_rq_from_pdu(cmd));
+		cond_resched();
+	}
+	blk_finish_plug(&plug);
+	current->flags = (current->flags & ~(PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO)) |
+			 (flags & (PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO));
+}
+
+struct blktap_workers *blktap_workers_new(u32 minor, u32 nr)
+{
+	struct blktap_workers *workers;
+	u32 i;
+
+	workers = kzalloc(struct_size(workers, queues, nr), GFP_KERNEL);
+	if (!workers)
+		return NULL;
+
+	/*
+	 * One for each disk: on a file of another tap's disk, one waits for the
+	 * other, and both must run. Not freezable: there may be swap on the disk.
+	 */
+	workers->wq = alloc_workqueue("blktap%u", WQ_UNBOUND | WQ_MEM_RECLAIM, nr, minor);
+	if (!workers->wq) {
+		kfree(workers);
+		return NULL;
+	}
+
+	for (i = 0; i < nr; i++) {
+		workers->queues[i].wq = workers->wq;
+		init_llist_head(&workers->queues[i].requests);
+		INIT_WORK(&workers->queues[i].work, blktap_worker_work);
+	}
+
+	return workers;
+}
+
+void blktap_workers_free(struct blktap_workers *workers)
+{
+	if (!workers)
+		return;
+
+	destroy_workqueue(workers->wq);
+	kfree(workers);
+}
+
+void blktap_worker_add(struct blktap_worker *worker, struct request *rq)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+
+	llist_add(&cmd->node, &worker->requests);
+}
