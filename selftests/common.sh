@@ -281,6 +281,13 @@ state() {
 	tap-ctl list -m "$MINOR" | sed -n 's/.* state=\([^ ]*\).*/\1/p'
 }
 
+# counts CONDITION: what the kernel tells of MINOR, in the words of jq.
+counts() {
+	tap-ctl info --json -m "$MINOR" | tee "$WORK/counts" | jq -e ".$1" >/dev/null && return
+	jq -c 'with_entries(select(.key | test("ios|extents|files|rejected")))' "$WORK/counts"
+	return 1
+}
+
 # image_fds FILE: how often the tapdisk PID has it open.
 image_fds() {
 	find "/proc/$PID/fd" -lname "$1" | wc -l

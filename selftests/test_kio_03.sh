@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Once a pause is acknowledged nothing reaches the image any more, whoever moved
+# the bytes: 64 writes are under way, to a device that takes its time.
+. "$(dirname "$(readlink -f "$0")")/common.sh"
+setup tap-ctl fio jq dmsetup losetup
+
+# slow NAME FILE: a device that takes 300 ms for each write.
+slow() {
+	local loop
+	loop=$(losetup -f --show --direct-io=on "$2") || die "no loop device"
+	LOOPS+=("$loop")
+	must dmsetup create "$1" --table "0 $(blockdev --getsz "$loop") delay $loop 0 0 $loop 0 300"
+}
+
+sum() {
+	sync
+	echo 1 >/proc/sys/vm/drop_caches
+	sha256sum <"$WORK/$1.img"
+}
+
+LOOPS=()
+modprobe -q loop
+modprobe -q dm_delay || skip_all "no dm_delay"
+for name in old new; do
+	image $name.img 32M
+	slow $name "$IMAGE"
+done
+
+for mode in off redirect auto; do
+	create -a aio:/dev/mapper/old --kernel-io=$mode
+	same "$mode: it is in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
+	background fio --name=load --filename="$DISK" --rw=randwrite --bs=4k --size=32M --direct=1 --ioengine=libaio \
+		--iodepth=64 --number_ios=640 --verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0
+	load=$JOB
+	check "$mode: 64 writes are under way" wait_for 10 waiting 64
+	check "$mode: pause" tap-ctl pause -p "$PID" -m "$MINOR"
+	before=$(sum old)
+	check "$mode: the load's requests wait" wait_for 5 waiting 64
+	must cp "$WORK/old.img" "$WORK/copy.img"
+	must dd if="$WORK/copy.img" of=/dev/mapper/new bs=1M oflag=direct
+	check "$mode: unpause with another image" tap-ctl unpause -p "$PID" -m "$MINOR" -a aio:/dev/mapper/new
+	same "$mode: in the same mode" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
+	ends "$mode: all that the load wrote is right" 0 "$load" 120
+	same "$mode: nothing has reached the old image since" "$before" "$(sum old)"
+	check "$mode: the new one has changed" test "$before" != "$(sum new)"
+	check "$mode: destroy" destroy
+done
+
+for name in old new; do
+	must dmsetup remove $name
+done
+must losetup -d "${LOOPS[@]}"
+
+finish
