@@ -32,6 +32,7 @@ static inline void world_open(struct world *world)
 {
 	world->descriptor = free_descriptor();
 	fake_reset();
+	fake_features = KERNEL_IO_FEATURES;
 	files_reset();
 	PROMISE(loop_new(&world->loop) == 0, "no loop");
 	PROMISE(tapdisk_init(&world->tapdisk, world->loop) == 0, "no tapdisk");

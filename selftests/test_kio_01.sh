@@ -13,9 +13,9 @@ verify() {
 
 # modes NAME IMAGE: all of them.
 modes() {
-	local mode image=$2
+	local mode spec=$2
 	for mode in off redirect auto; do
-		create -a "$image" --kernel-io="$mode"
+		create -a "$spec" --kernel-io="$mode"
 		same "$1, $mode: it is in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
 		check "$1, $mode: fio verify, 4 KiB" verify --bs=4k
 		check "$1, $mode: fio verify, 512 B to 1 MiB" verify --bssplit=512/10:3584/20:4k/30:68k/30:1M/10
@@ -28,7 +28,7 @@ modes() {
 		check "$1, $mode: no error" counts 'ios_retry == 0 and .rejected == 0'
 		sums=$(sha256sum <"$DISK")
 		check "$1, $mode: destroy" destroy
-		[[ $image == scatter:* ]] || same "$1, $mode: the image has it" "$sums" "$(sha256sum <"${image#aio:}")"
+		[[ $spec == scatter:* ]] || same "$1, $mode: the image has it" "$sums" "$(sha256sum <"${spec#aio:}")"
 	done
 }
 

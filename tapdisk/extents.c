@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <syslog.h>
 
 #include "extents.h"
@@ -47,6 +48,11 @@ static void set_unit(unsigned char *bits, uint64_t unit)
 static void clear_unit(unsigned char *bits, uint64_t unit)
 {
 	bits[unit / 8] &= ~(1 << unit % 8);
+}
+
+static size_t bytes_of_bits(const struct extents *e)
+{
+	return (e->units + 7) / 8;
 }
 
 /* The units that a range has a part in. */
@@ -199,13 +205,10 @@ static void wait_unmapped(struct extents *e, uint64_t offset, uint64_t length)
 
 void extents_unmap_all(struct extents *e)
 {
-	uint64_t i;
-
 	pthread_mutex_lock(&e->lock);
 	e->allowed = false;
 	e->full = false;
-	for (i = 0; i < (e->units + 7) / 8; i++)
-		e->mapped[i] = 0;
+	memset(e->mapped, 0, bytes_of_bits(e));
 	pthread_mutex_unlock(&e->lock);
 	wait_unmapped(e, 0, UINT64_MAX);
 }
@@ -301,8 +304,8 @@ int extents_new(struct extents **extents, struct blktap_ring *ring, struct image
 	list_init(&e->changes);
 	pthread_mutex_init(&e->lock, NULL);
 	if (e->units <= MAX_UNITS) {
-		e->mapped = calloc(e->units / 8 + 1, 1);
-		e->dropped = calloc(e->units / 8 + 1, 1);
+		e->mapped = calloc(bytes_of_bits(e), 1);
+		e->dropped = calloc(bytes_of_bits(e), 1);
 	}
 	if (!e->mapped || !e->dropped) {
 		extents_free(e);

@@ -33,7 +33,7 @@ void extents_map(struct extents *extents, uint64_t offset, uint64_t length);
 void extents_map_all(struct extents *extents);
 /* From now on nothing is mapped any more. Blocks until the kernel's I/O has ended. */
 void extents_unmap_all(struct extents *extents);
-/* After that: what is mapped from now on is mapped. */
+/* Before the first mapping, and after extents_unmap_all(): there is a disk. */
 void extents_allow(struct extents *extents);
 
 /*

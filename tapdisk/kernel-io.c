@@ -21,13 +21,13 @@ struct kernel_io {
 
 /* --------------------------------------------------------------------- modes */
 
-enum blktap_kernel_io kernel_io_possible(const struct blktap_ring *ring, const struct image *image)
+enum blktap_kernel_io kernel_io_possible(const struct blktap_ring *ring, struct image *image)
 {
 	uint64_t granted = blktap_ring_features(ring);
 	int fds[IMAGE_MAX_FILES];
 
 	if (!(granted & BLKTAP_F_REDIRECT) || !image->driver->map ||
-	    !image->driver->files((struct image *)image, fds))
+	    !image->driver->files(image, fds))
 		return BLKTAP_KERNEL_IO_OFF;
 	return granted & BLKTAP_F_EXTENTS ? BLKTAP_KERNEL_IO_AUTO : BLKTAP_KERNEL_IO_REDIRECT;
 }

@@ -18,7 +18,7 @@ struct kernel_io;
 	(BLKTAP_F_DATA_ON_DEMAND | BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS)
 
 /* The most that the driver in the kernel and the image permit. */
-enum blktap_kernel_io kernel_io_possible(const struct blktap_ring *ring, const struct image *image);
+enum blktap_kernel_io kernel_io_possible(const struct blktap_ring *ring, struct image *image);
 
 /* For the time from opening an image to closing it. */
 int kernel_io_new(struct kernel_io **kio, struct blktap_ring *ring, struct image *image);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #include "libblktap.h"
 
@@ -17,6 +18,12 @@ static int call_undisturbed(int fd, unsigned long request, void *args)
 		ret = ioctl(fd, request, args);
 	} while (ret < 0 && errno == EINTR);
 	return ret < 0 ? -errno : 0;
+}
+
+/* Whether the wait was given up, though what was asked for has been done. */
+static bool wait_failed(int code)
+{
+	return code == -EINTR || code == -ENOMEM;
 }
 
 int blktap_ring_register_file(struct blktap_ring *ring, int fd, uint32_t flags, uint32_t *slot,
@@ -42,11 +49,11 @@ int blktap_ring_unregister_file(struct blktap_ring *ring, uint32_t slot, bool wa
 	};
 	int code = 0;
 
-	/* Once interrupted, the slot is free: what is left is the wait. */
 	if (ioctl(blktap_ring_fd(ring), BLKTAP_IOC_UNREGISTER_FILE, &args) < 0)
 		code = -errno;
-	if (code == -EINTR)
-		return blktap_ring_unmap_extent(ring, 0, UINT64_MAX, wait, err);
+	/* The slot is free: what is left is the wait. */
+	if (wait && wait_failed(code))
+		return blktap_ring_unmap_extent(ring, 0, UINT64_MAX, true, err);
 	if (!code)
 		return 0;
 	return blktap_error_set(err, code, "tapdev%u: the kernel does not give back file %u: %s",
@@ -82,8 +89,14 @@ int blktap_ring_unmap_extent(struct blktap_ring *ring, uint64_t offset, uint64_t
 		.offset = offset,
 		.length = length,
 	};
+	static const struct timespec pause = { .tv_nsec = 10000000 };
 	int code = call_undisturbed(blktap_ring_fd(ring), BLKTAP_IOC_UNMAP_EXTENT, &args);
 
+	/* Whoever waits relies on it. */
+	while (wait && wait_failed(code)) {
+		nanosleep(&pause, NULL);
+		code = call_undisturbed(blktap_ring_fd(ring), BLKTAP_IOC_UNMAP_EXTENT, &args);
+	}
 	if (!code)
 		return 0;
 	return blktap_error_set(err, code, "tapdev%u: the kernel does not give back its map: %s",

@@ -304,7 +304,7 @@ int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait);
 /*
  * BLKTAP_IOC_REGISTER_FILE: @flags are BLKTAP_FILE_*, *@slot is how fragments and
  * extents name it. Unregistering unmaps its extents; with @wait, until none of the
- * kernel's I/O is under way any more. Signals do not end that wait.
+ * kernel's I/O is under way any more. Neither signals nor want of memory end that wait.
  */
 int blktap_ring_register_file(struct blktap_ring *ring, int fd, uint32_t flags, uint32_t *slot,
 			      struct blktap_error *err);
@@ -324,7 +324,7 @@ int blktap_ring_map_extent(struct blktap_ring *ring, const struct blktap_extent 
 			   struct blktap_error *err);
 /*
  * BLKTAP_IOC_UNMAP_EXTENT; @length UINT64_MAX: to the end. With @wait, until the
- * I/O to all extents that were unmapped so far has ended, whatever signals come.
+ * I/O to all extents that were unmapped so far has ended, as above.
  */
 int blktap_ring_unmap_extent(struct blktap_ring *ring, uint64_t offset, uint64_t length,
 			     bool wait, struct blktap_error *err);
