@@ -6,7 +6,7 @@
 setup tap-ctl fio jq
 
 verify() {
-	fio --name=verify --filename="$DISK" --rw=randwrite --ioengine=libaio --iodepth=16 --size=24M --direct=1 \
+	fio --name=verify --filename="$DISK" --rw=randwrite --ioengine=libaio --iodepth=16 --size=8M --direct=1 \
 		--randrepeat=0 --verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0 \
 		--output="$WORK/fio" "$@"
 }
