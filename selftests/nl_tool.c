@@ -253,6 +253,11 @@ static void print_event(const struct nlmsghdr *h)
 	if (attrs.has[BLKTAP_A_CAPACITY])
 		printf(" capacity=%llu",
 		       (unsigned long long)attrs.val[BLKTAP_A_CAPACITY]);
+	if (attrs.has[BLKTAP_A_EXTENT_OFFSET])
+		printf(" extent_offset=%llu extent_length=%llu error=%llu",
+		       (unsigned long long)attrs.val[BLKTAP_A_EXTENT_OFFSET],
+		       (unsigned long long)attrs.val[BLKTAP_A_EXTENT_LENGTH],
+		       (unsigned long long)attrs.val[BLKTAP_A_ERROR]);
 	putchar('\n');
 }
 
