@@ -75,6 +75,8 @@ struct blktap_barrier *blktap_barrier_enter(struct blktap_session *session)
 	if (barrier && !percpu_ref_tryget(&barrier->ref))
 		barrier = NULL;
 	rcu_read_unlock();
+	/* Who has the new one sees what went before: see blktap_barrier_replace(). */
+	smp_rmb();
 
 	return barrier;
 }

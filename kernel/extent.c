@@ -307,7 +307,8 @@ static struct blktap_file *blktap_extent_file(struct blktap_session *session, st
 	struct blktap_extent *extent;
 	struct blktap_file *file;
 
-	if (mtree_empty(&session->extents.tree))
+	if (mtree_empty(&session->extents.tree) ||
+	    blk_rq_pos(rq) + blk_rq_sectors(rq) - 1 > ULONG_MAX)
 		return NULL;
 	extent = blktap_extents_find(&session->extents, flags, blk_rq_pos(rq),
 				     blk_rq_pos(rq) + blk_rq_sectors(rq) - 1);

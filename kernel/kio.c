@@ -166,6 +166,22 @@ static void blktap_bio_submit(struct bio *bio, u64 offset)
 	submit_bio_noacct(bio);
 }
 
+static bool blktap_kio_start_bio(struct request *rq, struct blktap_file *file, struct bio *from,
+				 u32 skip, u32 len, u64 offset)
+{
+	struct bio *bio = NULL;
+
+	/* Each of the request's bios is of whole blocks of this disk only. */
+	if (!((offset | len) & file->block_mask))
+		bio = blktap_bio_clone(rq, file, from, skip, len, GFP_NOIO);
+	if (bio)
+		blktap_bio_submit(bio, offset);
+	else
+		blktap_kio_fail(rq, -EINVAL);
+
+	return bio;
+}
+
 static void blktap_kio_start_bios(struct request *rq, struct blktap_file *file, u32 at, u32 len,
 				  u64 offset)
 {
@@ -176,17 +192,11 @@ static void blktap_kio_start_bios(struct request *rq, struct blktap_file *file, 
 		u32 end = start + from->bi_iter.bi_size;
 		u32 part = at < end ? min(len, end - at) : 0;
 
-		if (part && ((offset | part) & file->block_mask)) {
-			blktap_kio_fail(rq, -EINVAL);
+		if (part && !blktap_kio_start_bio(rq, file, from, at - start, part, offset))
 			return;
-		}
-		if (part) {
-			blktap_bio_submit(blktap_bio_clone(rq, file, from, at - start, part,
-							   GFP_NOIO), offset);
-			at += part;
-			len -= part;
-			offset += part;
-		}
+		at += part;
+		len -= part;
+		offset += part;
 		if (!len)
 			return;
 		start = end;
@@ -197,6 +207,7 @@ bool blktap_kio_try_start(struct request *rq, struct blktap_file *file, u64 offs
 {
 	struct bio *bio;
 
+	/* Of several, the last ones might find no memory. */
 	if (rq->bio != rq->biotail)
 		return false;
 

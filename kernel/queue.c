@@ -444,9 +444,9 @@ static void blktap_queue_unclaim(struct blktap_queue *queue, u32 tag, u32 genera
 {
 	struct request *rq;
 
+	/* Who ends the session says so, then looks for requests; here it is the reverse. */
 	smp_store_release(&queue->tags[tag].owner, generation);
-	/* Who ends the session says so, then looks for requests; here the reverse. */
-	smp_mb();
+	smp_mb(); /* pairs with that in blktap_queue_kill() */
 	if (!READ_ONCE(queue->dead))
 		return;
 

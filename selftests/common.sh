@@ -302,6 +302,27 @@ destroy() {
 	tap-ctl destroy -p "$PID" -m "$MINOR"
 }
 
+# slow_disk MILLISECONDS: $RAM with a delay for each I/O, its path in SLOW.
+slow_disk() {
+	ram_disk 16M || return 1
+	modprobe -q dm-delay && type -P dmsetup >/dev/null || return 1
+	dmsetup create "blktap-test" --table "0 32768 delay $RAM 0 $1" >/dev/null || return 1
+	SLOW=/dev/mapper/blktap-test
+	wait_for 5 test -b "$SLOW"
+}
+
+slow_disk_gone() {
+	! dmsetup info blktap-test >/dev/null 2>&1 || dmsetup remove blktap-test
+}
+
+# ram_disk SIZE: a block device in memory, its path in RAM; with a size that is a
+# multiple of 1M. It is the first of brd's, emptied.
+ram_disk() {
+	modprobe -q brd rd_nr=1 rd_size=$((${1%M} << 10)) 2>/dev/null
+	RAM=/dev/ram0
+	[ -b "$RAM" ] && [ "$(blockdev --getsize64 "$RAM")" -ge $((${1%M} << 20)) ]
+}
+
 live() {
 	grep -q '^live$' "$WORK/job.$SERVER"
 }

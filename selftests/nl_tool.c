@@ -35,6 +35,15 @@ static const struct { const char *name; uint16_t attr; } keys[] = {
 	{ "max_queues", BLKTAP_A_MAX_QUEUES },
 	{ "max_depth", BLKTAP_A_MAX_DEPTH },
 	{ "max_io_limit", BLKTAP_A_MAX_IO_LIMIT },
+	{ "files", BLKTAP_A_FILES },
+	{ "extents", BLKTAP_A_EXTENTS },
+	{ "ios_daemon", BLKTAP_A_IOS_DAEMON },
+	{ "ios_redirect", BLKTAP_A_IOS_REDIRECT },
+	{ "ios_extent", BLKTAP_A_IOS_EXTENT },
+	{ "ios_retry", BLKTAP_A_IOS_RETRY },
+	{ "extent_offset", BLKTAP_A_EXTENT_OFFSET },
+	{ "extent_length", BLKTAP_A_EXTENT_LENGTH },
+	{ "error", BLKTAP_A_ERROR },
 };
 
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
@@ -49,6 +58,7 @@ static const char * const events[] = {
 	[BLKTAP_EVENT_DAEMON_LOST] = "daemon-lost",
 	[BLKTAP_EVENT_TIMEOUT] = "timeout",
 	[BLKTAP_EVENT_RESIZED] = "resized",
+	[BLKTAP_EVENT_EXTENT_DROPPED] = "extent-dropped",
 };
 
 static void print_attrs(const struct nl_attrs *attrs, void *arg)
@@ -243,6 +253,11 @@ static void print_event(const struct nlmsghdr *h)
 	if (attrs.has[BLKTAP_A_CAPACITY])
 		printf(" capacity=%llu",
 		       (unsigned long long)attrs.val[BLKTAP_A_CAPACITY]);
+	if (attrs.has[BLKTAP_A_EXTENT_OFFSET])
+		printf(" extent_offset=%llu extent_length=%llu error=%llu",
+		       (unsigned long long)attrs.val[BLKTAP_A_EXTENT_OFFSET],
+		       (unsigned long long)attrs.val[BLKTAP_A_EXTENT_LENGTH],
+		       (unsigned long long)attrs.val[BLKTAP_A_ERROR]);
 	putchar('\n');
 }
 

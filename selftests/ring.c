@@ -39,11 +39,17 @@ int ring_open_disk(unsigned int minor, int flags)
 	return open_name(BLKTAP_DEV_DIR "/tapdev%u", minor, flags);
 }
 
-int ring_attach(int fd, struct blktap_attach *at)
+static int attach_with(int fd, struct blktap_attach *at, uint64_t features)
 {
 	memset(at, 0, sizeof(*at));
 	at->size = sizeof(*at);
+	at->features = features;
 	return call(fd, BLKTAP_IOC_ATTACH, at);
+}
+
+int ring_attach(int fd, struct blktap_attach *at)
+{
+	return attach_with(fd, at, 0);
 }
 
 int ring_queue_fd(int fd, unsigned int queue)
@@ -97,6 +103,11 @@ static int open_queue(struct ring *ring, unsigned int index)
 
 int ring_open(struct ring *ring, unsigned int minor)
 {
+	return ring_open_with(ring, minor, 0);
+}
+
+int ring_open_with(struct ring *ring, unsigned int minor, uint64_t features)
+{
 	unsigned int i;
 	int ret;
 
@@ -105,7 +116,7 @@ int ring_open(struct ring *ring, unsigned int minor)
 	ring->fd = ring_open_node(minor);
 	if (ring->fd < 0)
 		return ring->fd;
-	ret = ring_attach(ring->fd, &ring->at);
+	ret = attach_with(ring->fd, &ring->at, features);
 	if (ret) {
 		close(ring->fd);
 		return ret;
@@ -166,6 +177,52 @@ int ring_state(int fd, struct blktap_state *state)
 	memset(state, 0, sizeof(*state));
 	state->size = sizeof(*state);
 	return call(fd, BLKTAP_IOC_GET_STATE, state);
+}
+
+int ring_register(int fd, int file, uint32_t flags)
+{
+	struct blktap_register_file arg = { .size = sizeof(arg), .flags = flags, .fd = file };
+	int ret = call(fd, BLKTAP_IOC_REGISTER_FILE, &arg);
+
+	return ret ? ret : (int)arg.slot;
+}
+
+int ring_unregister(int fd, uint32_t slot, uint32_t flags)
+{
+	struct blktap_unregister_file arg = {
+		.size = sizeof(arg), .flags = flags, .slot = slot,
+	};
+
+	return call(fd, BLKTAP_IOC_UNREGISTER_FILE, &arg);
+}
+
+int ring_map_extent(int fd, uint32_t slot, uint32_t flags, uint64_t offset, uint64_t length,
+		    uint64_t file_offset)
+{
+	struct blktap_map_extent arg = {
+		.size = sizeof(arg), .flags = flags, .offset = offset, .length = length,
+		.file_offset = file_offset, .slot = slot,
+	};
+
+	return call(fd, BLKTAP_IOC_MAP_EXTENT, &arg);
+}
+
+int ring_unmap_extent(int fd, uint32_t flags, uint64_t offset, uint64_t length)
+{
+	struct blktap_unmap_extent arg = {
+		.size = sizeof(arg), .flags = flags, .offset = offset, .length = length,
+	};
+
+	return call(fd, BLKTAP_IOC_UNMAP_EXTENT, &arg);
+}
+
+int ring_fetch(struct ring_queue *q, uint32_t tag, uint32_t generation)
+{
+	struct blktap_fetch arg = {
+		.size = sizeof(arg), .tag = tag, .generation = generation,
+	};
+
+	return call(q->fd, BLKTAP_IOC_FETCH, &arg);
 }
 
 static long now_ms(void)
@@ -241,6 +298,27 @@ void ring_complete(struct ring_queue *q, const struct ring_request *req, int64_t
 	cqe->tag = req->tag;
 	cqe->generation = req->desc.generation;
 	cqe->result = result;
+	ring_post(q);
+}
+
+struct blktap_fragment *ring_fragment(struct ring_queue *q, unsigned int index)
+{
+	struct blktap_fragment *fragment;
+
+	fragment = (struct blktap_fragment *)((char *)q->cq + q->ring->at.fragment_offset) + index;
+	memset(fragment, 0, sizeof(*fragment));
+	return fragment;
+}
+
+void ring_redirect(struct ring_queue *q, const struct ring_request *req, unsigned int fragments)
+{
+	struct blktap_cqe *cqe = ring_cqe(q);
+
+	cqe->tag = req->tag;
+	cqe->type = BLKTAP_CQE_REDIRECT;
+	cqe->generation = req->desc.generation;
+	cqe->result = req->desc.length;
+	cqe->fragments = fragments;
 	ring_post(q);
 }
 

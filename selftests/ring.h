@@ -36,6 +36,7 @@ int ring_open_node(unsigned int minor);
 int ring_open_disk(unsigned int minor, int flags);
 int ring_attach(int fd, struct blktap_attach *at);
 int ring_open(struct ring *ring, unsigned int minor);	/* attach and map all */
+int ring_open_with(struct ring *ring, unsigned int minor, uint64_t features);
 void ring_close(struct ring *ring);
 
 int ring_queue_fd(int fd, unsigned int queue);
@@ -51,10 +52,21 @@ int ring_state(int fd, struct blktap_state *state);
 /* Waits for a state of the disk, at most @ms; -ETIMEDOUT, or START's error. */
 int ring_wait_state(int fd, uint32_t state, int ms);
 
+/* Registered files: a slot, or a negative errno. */
+int ring_register(int fd, int file, uint32_t flags);
+int ring_unregister(int fd, uint32_t slot, uint32_t flags);
+int ring_map_extent(int fd, uint32_t slot, uint32_t flags, uint64_t offset, uint64_t length,
+		    uint64_t file_offset);
+int ring_unmap_extent(int fd, uint32_t flags, uint64_t offset, uint64_t length);
+int ring_fetch(struct ring_queue *q, uint32_t tag, uint32_t generation);
+
 bool ring_next(struct ring_queue *q, struct ring_request *req);
 struct blktap_cqe *ring_cqe(struct ring_queue *q);	/* the next free one, zeroed */
 void ring_post(struct ring_queue *q);			/* publishes it */
 void ring_complete(struct ring_queue *q, const struct ring_request *req, int64_t result);
+/* A redirect with the first @fragments of the queue's array. */
+struct blktap_fragment *ring_fragment(struct ring_queue *q, unsigned int index);
+void ring_redirect(struct ring_queue *q, const struct ring_request *req, unsigned int fragments);
 bool ring_arm(struct ring_queue *q);
 int ring_enter(struct ring_queue *q, uint32_t flags, int64_t timeout_ns,
 	       struct blktap_enter *out);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Serves a RAM disk on an allocated tap, and misbehaves on request. Written
- * against the UAPI header alone. Exit status: the errno of what failed.
+ * Serves a RAM disk, or a file that the kernel reads and writes, on an allocated
+ * tap, and misbehaves on request. Written against the UAPI header alone. Exit
+ * status: the errno of what failed.
  */
 #include "ring.h"
 
@@ -38,12 +39,24 @@ static const char * const faults[] = {
 	[FAULT_INDEX] = "index", [FAULT_DIE] = "die",
 };
 
+/* How a backing file is used. */
+enum by { BY_DAEMON, BY_REDIRECT, BY_DEMAND, BY_EXTENT };
+
+static const struct { const char *name; uint64_t features; } ways[] = {
+	[BY_DAEMON] = { "daemon", 0 },
+	[BY_REDIRECT] = { "redirect", BLKTAP_F_REDIRECT },
+	[BY_DEMAND] = { "demand", BLKTAP_F_REDIRECT | BLKTAP_F_DATA_ON_DEMAND },
+	[BY_EXTENT] = { "extent", BLKTAP_F_EXTENTS },
+};
+
 enum death { DEATH_NONE, DEATH_ATTACH, DEATH_SCAN };
 
 static struct {
 	unsigned int minor;
 	struct blktap_start start;
 	const char *ram;
+	const char *backing;
+	enum by by;
 	enum fault fault;
 	long value;		/* of the fault: milliseconds or errno */
 	unsigned long after;	/* requests served before the fault strikes */
@@ -54,10 +67,11 @@ static struct {
 
 static struct {
 	unsigned long op[BLKTAP_OP_WRITE_ZEROES + 1];
-	unsigned long fua, nounmap, wrong, most;
+	unsigned long fua, nounmap, wrong, most, redirected, retried;
 } count;
 
 static char *disk;
+static int backing = -1, slot;
 static bool stopping;
 
 static void fail(const char *what, int error)
@@ -88,6 +102,29 @@ static bool in_range(const struct blktap_desc *d)
 	       d->length % opt.start.logical_block_size == 0;
 }
 
+/* All of it: what is beyond the end of the file is zero. */
+static int64_t serve_file(const struct blktap_desc *d, char *data)
+{
+	ssize_t n = 0;
+
+	switch (d->op) {
+	case BLKTAP_OP_READ:
+		n = pread(backing, data, d->length, d->offset);
+		if (n >= 0)
+			memset(data + n, 0, d->length - n);
+		break;
+	case BLKTAP_OP_WRITE:
+		n = pwrite(backing, data, d->length, d->offset);
+		if (n >= 0 && n < (ssize_t)d->length)
+			return -EIO;
+		break;
+	case BLKTAP_OP_FLUSH:
+		n = fdatasync(backing);
+		break;
+	}
+	return n < 0 ? -errno : (int64_t)d->length;
+}
+
 static int64_t serve(const struct ring_request *req)
 {
 	const struct blktap_desc *d = &req->desc;
@@ -101,6 +138,9 @@ static int64_t serve(const struct ring_request *req)
 	count.nounmap += !!(d->flags & BLKTAP_REQ_NOUNMAP);
 	if (d->length > count.most)
 		count.most = d->length;
+	count.retried += !!(d->flags & BLKTAP_REQ_RETRY);
+	if (opt.backing)
+		return serve_file(d, req->data);
 	switch (d->op) {
 	case BLKTAP_OP_READ:
 		memcpy(req->data, disk + d->offset, d->length);
@@ -156,9 +196,52 @@ static void complete_bent(struct ring_queue *q, const struct ring_request *req,
 		ring_complete(q, req, result);
 }
 
-static void answer(struct ring_queue *q, const struct ring_request *req)
+/* The kernel moves the data, unless it has failed to. */
+static bool redirect(struct ring_queue *q, const struct ring_request *req, unsigned int *fragments)
+{
+	const struct blktap_desc *d = &req->desc;
+	struct blktap_fragment *f;
+	struct blktap_cqe *cqe;
+
+	if ((opt.by != BY_REDIRECT && opt.by != BY_DEMAND) || d->op > BLKTAP_OP_WRITE ||
+	    d->flags & BLKTAP_REQ_RETRY || !in_range(d))
+		return false;
+	count.redirected++;
+	count.op[d->op]++;
+	count.fua += !!(d->flags & BLKTAP_REQ_FUA);
+	f = ring_fragment(q, *fragments);
+	f->file = slot;
+	f->offset = d->offset;
+	f->length = d->length;
+	cqe = ring_cqe(q);
+	cqe->tag = req->tag;
+	cqe->type = BLKTAP_CQE_REDIRECT;
+	cqe->generation = d->generation;
+	cqe->result = d->length;
+	cqe->fragment = (*fragments)++;
+	cqe->fragments = 1;
+	ring_post(q);
+	return true;
+}
+
+static void fetch(struct ring_queue *q, const struct ring_request *req)
+{
+	int ret;
+
+	if (!(req->desc.flags & BLKTAP_REQ_DEMAND))
+		return;
+	ret = ring_fetch(q, req->tag, req->desc.generation);
+	if (ret)
+		fail("FETCH", ret);
+}
+
+static void answer(struct ring_queue *q, const struct ring_request *req, unsigned int *fragments)
 {
 	int64_t result;
+
+	if (redirect(q, req, fragments))
+		return;
+	fetch(q, req);
 
 	if (!strikes()) {
 		ring_complete(q, req, serve(req));
@@ -184,11 +267,13 @@ static void answer(struct ring_queue *q, const struct ring_request *req)
 static void serve_queue(struct ring_queue *q)
 {
 	struct ring_request req;
+	unsigned int fragments;
 	int ret;
 
 	do {
+		fragments = 0;
 		while (ring_next(q, &req))
-			answer(q, &req);
+			answer(q, &req, &fragments);
 		ret = ring_enter(q, 0, 0, NULL);
 		if (ret)
 			fail("ENTER", ret);
@@ -215,11 +300,11 @@ static void *new_disk(void)
 
 static void print_counts(void)
 {
-	printf("counts read=%lu write=%lu flush=%lu discard=%lu zeroes=%lu fua=%lu nounmap=%lu wrong=%lu most=%lu\n",
+	printf("counts read=%lu write=%lu flush=%lu discard=%lu zeroes=%lu fua=%lu nounmap=%lu wrong=%lu most=%lu redirected=%lu retried=%lu\n",
 	       count.op[BLKTAP_OP_READ], count.op[BLKTAP_OP_WRITE],
 	       count.op[BLKTAP_OP_FLUSH], count.op[BLKTAP_OP_DISCARD],
 	       count.op[BLKTAP_OP_WRITE_ZEROES], count.fua, count.nounmap, count.wrong,
-	       count.most);
+	       count.most, count.redirected, count.retried);
 }
 
 static int finish(struct ring *ring)
@@ -290,6 +375,46 @@ static int signals(void)
 	sigaddset(&set, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* After START: nothing can be mapped without a disk. */
+static void use_backing(struct ring *ring, bool started)
+{
+	const uint32_t both = BLKTAP_FILE_READ | BLKTAP_FILE_WRITE;
+	int ret = 0;
+
+	if (opt.by == BY_DAEMON)
+		return;
+	if (!started) {
+		slot = ring_register(ring->fd, backing, both);
+		ret = slot < 0 ? slot : 0;
+	} else if (opt.by == BY_EXTENT) {
+		ret = ring_map_extent(ring->fd, slot, both, 0, opt.start.capacity, 0);
+	}
+	if (ret)
+		fail("backing", ret);
+}
+
+static void set_by(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(ways); i++)
+		if (!strcmp(ways[i].name, name))
+			opt.by = i;
+	if (opt.by == BY_DAEMON)
+		fail(name, -EINVAL);
+	if (opt.by == BY_DEMAND)
+		opt.start.flags |= BLKTAP_DISK_DEMAND;
+}
+
+static void open_backing(void)
+{
+	if (!opt.backing)
+		return;
+	backing = open(opt.backing, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (backing < 0)
+		fail(opt.backing, -errno);
 }
 
 static void loop(struct ring *ring, int sfd)
@@ -368,7 +493,8 @@ static const struct option longs[] = {
 	{ "discard-granularity", 1, 0, 'g' }, { "zeroes", 1, 0, 'z' },
 	{ "io-min", 1, 0, 'i' }, { "io-opt", 1, 0, 'I' }, { "ram", 1, 0, 'R' },
 	{ "fault", 1, 0, 'F' }, { "after", 1, 0, 'A' }, { "times", 1, 0, 'T' },
-	{ "die", 1, 0, 'D' }, { "resize", 1, 0, 'S' }, { 0, 0, 0, 0 },
+	{ "die", 1, 0, 'D' }, { "resize", 1, 0, 'S' }, { "backing", 1, 0, 'B' },
+	{ "by", 1, 0, 'b' }, { 0, 0, 0, 0 },
 };
 
 static const struct { char option; uint32_t flag; } disk_flags[] = {
@@ -427,6 +553,12 @@ static void set_option(int c)
 	case 'R':
 		opt.ram = optarg;
 		break;
+	case 'B':
+		opt.backing = optarg;
+		break;
+	case 'b':
+		set_by(optarg);
+		break;
 	case 'F':
 		set_fault(optarg);
 		break;
@@ -457,18 +589,21 @@ int main(int argc, char **argv)
 		fail("usage: ring_server [OPTION]... MINOR", -EINVAL);
 	opt.minor = strtoul(argv[optind], NULL, 0);
 	disk = new_disk();
+	open_backing();
 	sfd = signals();
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
-	ret = ring_open(&ring, opt.minor);
+	ret = ring_open_with(&ring, opt.minor, ways[opt.by].features);
 	if (ret)
 		fail("ATTACH", ret);
 	printf("attached queues=%u depth=%u max_io=%u epoch=%llu\n", ring.at.queues,
 	       ring.at.depth, ring.at.max_io, (unsigned long long)ring.at.epoch);
 	if (opt.death == DEATH_ATTACH)
 		die();
+	use_backing(&ring, false);
 	ret = ring_start(ring.fd, &opt.start);
 	if (ret)
 		fail("START", ret);
+	use_backing(&ring, true);
 	if (opt.death == DEATH_SCAN) {
 		opt.fault = FAULT_DIE;
 		opt.after = 0;
