@@ -35,6 +35,8 @@ create -a "aio:$IMAGE"
 check "it is an extent" counts 'extents == 1 and .files == 1'
 check "pause" tap-ctl pause -p "$PID" -m 0
 check "nothing is left of it" counts 'extents == 0 and .files == 0'
+other=$(tap-ctl create -a "aio:$IMAGE") && check "the lock is free: another tapdisk opens the image" \
+	tap-ctl destroy -p "$(pid_of "${other##*tapdev}")" -m "${other##*tapdev}"
 same "while paused, what it may be" auto "$(tap-ctl kernel-io -p "$PID" -m 0)"
 same "a mode for later" redirect "$(tap-ctl kernel-io -p "$PID" -m 0 redirect)"
 check "unpause" tap-ctl unpause -p "$PID" -m 0
