@@ -141,7 +141,12 @@ void blktap_extents_clear(struct blktap_session *session)
 static void blktap_extents_cut(struct blktap_session *session, unsigned long first,
 			       unsigned long last)
 {
-	if (blktap_extents_store(&session->extents, first, last, NULL))
+	struct blktap_extents *extents = &session->extents;
+
+	if (!extents->nr)
+		return;
+	/* An empty map costs submitters nothing. */
+	if (blktap_extents_store(extents, first, last, NULL) || !extents->nr)
 		blktap_extents_clear(session);
 }
 
@@ -370,6 +375,7 @@ bool blktap_extent_take(struct blktap_session *session, struct request *rq)
 
 	cmd->queue = &session->queues[rq->mq_hctx->queue_num];
 	cmd->bytes = blk_rq_bytes(rq);
+	trace_blktap_queued(session->tap->minor, cmd->queue->index, rq->tag);
 	trace_blktap_mapped(session->tap->minor, cmd->queue->index, rq->tag, cmd->file_offset,
 			    cmd->bytes);
 	blk_mq_start_request(rq);

@@ -2,7 +2,8 @@
 /*
  * Extents: what the kernel serves from files and what comes to the daemon, which is a
  * thread that serves from memory.
- * usage: ring_extents BACKING BACKING, files or block devices of 4 MiB.
+ * usage: ring_extents BACKING BACKING [SLOW], files or block devices of 4 MiB; the
+ * last needs more than a second for each write.
  */
 #include "disk_io.h"
 #include "ktap.h"
@@ -10,9 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -426,6 +429,43 @@ static void test_churn(void)
 	ktap(value(BLKTAP_A_EXTENTS) == 0, "and none is left");
 }
 
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* A wait that takes long can be broken off, and begun again. */
+static void test_interrupted(const char *path)
+{
+	struct itimerval timer = { .it_value.tv_usec = 200000 };
+	struct sigaction act = { .sa_handler = nothing };
+	int slow = backing_open(path), slow_slot;
+	uint64_t before = value(BLKTAP_A_IOS_EXTENT);
+	bool under_way, over;
+	struct io io;
+
+	slow_slot = ring_register(ring.fd, slow, BOTH);
+	sigaction(SIGALRM, &act, NULL);
+	map(slow_slot, BOTH, 0, 8 * PAGE, 0);
+	io_start(&io, minor, true, 0, PAGE, 1, 0);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	pause();
+	ktap_is(ring_unmap_extent(ring.fd, 0, 0, UINT64_MAX), 0, "UNMAP_EXTENT without WAIT");
+	setitimer(ITIMER_REAL, &timer, NULL);
+	ktap_is(ring_unmap_extent(ring.fd, WAIT, 0, UINT64_MAX), -EINTR,
+		"UNMAP_EXTENT, WAIT, interrupted");
+	under_way = value(BLKTAP_A_IOS_EXTENT) == before;
+	setitimer(ITIMER_REAL, &timer, NULL);
+	ktap_is(ring_unregister(ring.fd, slow_slot, WAIT), -EINTR,
+		"UNREGISTER_FILE, WAIT, interrupted");
+	under_way = under_way && value(BLKTAP_A_IOS_EXTENT) == before;
+	ktap_is(ring_unmap_extent(ring.fd, WAIT, 0, PAGE), 0, "UNMAP_EXTENT, WAIT, to its end");
+	over = value(BLKTAP_A_IOS_EXTENT) == before + 1;
+	ktap(io_end(&io) == PAGE && under_way && over, "the write was under way, then it is over");
+	io_free(&io);
+	close(slow);
+}
+
 /* The disk goes and comes: the map was the old disk's. */
 static void test_restart(void)
 {
@@ -442,8 +482,8 @@ int main(int argc, char **argv)
 	uint64_t at;
 
 	ktap_start();
-	if (argc != 3)
-		ktap_die("usage: ring_extents BACKING BACKING");
+	if (argc != 3 && argc != 4)
+		ktap_die("usage: ring_extents BACKING BACKING [SLOW]");
 	backing = backing_open(argv[1]);
 	backing_fill(backing, BACKING_SIZE);
 	other = backing_open(argv[2]);
@@ -467,6 +507,8 @@ int main(int argc, char **argv)
 	test_barrier("the map moves to the daemon under load", leave_by_unmap, false);
 	test_barrier("the map moves to another file under load", leave_by_map, true);
 	test_churn();
+	if (argc == 4)
+		test_interrupted(argv[3]);
 	test_restart();
 	daemon_end();
 	ktap_is(nl_del_wait(&nl, minor), 0, "the tap can be freed");

@@ -13,11 +13,12 @@ second=$IMAGE
 note "files"
 adopt ring_extents "$first" "$second"
 
-if ram_disk 16M; then
+if slow_disk 1500; then
 	note "a block device and a file"
-	adopt ring_extents "$RAM" "$second"
+	adopt ring_extents "$RAM" "$second" "$SLOW"
+	wait_for 5 slow_disk_gone
 else
-	skip "a block device" "needs brd"
+	skip "a block device" "needs brd and dm-delay"
 fi
 
 note "the disk of another tap"

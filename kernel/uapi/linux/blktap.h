@@ -333,11 +333,12 @@ struct blktap_queue_fd {
  * ends. Slots are shown in the fdinfo of the ring file, and counted over netlink.
  *
  * EBADF       @fd is not open, or not for what @flags say
- * EINVAL      not a regular file or block device, or not O_DIRECT
+ * EINVAL      not a regular file or block device, not O_DIRECT, or O_APPEND; a
+ *             flag or size makes no sense
  * ELOOP       it is, or is stored on, a tap that leads to this one
  * ETXTBSY     it is a swap file
  * ENOSPC      all slots are used
- * ENODEV      the session has ended
+ * ENODEV      there is no session, or it has ended
  * EOPNOTSUPP  neither REDIRECT nor EXTENTS was granted
  */
 #define BLKTAP_FILE_READ	(1U << 0)
@@ -354,8 +355,11 @@ struct blktap_register_file {
  * UNREGISTER_FILE: frees a slot. Extents to it are unmapped. I/O that is under way
  * goes on; with WAIT, the call returns when it has ended.
  *
- * EINTR   a signal came during the wait: the slot is free, repeat UNMAP_EXTENT
- * EINVAL  no such slot
+ * EINTR       a signal came during the wait: the slot is free; UNMAP_EXTENT waits
+ * EINVAL      no such slot
+ * ENODEV      there is no session, or it has ended
+ * ENOMEM      with WAIT: the slot is free, but there was no wait
+ * EOPNOTSUPP  neither REDIRECT nor EXTENTS was granted
  */
 struct blktap_unregister_file {
 	__u32 size;
@@ -375,9 +379,11 @@ struct blktap_unregister_file {
  * If I/O to an extent fails or is short, the extent is unmapped, the event
  * EXTENT_DROPPED is sent, and the request goes to the daemon with RETRY.
  *
- * EINVAL  a bad range, flag or slot
- * ENOSPC  there are BLKTAP_MAX_EXTENTS
- * ENODEV  there is no disk, or the session has ended
+ * EINVAL      a bad range, flag or slot
+ * ENOMEM      nothing has changed
+ * ENOSPC      there are BLKTAP_MAX_EXTENTS; nothing has changed
+ * ENODEV      there is no disk, or the session has ended
+ * EOPNOTSUPP  EXTENTS was not granted
  */
 struct blktap_map_extent {
 	__u32 size;
@@ -390,12 +396,16 @@ struct blktap_map_extent {
 };
 
 /*
- * UNMAP_EXTENT: new requests in this range go to the daemon. With WAIT, the call
- * returns when all I/O to extents that were unmapped so far, by whatever call,
- * has ended: nothing reaches the file after that.
+ * UNMAP_EXTENT: new requests in this range go to the daemon; if memory is short,
+ * those in other ranges as well. With WAIT, the call returns when all I/O that the
+ * kernel has begun for this session so far has ended, redirects included: nothing
+ * reaches what was unmapped or unregistered, by whatever call, after that.
  *
- * EINTR   a signal came during the wait: nothing is mapped, repeat to wait
- * EINVAL  a bad range or flag
+ * EINTR       a signal came during the wait: the range is unmapped, repeat to wait
+ * EINVAL      a bad range or flag
+ * ENODEV      there is no session, or it has ended
+ * ENOMEM      with WAIT: the range is unmapped, but there was no wait
+ * EOPNOTSUPP  EXTENTS was not granted
  */
 #define BLKTAP_UNMAP_WAIT	(1U << 0)
 struct blktap_unmap_extent {
@@ -409,8 +419,11 @@ struct blktap_unmap_extent {
  * FETCH, on a queue descriptor: brings the data of a WRITE with DEMAND into its
  * buffer. Once per request; it may be redirected all the same.
  *
+ * EBUSY       another thread is inside ENTER or FETCH for this queue
  * ESTALE      it is not with the daemon, or of another generation
- * EINVAL      it is no WRITE with DEMAND
+ * EINVAL      it is no WRITE with DEMAND, or has been fetched
+ * ENODEV      the session has ended
+ * EOPNOTSUPP  DATA_ON_DEMAND was not granted
  */
 struct blktap_fetch {
 	__u32 size;
