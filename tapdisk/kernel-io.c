@@ -66,31 +66,31 @@ static int register_files(struct kernel_io *kio, struct blktap_error *err)
 	return 0;
 }
 
-/* Extents are an extra: without memory for them, there are redirects. */
-static enum blktap_kernel_io begin(struct kernel_io *kio, uint64_t capacity,
-				   enum blktap_kernel_io mode)
+static enum blktap_kernel_io begin(struct kernel_io *kio, enum blktap_kernel_io mode)
 {
 	struct blktap_error err;
 
-	if (mode == BLKTAP_KERNEL_IO_OFF)
+	if (mode == BLKTAP_KERNEL_IO_OFF || !register_files(kio, &err))
 		return mode;
-	if (register_files(kio, &err)) {
-		blktap_log(LOG_NOTICE, "%s; %s is served by the daemon alone", err.text,
-			   kio->image->path);
-		give_back_files(kio);
-		return BLKTAP_KERNEL_IO_OFF;
-	}
-	if (mode == BLKTAP_KERNEL_IO_AUTO &&
-	    extents_new(&kio->extents, kio->ring, kio->image, kio->slots, capacity))
-		mode = BLKTAP_KERNEL_IO_REDIRECT;
-	return mode;
+	blktap_log(LOG_NOTICE, "%s; %s is served by the daemon alone", err.text,
+		   kio->image->path);
+	give_back_files(kio);
+	return BLKTAP_KERNEL_IO_OFF;
 }
 
-void kernel_io_begin(struct kernel_io *kio, uint64_t capacity, enum blktap_kernel_io mode)
+void kernel_io_begin(struct kernel_io *kio, enum blktap_kernel_io mode)
 {
 	enum blktap_kernel_io possible = kernel_io_possible(kio->ring, kio->image);
 
-	kio->mode = begin(kio, capacity, mode < possible ? mode : possible);
+	kio->mode = begin(kio, mode < possible ? mode : possible);
+}
+
+/* Extents are an extra: without memory for them, there are redirects. */
+void kernel_io_prepare(struct kernel_io *kio, uint64_t capacity)
+{
+	if (kio->mode == BLKTAP_KERNEL_IO_AUTO &&
+	    extents_new(&kio->extents, kio->ring, kio->image, kio->slots, capacity))
+		kio->mode = BLKTAP_KERNEL_IO_REDIRECT;
 }
 
 void kernel_io_map(struct kernel_io *kio)

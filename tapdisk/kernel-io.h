@@ -26,10 +26,12 @@ int kernel_io_new(struct kernel_io **kio, struct blktap_ring *ring, struct image
 void kernel_io_free(struct kernel_io *kio);
 
 /*
- * While lanes are drained: registers the image's files, for a disk of @capacity
- * bytes. If that fails it is logged, and the daemon does it all.
+ * While lanes are drained: registers the image's files, unless @mode is OFF. If that
+ * fails it is logged, and the daemon does it all. May ask the image's server.
  */
-void kernel_io_begin(struct kernel_io *kio, uint64_t capacity, enum blktap_kernel_io mode);
+void kernel_io_begin(struct kernel_io *kio, enum blktap_kernel_io mode);
+/* Likewise, after that: for a disk of @capacity bytes. */
+void kernel_io_prepare(struct kernel_io *kio, uint64_t capacity);
 /* Likewise. Blocks until the kernel's I/O to the image has ended. */
 void kernel_io_end(struct kernel_io *kio);
 

@@ -253,13 +253,15 @@ static void change_in_worker(struct work *work)
 	if (job->resize)
 		job->image->driver->resize(job->image, job->capacity, job->shrink, &job->capacity,
 					   &job->err);
+	kernel_io_begin(job->kio, job->kernel_io);
 }
 
 static void adopt_change(struct vbd *vbd, const struct vbd_job *job)
 {
+	vbd->kernel_io = job->kernel_io;
 	if (!job->resize)
-		vbd->kernel_io = vbd->wanted_mode;
-	else if (!job->err.code)
+		return;
+	if (!job->err.code)
 		adopt_capacity(vbd, job->capacity);
 	else if (!vbd->failure.code)
 		vbd->failure = job->err;
@@ -277,7 +279,7 @@ static void change_done(struct work *work)
 		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
 		return;
 	}
-	kernel_io_begin(vbd->kio, vbd->disk.capacity, vbd->kernel_io);
+	kernel_io_prepare(vbd->kio, vbd->disk.capacity);
 	kernel_io_map(vbd->kio);
 	go_on(vbd);
 }
@@ -294,6 +296,7 @@ void vbd_change_drained(struct vbd *vbd)
 	job->image = vbd->image;
 	job->kio = vbd->kio;
 	job->resize = vbd->state == VBD_RESIZING;
+	job->kernel_io = job->resize ? vbd->kernel_io : vbd->wanted_mode;
 	job->capacity = vbd->resize.capacity;
 	job->shrink = vbd->resize.shrink;
 	vbd_job_submit(job);

@@ -191,7 +191,8 @@ static int start_kernel_io(struct vbd *vbd)
 
 	if (ret)
 		return blktap_error_set(&vbd->failure, ret, "no memory for tapdev%u", vbd->minor);
-	kernel_io_begin(vbd->kio, vbd->disk.capacity, vbd->kernel_io);
+	kernel_io_begin(vbd->kio, vbd->kernel_io);
+	kernel_io_prepare(vbd->kio, vbd->disk.capacity);
 	return 0;
 }
 

@@ -198,6 +198,7 @@ struct vbd_job {
 	struct image *image;
 	struct kernel_io *kio;
 	struct server *server;
+	enum blktap_kernel_io kernel_io;
 	bool resize;
 	uint64_t capacity;
 	bool shrink;
