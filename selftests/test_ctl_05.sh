@@ -42,7 +42,7 @@ openmetrics() {
 }
 
 image disk.img 8M
-create -a "aio:$IMAGE"
+create --kernel-io=off -a "aio:$IMAGE"
 must dd if=/dev/zero of="$DISK" bs=64k count=16 oflag=direct
 must dd if="$DISK" of=/dev/null bs=64k count=32 iflag=direct
 tap-ctl stats -p "$PID" -m 0 >"$WORK/stats"

@@ -11,7 +11,7 @@ same "major -c" "$(awk '$2 == "blktap2" { print $1 }' /proc/devices)" "$(tap-ctl
 refused "major -b -c" 22 '.' tap-ctl major -b -c
 
 image disk.img 8M
-create -a "aio:$IMAGE"
+create --kernel-io=off -a "aio:$IMAGE"
 background fio --name=load --filename="$DISK" --rw=randread --bs=4k --size=8M --direct=1 --ioengine=libaio \
 	--iodepth=4 --time_based --runtime=6
 load=$JOB

@@ -10,7 +10,7 @@ unpause() { rpc_errno unpause "{\"minor\":0,\"image\":\"$1\",\"timeout_ms\":${2:
 truncate -s 8M "$WORK/backing"
 must dd if=/dev/urandom of="$WORK/backing" bs=1M count=8 conv=notrunc
 hanging -o read,open "$WORK/backing"
-create -a "aio:$WORK/fuse/image"
+create --kernel-io=off -a "aio:$WORK/fuse/image"
 
 hang
 background dd if="$DISK" of="$WORK/copy" bs=64k iflag=direct
@@ -30,7 +30,7 @@ image small.img 4M
 cp "$WORK/backing" "$WORK/right.img"
 cp "$WORK/backing" "$WORK/busy.img"
 mkdir "$WORK/directory"
-busy=$(tap-ctl create -a "aio:$WORK/busy.img") || die "tap-ctl create"
+busy=$(tap-ctl create --kernel-io=off -a "aio:$WORK/busy.img") || die "tap-ctl create"
 background dd if="$DISK" of="$WORK/copy" bs=64k iflag=direct
 reader=$JOB
 check "a reader waits" wait_for 10 waiting 1
