@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,7 @@ static int fake_map_error;
 static int fake_open_error;
 /* Calls about files and extents, over all rings. */
 static struct fake_call fake_calls[FAKE_CALLS];
-static unsigned int fake_nr_calls;
+static atomic_uint fake_nr_calls;
 static int fake_fd;		/* registered last */
 static void (*fake_unmapping)(void);	/* during each UNMAP that waits */
 static int fake_start_error;

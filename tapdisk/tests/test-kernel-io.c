@@ -683,6 +683,59 @@ static void test_too_many_pieces(void **state)
 	close_and_remove();
 }
 
+/* Both queues at work, in threads, with writes that make places and discards. */
+static void submit_some(struct fake_queue *q, unsigned int seed)
+{
+	unsigned int i;
+
+	for (i = 0; i < 16; i++) {
+		uint64_t block = (seed * 7 + i * 5) % 16;
+		bool discard = i % 5 == 4;
+
+		fake_submit(q, i, discard ? BLKTAP_OP_DISCARD : BLKTAP_OP_WRITE,
+			    discard ? 0 : BLKTAP_REQ_DEMAND, block * BLOCK,
+			    discard ? BLOCK : 4096);
+	}
+}
+
+static void wait_completed(const struct fake_queue *q, unsigned int count)
+{
+	while (q->completed < count)
+		turn(20);
+	assert_int_equal(q->completed, count);
+	assert_int_equal(q->rejected, 0);
+}
+
+static void test_threads(void **state)
+{
+	static const enum blktap_kernel_io modes[] = {
+		BLKTAP_KERNEL_IO_OFF, BLKTAP_KERNEL_IO_AUTO, BLKTAP_KERNEL_IO_REDIRECT,
+		BLKTAP_KERNEL_IO_AUTO,
+	};
+	struct fake_queue *a = &fake_ring->queues[0], *b = &fake_ring->queues[1];
+	unsigned int i, j;
+
+	(void)state;
+	world.env.threads = true;
+	open_direct(make_scatter());
+	for (i = 0; i < 40; i++) {
+		struct outcome outcome = { 0 };
+
+		submit_some(a, i);
+		submit_some(b, i + 3);
+		vbd_switch(world.vbd, modes[i % 4], 5000, done, &outcome);
+		while (!outcome.calls)
+			turn(20);
+		assert_int_equal(outcome.err.code, 0);
+		assert_int_equal(vbd_kernel_io(world.vbd), modes[i % 4]);
+		wait_completed(a, 16 * (i + 1));
+		wait_completed(b, 16 * (i + 1));
+		for (j = 0; j < 16; j++)
+			assert_in_range(a->results[j], 4096, BLOCK);
+	}
+	close_and_remove();
+}
+
 /* ------------------------------------------------------------------ statistics */
 
 static json_int_t counted(const char *key)
@@ -741,6 +794,7 @@ static const struct CMUnitTest tests[] = {
 	MOST(test_nothing_is_mapped_during_discard),
 	MOST(test_adjacent_units),
 	MOST(test_too_many_pieces),
+	MOST(test_threads),
 	MOST(test_statistics),
 };
 
