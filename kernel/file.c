@@ -108,12 +108,13 @@ static int blktap_file_check_mode(const struct file *file, u32 flags)
 static int blktap_file_check(const struct file *file, u32 flags)
 {
 	struct inode *inode = file->f_mapping->host;
-	int err = blktap_file_check_mode(file, flags);
+	int err;
 
-	if (err)
-		return err;
 	if (!S_ISREG(inode->i_mode) && !S_ISBLK(inode->i_mode))
 		return -EINVAL;
+	err = blktap_file_check_mode(file, flags);
+	if (err)
+		return err;
 	/* Appending would not write where it was told to. */
 	if (!(file->f_flags & O_DIRECT) || !(file->f_mode & FMODE_CAN_ODIRECT) ||
 	    (file->f_flags & O_APPEND))

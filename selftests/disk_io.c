@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096
+
+static struct ring *session;	/* the one that was begun last */
 
 static void *io_thread(void *arg)
 {
@@ -22,6 +25,7 @@ static void *io_thread(void *arg)
 	else
 		n = pread(io->fd, io->buf, io->length, io->offset);
 	io->result = n < 0 ? -errno : n;
+	__atomic_store_n(&io->over, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -50,9 +54,30 @@ void io_start_odd(struct io *io, unsigned int minor, bool write, uint64_t offset
 	start(io, minor, pattern, odd, 0);
 }
 
+__attribute__((format(printf, 1, 2), noreturn))
+static void give_up(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("# ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	if (session)
+		ring_close(session);
+	ktap_die("the test cannot go on");
+}
+
 long io_end(struct io *io)
 {
-	pthread_join(io->thread, NULL);
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 20;
+	if (pthread_timedjoin_np(io->thread, NULL, &end))
+		give_up("%s of %zu bytes at %llu does not end", io->write ? "write" : "read",
+			io->length, (unsigned long long)io->offset);
 	close(io->fd);
 	return io->result;
 }
@@ -112,6 +137,7 @@ void tap_start(struct ring *ring, unsigned int minor, uint64_t features, uint32_
 		ret = ring_wait_state(ring->fd, BLKTAP_DISK_STATE_LIVE, 20000);
 	if (ret)
 		ktap_die("cannot start the disk: %s", strerror(-ret));
+	session = ring;
 }
 
 void tap_stop(struct ring *ring)
@@ -128,6 +154,7 @@ void tap_stop(struct ring *ring)
 		ret = ring_wait_state(ring->fd, BLKTAP_DISK_STATE_NONE, 20000);
 	if (ret)
 		ktap_die("cannot stop the disk: %s", strerror(-ret));
+	session = NULL;
 	ring_close(ring);
 }
 
@@ -143,8 +170,24 @@ struct ring_queue *tap_take(struct ring *ring, struct ring_request *req)
 			ring_arm(&ring->queues[i]);
 			p[i] = (struct pollfd){ ring->queues[i].fd, POLLIN, 0 };
 		}
-		if (poll(p, n, 20000) <= 0)
-			ktap_die("no request came");
+		if (poll(p, n, 10000) <= 0)
+			give_up("no request came");
+	}
+}
+
+void tap_serve_until(struct ring *ring, struct io *io)
+{
+	const struct timespec nap = { .tv_nsec = 1000 * 1000 };
+	struct ring_request req;
+	unsigned int i;
+
+	while (!__atomic_load_n(&io->over, __ATOMIC_ACQUIRE)) {
+		for (i = 0; i < ring->at.queues; i++) {
+			if (ring_next(&ring->queues[i], &req))
+				ring_complete(&ring->queues[i], &req, req.desc.length);
+			tap_enter(&ring->queues[i], NULL);
+		}
+		nanosleep(&nap, NULL);
 	}
 }
 
@@ -153,7 +196,7 @@ void tap_enter(struct ring_queue *q, struct blktap_enter *out)
 	int ret = ring_enter(q, 0, 0, out);
 
 	if (ret)
-		ktap_die("ENTER: %s", strerror(-ret));
+		give_up("ENTER: %s", strerror(-ret));
 }
 
 int backing_open(const char *path)

@@ -15,6 +15,7 @@ struct io {
 	size_t length;
 	int fd;
 	char *buf;		/* WRITE: its pattern; READ: what came */
+	bool over;
 	long result;		/* bytes or negative errno */
 };
 
@@ -24,7 +25,10 @@ void io_start(struct io *io, unsigned int minor, bool write, uint64_t offset, si
 /* The same with memory that begins @odd bytes after a page does. */
 void io_start_odd(struct io *io, unsigned int minor, bool write, uint64_t offset,
 		  size_t length, int pattern, size_t odd);
-/* Waits for it; io->buf stays until io_free(). */
+/*
+ * Waits for it; io->buf stays until io_free(). If it takes too long, the session and
+ * the test end: a process whose own requests wait cannot be killed.
+ */
 long io_end(struct io *io);
 bool io_is(const struct io *io, size_t from, size_t length, int pattern);
 void io_free(struct io *io);
@@ -40,6 +44,8 @@ void tap_stop(struct ring *ring);	/* and the session */
 /* The next request of whatever queue; ends the test if none comes. */
 struct ring_queue *tap_take(struct ring *ring, struct ring_request *req);
 void tap_enter(struct ring_queue *q, struct blktap_enter *out);
+/* Completes whatever comes until the request is over. */
+void tap_serve_until(struct ring *ring, struct io *io);
 
 /* A backing file that is open with O_DIRECT, or the end of the test. */
 int backing_open(const char *path);
