@@ -11,6 +11,7 @@ slow() {
 	loop=$(losetup -f --show --direct-io=on "$2") || die "no loop device"
 	LOOPS+=("$loop")
 	must dmsetup create "$1" --table "0 $(blockdev --getsz "$loop") delay $loop 0 0 $loop 0 300"
+	must dmsetup mknodes "$1"
 }
 
 sum() {

@@ -17,6 +17,7 @@ must dd if=/dev/urandom of="$IMAGE" bs=1M count=16
 loop=$(losetup -f --show --direct-io=on "$IMAGE") || die "no loop device"
 sectors=$(blockdev --getsz "$loop")
 must dmsetup create bad --table "0 $sectors linear $loop 0"
+must dmsetup mknodes bad
 
 create -a aio:/dev/mapper/bad
 background tap-ctl monitor
