@@ -306,13 +306,14 @@ destroy() {
 slow_disk() {
 	ram_disk 16M || return 1
 	modprobe -q dm-delay && type -P dmsetup >/dev/null || return 1
-	dmsetup create "blktap-test" --table "0 32768 delay $RAM 0 $1" >/dev/null || return 1
-	SLOW=/dev/mapper/blktap-test
-	wait_for 5 test -b "$SLOW"
+	dmsetup create blktap-test --noudevsync --table "0 32768 delay $RAM 0 $1" >/dev/null || return 1
+	# The kernel's own node: those by name are udev's.
+	SLOW=/dev/$(dmsetup info -c --noheadings -o blkdevname blktap-test)
+	[ -b "$SLOW" ] || { slow_disk_gone; return 1; }
 }
 
 slow_disk_gone() {
-	! dmsetup info blktap-test >/dev/null 2>&1 || dmsetup remove blktap-test
+	! dmsetup info blktap-test >/dev/null 2>&1 || dmsetup remove --noudevsync blktap-test
 }
 
 # ram_disk SIZE: a block device in memory, its path in RAM; with a size that is a

@@ -424,7 +424,8 @@ static void test_odd_memory(void)
 	q = tap_take(&ring, &req);
 	to_file(q, &req, 20 * PAGE);
 	tap_enter(q, NULL);
-	retry = ring_enter(q, BLKTAP_ENTER_WAIT, 500000000LL, NULL) == 0 && ring_next(q, &req);
+	ring_arm(q);
+	retry = ring_enter(q, BLKTAP_ENTER_WAIT, 2000000000LL, NULL) == 0 && ring_next(q, &req);
 	if (retry) {
 		memset(req.data, backing_byte(20 * PAGE), PAGE);
 		memset(req.data + PAGE, backing_byte(21 * PAGE), PAGE);

@@ -28,7 +28,6 @@ for way in redirect extent; do
 	serve_again --size 8M --write-cache --no-scan
 	check "$way: the next daemon serves while they are" [ $((SECONDS - begin)) -lt 3 ]
 	same "$way: without files" "files=0 extents=0" "$(nl_tool get "$MINOR" | grep -o 'files=[0-9]* extents=[0-9]*')"
-	wait_for 10 grep -q . "$WORK/fio"
 	kill -TERM "$load" 2>/dev/null
 	reap "$load" 20
 	check "$way: all requests end" wait_for 10 idle

@@ -7,7 +7,7 @@ setup ring_server fio
 
 # load NAME WAY BACKING
 load() {
-	serve "" --size 16M --write-cache --fua --backing "$3" --by "$2"
+	serve "" --size 16M --write-cache --fua --no-scan --backing "$3" --by "$2"
 	check "$1: random I/O, verified" fio --name=load --filename="$DISK" --rw=randrw --bsrange=512-256k --bs_unaligned=0 \
 		--blockalign=512 --size=16M --direct=1 --ioengine=libaio --iodepth=32 --verify=crc32c --verify_fatal=1 \
 		--verify_state_save=0 --loops=2
