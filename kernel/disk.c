@@ -484,7 +484,7 @@ int blktap_disk_start(struct blktap_session *session, const struct blktap_start 
 	return err;
 }
 
-/* --- stopping, resizing, asking ------------------------------------------- */
+/* --- stopping and resizing ------------------------------------------------ */
 
 /* The disk that this session serves, with the tap locked; or NULL. */
 static struct blktap_disk *blktap_session_disk(struct blktap_session *session)
@@ -506,30 +506,6 @@ int blktap_disk_stop(struct blktap_session *session)
 	disk = blktap_session_disk(session);
 	if (disk)
 		err = blktap_disk_remove(disk);
-	blktap_tap_unlock(session->tap);
-
-	return err;
-}
-
-int blktap_disk_queue_cpus(struct blktap_session *session, u32 queue, struct cpumask *cpus)
-{
-	struct blktap_disk *disk;
-	unsigned int cpu;
-	int err = -ENODEV;
-
-	if (!blktap_session_attached(session))
-		return -ENODEV;
-	if (queue >= session->nr_queues)
-		return -EINVAL;
-
-	blktap_tap_lock(session->tap);
-	disk = blktap_session_disk(session);
-	if (disk) {
-		for_each_possible_cpu(cpu)
-			if (disk->tags.map[HCTX_TYPE_DEFAULT].mq_map[cpu] == queue)
-				cpumask_set_cpu(cpu, cpus);
-		err = 0;
-	}
 	blktap_tap_unlock(session->tap);
 
 	return err;

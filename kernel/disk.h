@@ -11,7 +11,6 @@
 
 struct blktap_session;
 struct blktap_tap;
-struct cpumask;
 
 struct blktap_disk {
 	struct blktap_tap *tap;
@@ -35,9 +34,6 @@ struct blktap_disk {
 int blktap_disk_start(struct blktap_session *session, const struct blktap_start *start);
 int blktap_disk_stop(struct blktap_session *session);
 int blktap_disk_resize(struct blktap_session *session, u64 capacity);
-
-/* Adds the processors whose requests come through a queue. */
-int blktap_disk_queue_cpus(struct blktap_session *session, u32 queue, struct cpumask *cpus);
 
 /*
  * Removes a disk in the background, with the tap locked. -EBUSY if it is open

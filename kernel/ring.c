@@ -6,16 +6,12 @@
 #include "tap.h"
 
 #include <linux/cdev.h>
-#include <linux/cpumask.h>
 #include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/uaccess.h>
-
-/* Of GET_QUEUE_CPUS: more processors than any kernel has. */
-#define BLKTAP_MAX_CPU_WORDS	1024U
 
 static dev_t blktap_ring_dev;
 static struct cdev blktap_cdev;
@@ -172,50 +168,6 @@ static long blktap_ring_get_queue_fd(struct blktap_session *session, const void 
 	return blktap_queue_get_fd(&session->queues[request.queue]);
 }
 
-/* A bitmap of unsigned long, as words of 64 bits. */
-static int blktap_copy_cpus_out(u64 __user *to, u32 words, const struct cpumask *cpus)
-{
-	u32 i, cpu;
-
-	if (words < DIV_ROUND_UP(nr_cpu_ids, 64))
-		return -E2BIG;
-
-	for (i = 0; i < words; i++) {
-		u64 word = 0;
-
-		for (cpu = i * 64; cpu < min((i + 1) * 64, nr_cpu_ids); cpu++)
-			word |= (u64)cpumask_test_cpu(cpu, cpus) << (cpu % 64);
-		if (put_user(word, to + i))
-			return -EFAULT;
-	}
-
-	return 0;
-}
-
-static long blktap_ring_get_queue_cpus(struct blktap_session *session, const void __user *arg)
-{
-	struct blktap_queue_cpus request;
-	cpumask_var_t cpus;
-	u32 user_size;
-	int err;
-
-	err = blktap_copy_struct_in(&request, sizeof(request), arg, &user_size);
-	if (err)
-		return err;
-	if (request.flags)
-		return -EINVAL;
-	if (!zalloc_cpumask_var(&cpus, GFP_KERNEL))
-		return -ENOMEM;
-
-	err = blktap_disk_queue_cpus(session, request.queue, cpus);
-	if (!err)
-		err = blktap_copy_cpus_out(u64_to_user_ptr(request.mask),
-					   min(request.words, BLKTAP_MAX_CPU_WORDS), cpus);
-	free_cpumask_var(cpus);
-
-	return err;
-}
-
 static bool blktap_ring_ioctl_is_planned(unsigned int cmd)
 {
 	if (_IOC_TYPE(cmd) != BLKTAP_IOC_MAGIC)
@@ -256,8 +208,6 @@ static long blktap_ring_ioctl(struct file *file, unsigned int cmd, unsigned long
 		return blktap_ring_get_state(session, user);
 	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_GET_QUEUE_FD):
 		return blktap_ring_get_queue_fd(session, user);
-	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_GET_QUEUE_CPUS):
-		return blktap_ring_get_queue_cpus(session, user);
 	default:
 		return blktap_ring_ioctl_is_planned(cmd) ? -EOPNOTSUPP : -ENOTTY;
 	}

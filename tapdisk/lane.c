@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -19,7 +20,6 @@
 #include "cleanup.h"
 #include "lane.h"
 #include "pace.h"
-#include "place.h"
 
 #define TURN_REQUESTS	64
 #define TURN_BYTES	(4U << 20)
@@ -58,8 +58,6 @@ struct lane {
 	pthread_t thread;
 	struct loop_sleeper sleeper;	/* with a thread */
 	struct pace pace;		/* likewise */
-	struct place place;		/* likewise */
-	bool placed;			/* likewise: its processors are known */
 	struct loop_fd event;		/* without */
 	bool listening;			/* takes requests */
 	struct image_channel *channel;
@@ -390,18 +388,12 @@ static bool entered(struct lane *lane, int ret)
 	return false;
 }
 
-static void set_pace(struct lane *lane, const struct blktap_wait *wait, unsigned int requests,
-		     uint64_t now)
+/* It is all the same to a kernel that does not know it. */
+static void apply_modesty(const struct lane *lane)
 {
-	const struct lane_params *p = &lane->params;
+	struct sched_param param = { 0 };
 
-	/* Where there are requests, there is a disk. */
-	if (!lane->placed)
-		pace_init(&lane->pace, p->max_spin_ns,
-			  place_init(&lane->place, p->ring, p->index));
-	lane->placed = true;
-	pace_waited(&lane->pace, wait, requests, now);
-	place_set(&lane->place, pace_way(&lane->pace) == PACE_NEAR, lane->pace.modest);
+	sched_setscheduler(0, lane->pace.modest ? SCHED_BATCH : SCHED_OTHER, &param);
 }
 
 /* With a thread: hands over, sleeps unless @timeout_ns is 0, and takes. */
@@ -428,8 +420,8 @@ static enum loop_slept sleep_in_ring(struct loop_sleeper *sleeper, int fd, int64
 		return LOOP_SLEPT;
 	now = loop_now();
 	taken = take_requests(lane, now);
-	if (taken)
-		set_pace(lane, &wait, taken, now);
+	if (pace_waited(&lane->pace, &wait, taken, now))
+		apply_modesty(lane);
 	return wait.fd_ready || ret ? LOOP_SLEPT_READY : LOOP_SLEPT;
 }
 
@@ -615,8 +607,10 @@ static int set_up_channel(struct lane *lane, struct blktap_error *err)
 static void *thread_main(void *data)
 {
 	struct lane *lane = data;
-	int ret = loop_run(lane->loop);
+	int ret;
 
+	apply_modesty(lane);
+	ret = loop_run(lane->loop);
 	if (ret)
 		blktap_log(LOG_CRIT, "tapdev%u: its event loop failed: %s", lane->minor,
 			   strerror(-ret));
@@ -736,7 +730,7 @@ int lane_start(struct lane **lane, const struct lane_params *params, struct blkt
 	new->depth = blktap_ring_depth(params->ring);
 	new->loop = params->owner;
 	set_up_events(new);
-	pace_init(&new->pace, params->max_spin_ns, false);
+	pace_init(&new->pace, params->max_spin_ns);
 	ret = set_up(new, err);
 	if (ret)
 		take_down(new);

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a thread waits for its queue. There are three ways:
+ * How a thread waits for its queue: whether it looks for requests before it
+ * sleeps, and whether its waking up may push aside what runs.
  *
- *   far	anywhere: it works beside the submitter, and being woken on another
- *		processor costs an interrupt
- *   near	on the submitter's processor: no interrupt, but they take turns
- *   spin	anywhere, and it looks for requests before it sleeps: no wake-up if the
- *		next request is near, for the price of processor time
- *
- * Which is best depends on who submits, on the machine and on what else it does. So
- * it is tried: now and then, short windows of each take turns, and the one with the
- * most requests goes on. Far is what others are measured by.
+ * Spinning saves the wake-up when the next request is near. Whether that pays
+ * depends on who submits: it does if he waits for the answer, not if he is busy
+ * with the next request. So it is tried: now and then, short windows with and
+ * without it take turns, and the better one goes on. The kernel lets nobody spin
+ * on a processor that somebody else wants.
  *
  * A thread that pushes aside the submitter at its first request gets them one by
  * one, with two switches for each. So it asks not to (SCHED_BATCH), and gets all
@@ -25,38 +22,31 @@
 
 #include "libblktap.h"
 
-enum pace_way { PACE_FAR, PACE_NEAR, PACE_SPIN };
-#define PACE_WAYS 3
-
 struct pace {
-	uint32_t max_spin_ns;	/* 0: never spins */
-	bool can_be_near;
-	enum pace_way best;	/* by the last trial */
+	uint32_t max_spin_ns;	/* 0: never */
+	bool spins;		/* it pays, by the last trial */
 	bool modest;		/* does not push others aside */
 
 	/* Windows of time: those of a trial, then a long one. */
 	unsigned int window;
-	uint64_t window_began;	/* nanoseconds; 0: at the next wait */
-	unsigned int waits;	/* in this window; likewise */
-	uint64_t requests;
-	struct pace_score {
-		uint64_t requests;
-		uint64_t ns;
-	} scores[PACE_WAYS];
+	uint64_t window_began;	/* nanoseconds */
+	uint64_t requests;	/* in this window */
+	uint64_t trial_requests[2], trial_ns[2];	/* without spinning, and with it */
 
 	unsigned int delays;	/* that were too long, in a row */
 	uint64_t bold_until;	/* nanoseconds; not modest before */
 };
 
-void pace_init(struct pace *pace, uint32_t max_spin_ns, bool can_be_near);
+void pace_init(struct pace *pace, uint32_t max_spin_ns);
 
-/* For the next wait. */
-enum pace_way pace_way(const struct pace *pace);
-/* As blktap_wait.spin_ns; never 0, which would not measure. */
+/* For the next wait, as blktap_wait.spin_ns; never 0, which would not measure. */
 uint32_t pace_spin(const struct pace *pace);
 
-/* A wait has ended, with so many requests. @now in nanoseconds. */
-void pace_waited(struct pace *pace, const struct blktap_wait *wait, unsigned int requests,
+/*
+ * A wait has ended, with so many requests. @now in nanoseconds. True if
+ * @pace->modest has changed.
+ */
+bool pace_waited(struct pace *pace, const struct blktap_wait *wait, unsigned int requests,
 		 uint64_t now);
 
 #endif /* TAPDISK_PACE_H */

@@ -284,14 +284,6 @@ struct blktap_wait {
  */
 int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait);
 
-/*
- * The processors whose requests come through queue @index of a started disk, as
- * sched_setaffinity() takes them: bytes of @mask beyond are cleared. -E2BIG: @mask
- * is too small.
- */
-int blktap_ring_queue_cpus(struct blktap_ring *ring, unsigned int index, unsigned long *mask,
-			   size_t bytes);
-
 /* ---------------------------------------- control protocol: codec, see
  * Documentation/control-protocol.md
  */

@@ -17,7 +17,6 @@
 #include "cleanup.h"
 #include "queue.h"
 
-#define CPU_WORDS	128	/* processors / 64 */
 #define NODE_WAIT_STEPS	20	/* 5 ms each */
 #define MAX_QUEUES	65536
 #define MAX_ENTRIES	65536
@@ -448,33 +447,6 @@ int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,
 	code = -errno;
 	return blktap_error_set(err, code, "cannot read the state of tapdev%u: %s",
 				ring->layout.minor, strerror(-code));
-}
-
-/* Through 64-bit words, so that the layout does not depend on that of a long. */
-int blktap_ring_queue_cpus(struct blktap_ring *ring, unsigned int index, unsigned long *mask,
-			   size_t bytes)
-{
-	enum { BITS = 8 * sizeof(*mask) };
-	__u64 words[CPU_WORDS];
-	struct blktap_queue_cpus args = {
-		.size = sizeof(args),
-		.queue = index,
-		.words = ARRAY_SIZE(words),
-		.mask = (uintptr_t)words,
-	};
-	size_t i;
-
-	if (ioctl(ring->fd, BLKTAP_IOC_GET_QUEUE_CPUS, &args))
-		return -errno;
-	memset(mask, 0, bytes);
-	for (i = 0; i < 64 * ARRAY_SIZE(words); i++) {
-		if (!(words[i / 64] >> (i % 64) & 1))
-			continue;
-		if (i / 8 >= bytes / sizeof(*mask) * sizeof(*mask))
-			return -E2BIG;
-		mask[i / BITS] |= 1UL << (i % BITS);
-	}
-	return 0;
 }
 
 /* ---------------------------------------------------------------------- ENTER */

@@ -242,17 +242,6 @@ int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait)
 	return ret ? 0 : -ETIME;
 }
 
-/* An older module. */
-int blktap_ring_queue_cpus(struct blktap_ring *ring, unsigned int index, unsigned long *mask,
-			   size_t bytes)
-{
-	(void)ring;
-	(void)index;
-	(void)mask;
-	(void)bytes;
-	return -ENOTTY;
-}
-
 /* A request from the block layer; its data is at fake_data(). */
 static inline void fake_submit(struct fake_queue *q, uint16_t tag, uint8_t op, uint16_t flags,
 			uint64_t offset, uint64_t length)

@@ -309,24 +309,6 @@ struct blktap_queue_fd {
 };
 
 /*
- * GET_QUEUE_CPUS: which processors' requests come through a queue. A thread that
- * runs there finds them in its caches, and is woken without an interrupt. Bit i of
- * word w stands for processor 64 * w + i; words beyond those of the kernel become
- * 0. The disk must have been started.
- *
- * E2BIG   there are more processors than @words can hold
- * EINVAL  no such queue
- * ENODEV  there is no disk, or the session has ended
- */
-struct blktap_queue_cpus {
-	__u32 size;
-	__u32 flags;		/* 0 */
-	__u32 queue;		/* from 0 */
-	__u32 words;		/* in: that there is room for, at most 1024 count */
-	__u64 mask;		/* in: address of so many __u64 */
-};
-
-/*
  * ENTER, on a queue descriptor: take all completions; with WAIT, then sleep
  * until a submission is there that sq_head does not cover.
  *
@@ -374,7 +356,6 @@ struct blktap_enter {
 #define BLKTAP_IOC_RESIZE	_IOW(BLKTAP_IOC_MAGIC, 0x04, struct blktap_resize)
 #define BLKTAP_IOC_GET_STATE	_IOWR(BLKTAP_IOC_MAGIC, 0x05, struct blktap_state)
 #define BLKTAP_IOC_GET_QUEUE_FD	_IOW(BLKTAP_IOC_MAGIC, 0x06, struct blktap_queue_fd)
-#define BLKTAP_IOC_GET_QUEUE_CPUS	_IOW(BLKTAP_IOC_MAGIC, 0x0d, struct blktap_queue_cpus)
 #define BLKTAP_IOC_ENTER	_IOWR(BLKTAP_IOC_MAGIC, 0x10, struct blktap_enter)
 /*
  * Numbers kept for calls to come: 0x07 hold, 0x08 release, 0x09 register file,
