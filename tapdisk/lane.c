@@ -58,6 +58,7 @@ struct lane {
 	pthread_t thread;
 	struct loop_sleeper sleeper;	/* with a thread */
 	struct pace pace;		/* likewise */
+	bool modest;			/* likewise: as pace.h means it */
 	struct loop_fd event;		/* without */
 	bool listening;			/* takes requests */
 	struct image_channel *channel;
@@ -388,12 +389,14 @@ static bool entered(struct lane *lane, int ret)
 	return false;
 }
 
-/* It is all the same to a kernel that does not know it. */
-static void apply_modesty(const struct lane *lane)
+/* Only between these two: another policy is somebody's decision. */
+static void set_modest(struct lane *lane, bool modest)
 {
 	struct sched_param param = { 0 };
 
-	sched_setscheduler(0, lane->pace.modest ? SCHED_BATCH : SCHED_OTHER, &param);
+	if (sched_getscheduler(0) == (modest ? SCHED_OTHER : SCHED_BATCH))
+		sched_setscheduler(0, modest ? SCHED_BATCH : SCHED_OTHER, &param);
+	lane->modest = modest;
 }
 
 /* With a thread: hands over, sleeps unless @timeout_ns is 0, and takes. */
@@ -420,8 +423,9 @@ static enum loop_slept sleep_in_ring(struct loop_sleeper *sleeper, int fd, int64
 		return LOOP_SLEPT;
 	now = loop_now();
 	taken = take_requests(lane, now);
-	if (pace_waited(&lane->pace, &wait, taken, now))
-		apply_modesty(lane);
+	pace_waited(&lane->pace, &wait, taken, now);
+	if (lane->pace.modest != lane->modest)
+		set_modest(lane, lane->pace.modest);
 	return wait.fd_ready || ret ? LOOP_SLEPT_READY : LOOP_SLEPT;
 }
 
@@ -607,10 +611,8 @@ static int set_up_channel(struct lane *lane, struct blktap_error *err)
 static void *thread_main(void *data)
 {
 	struct lane *lane = data;
-	int ret;
+	int ret = loop_run(lane->loop);
 
-	apply_modesty(lane);
-	ret = loop_run(lane->loop);
 	if (ret)
 		blktap_log(LOG_CRIT, "tapdev%u: its event loop failed: %s", lane->minor,
 			   strerror(-ret));
