@@ -86,6 +86,7 @@ void blktap_queue_kill(struct blktap_queue *queue);
 /* Whether there is a submission that the daemon has not taken, as it says. */
 static inline bool blktap_queue_is_ready(const struct blktap_queue *queue)
 {
+	/* The submitter's release: the daemon will see it, too. */
 	return smp_load_acquire(&queue->sq_tail) != READ_ONCE(queue->cq->sq_head);
 }
 

@@ -5,8 +5,6 @@
 #define NS_PER_S	1000000000ULL
 
 #define LEAST_SPIN_NS	(5 * NS_PER_US)
-/* Measures, but does not spin. */
-#define NO_SPIN_NS	1U
 
 /* A submitter that fills its queue takes less time. */
 #define LONG_DELAY_NS	(1000 * NS_PER_US)
@@ -17,7 +15,6 @@ void pace_init(struct pace *pace, uint32_t max_spin_ns)
 {
 	*pace = (struct pace){
 		.max_spin_ns = max_spin_ns,
-		.spin_ns = NO_SPIN_NS,
 		.modest = true,
 	};
 }
@@ -26,13 +23,14 @@ static void adapt_spin(struct pace *pace, const struct blktap_wait *wait)
 {
 	uint32_t next;
 
-	if (wait->spun)
+	/* Only a sleep that a request ended tells when requests come. */
+	if (wait->spun || wait->fd_ready)
 		return;
 	if (wait->waited_ns >= pace->max_spin_ns) {
-		pace->spin_ns = NO_SPIN_NS;
+		pace->spin_ns = 0;
 		return;
 	}
-	next = pace->spin_ns < LEAST_SPIN_NS ? LEAST_SPIN_NS : pace->spin_ns * 2;
+	next = pace->spin_ns ? pace->spin_ns * 2 : LEAST_SPIN_NS;
 	pace->spin_ns = next < pace->max_spin_ns ? next : pace->max_spin_ns;
 }
 
@@ -54,6 +52,8 @@ static bool adapt_modesty(struct pace *pace, const struct blktap_wait *wait, uin
 
 bool pace_waited(struct pace *pace, const struct blktap_wait *wait, uint64_t now)
 {
+	if (!wait->waited_ns)
+		return false;
 	adapt_spin(pace, wait);
 	return adapt_modesty(pace, wait, now);
 }

@@ -22,7 +22,7 @@
 
 struct pace {
 	uint32_t max_spin_ns;	/* 0: never */
-	uint32_t spin_ns;	/* for the next wait, never 0: that would not measure */
+	uint32_t spin_ns;	/* for the next wait */
 	bool modest;		/* does not push others aside */
 	unsigned int delays;	/* that were too long, in a row */
 	uint64_t bold_until;	/* nanoseconds; not modest before */
@@ -30,7 +30,10 @@ struct pace {
 
 void pace_init(struct pace *pace, uint32_t max_spin_ns);
 
-/* A wait has ended. @now in nanoseconds. True if @pace->modest has changed. */
+/*
+ * A wait has ended, or there was none. @now in nanoseconds. True if @pace->modest
+ * has changed.
+ */
 bool pace_waited(struct pace *pace, const struct blktap_wait *wait, uint64_t now);
 
 #endif /* TAPDISK_PACE_H */
