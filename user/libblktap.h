@@ -347,6 +347,8 @@ struct blktap_vbd_info {
 	char *path;		/* NULL: no image */
 };
 
+#define BLKTAP_MAX_SPIN_US	1000
+
 /* What "open" can ask for. */
 struct blktap_open_params {
 	const char *image;	/* "type:path" */
@@ -354,6 +356,9 @@ struct blktap_open_params {
 	bool no_direct;		/* upstream's -D: the page cache may be used */
 	int timeout_ms;		/* for the call; 0: 60 s; negative: none */
 	int request_timeout_ms;	/* requests are retried for so long; 0: 120 s */
+	int spin_us;		/* to look for requests before sleeping, microseconds,
+				 * at most BLKTAP_MAX_SPIN_US; 0: 200; negative: never
+				 */
 };
 
 /*
