@@ -8,7 +8,9 @@
 
 /* A submitter that fills its queue takes less time. */
 #define LONG_DELAY_NS	(1000 * NS_PER_US)
+/* So many in a window are too many; short ones between them are no comfort. */
 #define LONG_DELAYS	3
+#define WINDOW_NS	(NS_PER_S / 10)
 #define BOLD_NS		NS_PER_S
 
 void pace_init(struct pace *pace, uint32_t max_spin_ns)
@@ -41,13 +43,17 @@ static bool adapt_modesty(struct pace *pace, const struct blktap_wait *wait, uin
 		return pace->modest;
 	}
 	if (wait->delayed_ns < LONG_DELAY_NS)
+		return false;
+	if (now - pace->since > WINDOW_NS) {
+		pace->since = now;
 		pace->delays = 0;
-	else if (++pace->delays == LONG_DELAYS) {
-		pace->delays = 0;
-		pace->modest = false;
-		pace->bold_until = now + BOLD_NS;
 	}
-	return !pace->modest;
+	if (++pace->delays < LONG_DELAYS)
+		return false;
+	pace->delays = 0;
+	pace->modest = false;
+	pace->bold_until = now + BOLD_NS;
+	return true;
 }
 
 bool pace_waited(struct pace *pace, const struct blktap_wait *wait, uint64_t now)

@@ -24,7 +24,8 @@ struct pace {
 	uint32_t max_spin_ns;	/* 0: never */
 	uint32_t spin_ns;	/* for the next wait */
 	bool modest;		/* does not push others aside */
-	unsigned int delays;	/* that were too long, in a row */
+	unsigned int delays;	/* that were too long, */
+	uint64_t since;		/* nanoseconds; from then on */
 	uint64_t bold_until;	/* nanoseconds; not modest before */
 };
 

@@ -133,6 +133,32 @@ static void test_bold_after_delays(void **state)
 	assert_true(changes_after(4 * MS, 12 * S, 100) < 10);
 }
 
+/* Most wake-ups are in time, and yet it has to wait too much. */
+static void test_short_delays_are_no_comfort(void **state)
+{
+	uint64_t now = 10 * S;
+	unsigned int i;
+
+	(void)state;
+	pace_init(&pace, 100 * US);
+	for (i = 0; i < 100 && !delayed(i % 4 ? 10 * US : 4 * MS, now); i++)
+		now += MS;
+	assert_in_range(i, 2, 20);
+	assert_false(pace.modest);
+}
+
+/* Now and then there is one, and that is no reason. */
+static void test_rare_delays(void **state)
+{
+	uint64_t now;
+
+	(void)state;
+	pace_init(&pace, 100 * US);
+	for (now = 10 * S; now < 60 * S; now += S / 4)
+		assert_false(delayed(4 * MS, now));
+	assert_true(pace.modest);
+}
+
 /* A wait that another descriptor ended was not in time, either. */
 static void test_delays_of_other_wakeups(void **state)
 {
@@ -162,6 +188,8 @@ int main(void)
 		cmocka_unit_test(test_other_ends_of_waits),
 		cmocka_unit_test(test_modest_while_woken_in_time),
 		cmocka_unit_test(test_bold_after_delays),
+		cmocka_unit_test(test_short_delays_are_no_comfort),
+		cmocka_unit_test(test_rare_delays),
 		cmocka_unit_test(test_delays_of_other_wakeups),
 	};
 
