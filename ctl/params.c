@@ -24,6 +24,7 @@ struct blktap_open_params open_params(const struct options *options)
 		.read_only = options->read_only,
 		.no_direct = options->no_direct,
 		.request_timeout_ms = options->request_timeout_ms,
+		.spin_us = options->spin_us,
 	};
 }
 

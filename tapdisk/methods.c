@@ -84,7 +84,7 @@ struct args {
 	int timeout_ms;
 };
 
-enum param_type { PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS, PARAM_BYTES };
+enum param_type { PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS, PARAM_SPIN, PARAM_BYTES };
 
 struct param {
 	const char *name;
@@ -94,7 +94,7 @@ struct param {
 };
 
 #define PARAM(field, type, required) { #field, type, offsetof(struct args, field), required }
-#define MAX_PARAMS	6
+#define MAX_PARAMS	7
 
 static bool integer_in(const json_t *json, json_int_t low, json_int_t high)
 {
@@ -114,6 +114,11 @@ static int take_param(const struct param *param, const json_t *json, struct args
 		return 0;
 	case PARAM_MS:
 		if (!integer_in(json, -1, INT_MAX))
+			return -EINVAL;
+		*(int *)field = json_integer_value(json);
+		return 0;
+	case PARAM_SPIN:
+		if (!integer_in(json, 0, BLKTAP_MAX_SPIN_US))
 			return -EINVAL;
 		*(int *)field = json_integer_value(json);
 		return 0;
@@ -393,6 +398,7 @@ static const struct method {
 		PARAM(read_only, PARAM_BOOL, false),
 		PARAM(no_direct, PARAM_BOOL, false),
 		PARAM(request_timeout_ms, PARAM_MS, false),
+		PARAM(spin_us, PARAM_SPIN, false),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, -1 },
 	{ "close", do_close, {

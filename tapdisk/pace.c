@@ -3,9 +3,6 @@
 
 #define NS_PER_MS	1000000ULL
 
-/* Measures, but does not spin. */
-#define NO_SPIN_NS	1U
-
 /* A trial is this many short windows, the odd ones with spinning. */
 #define TRIAL_WINDOWS	4U
 /* A short window has both, unless it takes too long. */
@@ -22,7 +19,9 @@
 
 /* A submitter that fills its queue takes less time. */
 #define LONG_DELAY_NS	(1 * NS_PER_MS)
+/* So many in a while are too many; short ones between them are no comfort. */
 #define LONG_DELAYS	3U
+#define DELAYS_NS	(100 * NS_PER_MS)
 #define BOLD_NS		(1000 * NS_PER_MS)
 
 void pace_init(struct pace *pace, uint32_t max_spin_ns)
@@ -44,7 +43,7 @@ static bool spins(const struct pace *pace)
 
 uint32_t pace_spin(const struct pace *pace)
 {
-	return spins(pace) ? pace->max_spin_ns : NO_SPIN_NS;
+	return spins(pace) ? pace->max_spin_ns : 0;
 }
 
 static void begin_trial(struct pace *pace)
@@ -108,25 +107,30 @@ static void adapt_spin(struct pace *pace, const struct blktap_wait *wait, unsign
 
 /* ------------------------------------------------------------------ modesty */
 
-static void adapt_modesty(struct pace *pace, const struct blktap_wait *wait, uint64_t now)
+static bool adapt_modesty(struct pace *pace, const struct blktap_wait *wait, uint64_t now)
 {
 	if (!pace->modest) {
 		pace->modest = now >= pace->bold_until;
-		return;
+		return pace->modest;
 	}
-	if (wait->delayed_ns < LONG_DELAY_NS) {
+	if (wait->delayed_ns < LONG_DELAY_NS)
+		return false;
+	if (now - pace->since > DELAYS_NS) {
+		pace->since = now;
 		pace->delays = 0;
-	} else if (++pace->delays == LONG_DELAYS) {
-		pace->delays = 0;
-		pace->modest = false;
-		pace->bold_until = now + BOLD_NS;
 	}
+	if (++pace->delays < LONG_DELAYS)
+		return false;
+	pace->delays = 0;
+	pace->modest = false;
+	pace->bold_until = now + BOLD_NS;
+	return true;
 }
 
-void pace_waited(struct pace *pace, const struct blktap_wait *wait, unsigned int requests,
+bool pace_waited(struct pace *pace, const struct blktap_wait *wait, unsigned int requests,
 		 uint64_t now)
 {
 	if (pace->max_spin_ns)
 		adapt_spin(pace, wait, requests, now);
-	adapt_modesty(pace, wait, now);
+	return wait->waited_ns && adapt_modesty(pace, wait, now);
 }

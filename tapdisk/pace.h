@@ -37,17 +37,21 @@ struct pace {
 		uint64_t ns;
 	} without, with;	/* spinning */
 
-	unsigned int delays;	/* that were too long, in a row */
+	unsigned int delays;	/* that were too long, */
+	uint64_t since;		/* nanoseconds; from then on */
 	uint64_t bold_until;	/* nanoseconds; not modest before */
 };
 
 void pace_init(struct pace *pace, uint32_t max_spin_ns);
 
-/* For the next wait, as blktap_wait.spin_ns; never 0, which would not measure. */
+/* For the next wait, as blktap_wait.spin_ns. */
 uint32_t pace_spin(const struct pace *pace);
 
-/* A wait has ended, with so many requests. @now in nanoseconds. */
-void pace_waited(struct pace *pace, const struct blktap_wait *wait, unsigned int requests,
+/*
+ * A wait has ended, with so many requests, or there was none. @now in nanoseconds.
+ * True if @pace->modest has changed.
+ */
+bool pace_waited(struct pace *pace, const struct blktap_wait *wait, unsigned int requests,
 		 uint64_t now);
 
 #endif /* TAPDISK_PACE_H */

@@ -26,6 +26,7 @@ struct queue_stats {
 	uint64_t answered;
 	uint64_t wakeups;	/* that brought requests */
 	uint64_t handovers;	/* calls that handed answers over */
+	uint64_t spins;		/* waits that ended by spinning, without sleep */
 } __attribute__((aligned(64)));
 
 /* One writer, so that this needs no locked instruction. */

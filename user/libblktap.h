@@ -274,13 +274,14 @@ struct blktap_wait {
 	/* out */
 	bool fd_ready;		/* not known if there were requests at once */
 	bool spun;		/* a request came before sleeping */
-	uint32_t waited_ns;	/* with spin_ns, spinning included */
-	uint32_t delayed_ns;	/* with spin_ns, of these from wake-up to running */
+	uint32_t waited_ns;	/* spinning included; 0: there was no need to wait */
+	uint32_t delayed_ns;	/* of these ready to run, but not running */
 };
 
 /*
  * One ENTER that waits: hands over what has been posted, and returns when a
- * request is there or wait->fd is readable. Errors as of blktap_queue_enter().
+ * request is there or wait->fd is readable. Errors as of blktap_queue_enter();
+ * EBADF: wait->fd is not open.
  */
 int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait);
 
@@ -346,6 +347,8 @@ struct blktap_vbd_info {
 	char *path;		/* NULL: no image */
 };
 
+#define BLKTAP_MAX_SPIN_US	1000
+
 /* What "open" can ask for. */
 struct blktap_open_params {
 	const char *image;	/* "type:path" */
@@ -353,6 +356,9 @@ struct blktap_open_params {
 	bool no_direct;		/* upstream's -D: the page cache may be used */
 	int timeout_ms;		/* for the call; 0: 60 s; negative: none */
 	int request_timeout_ms;	/* requests are retried for so long; 0: 120 s */
+	int spin_us;		/* to look for requests before sleeping, microseconds,
+				 * at most BLKTAP_MAX_SPIN_US; 0: 200; negative: never
+				 */
 };
 
 /*

@@ -33,6 +33,10 @@ struct fake_queue {
 	unsigned int completed;
 	unsigned int entered;
 	unsigned int rejected;
+	/* of waits: what they asked for, and what they are told */
+	uint32_t spin_ns;
+	uint32_t waited_ns;
+	bool spun;
 };
 
 struct blktap_ring {
@@ -231,10 +235,14 @@ int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait)
 		{ .fd = queue->fd, .events = POLLIN },
 		{ .fd = wait->fd, .events = POLLIN },
 	};
+	struct fake_queue *q = (struct fake_queue *)queue;
 	int ret = blktap_queue_enter(queue, false, 0);
 
 	if (ret || !blktap_queue_arm(queue))
 		return ret;
+	q->spin_ns = wait->spin_ns;
+	wait->waited_ns = q->waited_ns;
+	wait->spun = q->spun;
 	ret = poll(fds, 2, wait->timeout_ns < 0 ? -1 : wait->timeout_ns / 1000000);
 	wait->fd_ready = fds[1].revents;
 	if (fds[0].revents && fake_ring && fake_ring->enter_error)
