@@ -6,6 +6,7 @@
 # make unit | check               unit tests; everything, in virtual machines
 # make fuzz                       fuzz targets (clang); scripts/fuzz runs them
 # make examples                   programs that show how the library is used
+# make bench                      what bench/scale uses
 #
 # V=1 shows the commands, WERROR=0 lets warnings pass, SANITIZE=1 builds the
 # programs with ASan and UBSan below build/asan, SYSTEMD=0 leaves libsystemd out,
@@ -77,6 +78,7 @@ fuzzers := $(patsubst %.c,$(B)/obj/%,$(wildcard fuzz/fuzz-*.c))
 programs := $(if $(ctl_objects),$(B)/tap-ctl) $(if $(tapdisk_objects),$(B)/tapdisk)
 libraries := $(if $(lib_objects),$(B)/$(SONAME) $(B)/libblktap.a $(B)/libblktap.pc)
 examples := $(patsubst %.c,$(B)/%,$(wildcard Documentation/examples/*.c))
+bench := $(patsubst %.c,$(B)/%,$(wildcard bench/*.c))
 manuals := $(wildcard Documentation/man/*.[1-8])
 
 all: user modules
@@ -138,7 +140,8 @@ $(fuzzers): %: %.o $(B)/obj/fuzz/files.o $(filter-out %/main.o,$(tapdisk_objects
 	$(Q)$(CC) $(CFLAGS) $(flags) -fsanitize=fuzzer $(LDFLAGS) -Wl,--wrap=open,--wrap=stat -o $@ $^ $(libs) $(tapdisk_libs)
 
 examples: $(examples)
-$(examples): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h
+bench: $(bench)
+$(examples) $(bench): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $< -L$(B) -lblktap $(libs)
@@ -193,5 +196,5 @@ clean:
 
 -include $(patsubst %.o,%.d,$(lib_objects) $(ctl_objects) $(tapdisk_objects) $(test_objects) $(fuzz_objects))
 
-.PHONY: all user examples header unit unit-run fuzz fuzz-build selftests modules modules_install install uninstall check clean FORCE
+.PHONY: all user examples bench header unit unit-run fuzz fuzz-build selftests modules modules_install install uninstall check clean FORCE
 .SECONDARY:

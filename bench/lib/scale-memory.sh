@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What disks cost in memory: when nobody uses them, right after all of them have
+# been read from at a depth of 32, and 20 s later.
+#
+# The kernel's own words, MemAvailable before all, are differences to what there
+# was before the disks. Those of the daemons are sums; what of them is anonymous
+# is theirs alone, the rest is programs, rings and buffers, which MemAvailable
+# has, too.
+# shellcheck shell=bash
+
+IDLE_AGAIN=20
+
+# Of /proc/meminfo; the rest of what is less in MemAvailable are pages that
+# nobody counts: buffers, rings, tables of the block layer.
+KERNEL=(MemAvailable Slab KernelStack PageTables VmallocUsed Percpu)
+DAEMON=(Pss Anonymous)
+
+# snapshot ARRAY: KiB by name, of the machine, the module and the processes in pids.
+snapshot() {
+	local -n into=$1
+	local name value pid
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	while read -r name value _; do
+		into[${name%:}]=$value
+	done </proc/meminfo
+	into[buffers_kib]=$(cat /sys/module/blktap/parameters/buffers_kib 2>/dev/null || echo 0)
+	for name in "${DAEMON[@]}"; do
+		into[$name]=0
+	done
+	for pid in "${pids[@]}"; do
+		while read -r name value _; do
+			[[ " ${DAEMON[*]/%/:} " != *" $name "* ]] || into[${name%:}]=$((into[${name%:}] + value))
+		done <"/proc/$pid/smaps_rollup"
+	done
+}
+
+# say_memory WHEN AT COUNT
+say_memory() {
+	local -A now=()
+	local name
+	snapshot now
+	for name in "${KERNEL[@]}"; do
+		figure "$1, KiB per disk" "$name" "$2" "$(ratio "now[$name] - before[$name]" "$3")"
+	done
+	figure "$1, KiB per disk" "buffers_kib" "$2" "$(ratio "${now[buffers_kib]}" "$3")"
+	for name in "${DAEMON[@]}"; do
+		figure "$1, KiB per disk" "daemon: $name" "$2" "$(ratio "${now[$name]}" "$3")"
+	done
+}
+
+# one_size AT COUNT MAKE DROP ARGS...
+one_size() {
+	local at=$1 count=$2 make=$3 drop=$4
+	local -A before=()
+	shift 4
+	pids=()
+	snapshot before
+	if "$make" "$count" "$@"; then
+		sleep 2
+		say_memory Idle "$at" "$count"
+		if read_disks "$seconds" 32 $((count < 100 ? 1 : count / 10)) "${disks[@]}"; then
+			say_memory Busy "$at" "$count"
+			sleep "$IDLE_AGAIN"
+			say_memory "Idle again after $IDLE_AGAIN s" "$at" "$count"
+		else
+			say failed "$at" memory "$reason"
+		fi
+	else
+		say failed "$at" memory "$reason"
+	fi
+	"$drop" || say failed "$at" memory "$reason"
+	sleep 2
+}
+
+scale() {
+	local count tapdisks round
+	size=$((16 << 20))
+	ram_disks "${counts[-1]}"
+	module blktap
+	for ((round = 0; round < rounds; round++)); do
+		for count in "${counts[@]}"; do
+			for tapdisks in $(spreads "$count"); do
+				one_size "$count in $tapdisks" "$count" make_disks drop_disks "$tapdisks" "aio:/dev/ram#"
+			done
+		done
+		for count in 1 8; do
+			! ublks_fit "$count" || one_size "ublk, $count" "$count" make_ublks drop_ublks brd
+		done
+	done
+}
