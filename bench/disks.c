@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 		for (i = 0; i < atoi(argv[2]); i++)
 			time_disk(atoi(argv[3]), argv[4]);
 	} else {
-		fprintf(stderr, "see bench/disks.c\n");
+		fputs("usage: disks make|drop|time ARGS; the source tells\n", stderr);
 		return 1;
 	}
 	return 0;

@@ -24,7 +24,7 @@ load() {
 
 # What one job has to run before it begins, which tells the sampler. fio
 # appends a redirection of its own.
-BEGIN="echo >>$work/begin; :"
+BEGIN="echo >>$work/begin && :"
 
 # run_fio PIDS SECONDS OPTION...: leaves its results in $work/fio and what
 # was spent meanwhile in $work/spent.

@@ -2,17 +2,17 @@
 # What disks cost in memory: when nobody uses them, right after all of them have
 # been read from at a depth of 32, and 20 s later.
 #
-# The kernel's own words, MemAvailable before all, are differences to what there
-# was before the disks. Those of the daemons are sums; what of them is anonymous
-# is theirs alone, the rest is programs, rings and buffers, which MemAvailable
-# has, too.
+# "All" is what MemAvailable and the free pages that each CPU keeps are less than
+# before the disks: kernel, daemons, buffers. The words of /proc/meminfo and the
+# module's buffers_kib are parts of it. What of the daemons is anonymous is theirs
+# alone; Pss has programs, rings and buffers, too.
 # shellcheck shell=bash
 
 IDLE_AGAIN=20
 
-# Of /proc/meminfo; the rest of what is less in MemAvailable are pages that
-# nobody counts: buffers, rings, tables of the block layer.
-KERNEL=(MemAvailable Slab KernelStack PageTables VmallocUsed Percpu)
+# Of /proc/meminfo, differences. VmallocUsed contains KernelStack. Requests of the
+# block layer, buffers and their reserves are in none of them.
+KERNEL=(Slab KernelStack PageTables VmallocUsed Percpu)
 DAEMON=(Pss Anonymous)
 
 # snapshot ARRAY: KiB by name, of the machine, the module and the processes in pids.
@@ -24,9 +24,10 @@ snapshot() {
 	while read -r name value _; do
 		into[${name%:}]=$value
 	done </proc/meminfo
+	into[free]=$((into[MemAvailable] + $(awk '$1 == "count:" { sum += $2 } END { print sum * 4 }' /proc/zoneinfo)))
 	into[buffers_kib]=$(cat /sys/module/blktap/parameters/buffers_kib 2>/dev/null || echo 0)
 	for name in "${DAEMON[@]}"; do
-		into[$name]=0
+		into["$name"]=0
 	done
 	for pid in "${pids[@]}"; do
 		while read -r name value _; do
@@ -40,8 +41,9 @@ say_memory() {
 	local -A now=()
 	local name
 	snapshot now
+	figure "$1, KiB per disk" "all" "$2" "$(ratio "${before[free]} - ${now[free]}" "$3")"
 	for name in "${KERNEL[@]}"; do
-		figure "$1, KiB per disk" "$name" "$2" "$(ratio "now[$name] - before[$name]" "$3")"
+		figure "$1, KiB per disk" "$name" "$2" "$(ratio "${now[$name]} - ${before[$name]}" "$3")"
 	done
 	figure "$1, KiB per disk" "buffers_kib" "$2" "$(ratio "${now[buffers_kib]}" "$3")"
 	for name in "${DAEMON[@]}"; do
