@@ -51,18 +51,18 @@ spreads() {
 	fi
 }
 
-# read_disks SECONDS DEPTH PER_JOB DISK...: 4 KiB random reads. A job of fio has
+# read_disks SECONDS BLOCK DEPTH PER_JOB DISK...: random reads. A job of fio has
 # PER_JOB of the disks, and DEPTH requests for each.
 read_disks() {
-	local seconds=$1 depth=$2 per_job=$3 at
-	shift 3
+	local seconds=$1 block=$2 depth=$3 per_job=$4 at
+	shift 4
 	cat >"$work/jobs" <<-END
 		[global]
 		size=$size
 		ioengine=libaio
 		direct=1
 		rw=randread
-		bs=4k
+		bs=$block
 		norandommap
 		time_based
 		runtime=$seconds

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What disks cost in memory: when nobody uses them, right after all of them have
-# been read from at a depth of 32, and 20 s later.
+# been read from, and 20 s later.
 #
 # "All" is what MemAvailable and the free pages that each CPU keeps are less than
 # before the disks: kernel, daemons, buffers. The words of /proc/meminfo and the
@@ -9,6 +9,8 @@
 # shellcheck shell=bash
 
 IDLE_AGAIN=20
+# Of fio's own buffers.
+MAX_KIB=1048576
 
 # Of /proc/meminfo, differences. VmallocUsed contains KernelStack. Requests of the
 # block layer, buffers and their reserves are in none of them.
@@ -51,6 +53,15 @@ say_memory() {
 	done
 }
 
+# busy KIB DEPTH AT COUNT: reads of so many KiB.
+busy() {
+	[ $(($1 * $2 * $4)) -le "$MAX_KIB" ] || return 0
+	read_disks "$seconds" "$1k" "$2" $(($4 < 100 ? 1 : $4 / 10)) "${disks[@]}" || return
+	say_memory "Reads of $1 KiB at depth $2" "$3" "$4"
+	sleep "$IDLE_AGAIN"
+	say_memory "$IDLE_AGAIN s after reads of $1 KiB" "$3" "$4"
+}
+
 # one_size AT COUNT MAKE DROP ARGS...
 one_size() {
 	local at=$1 count=$2 make=$3 drop=$4
@@ -58,18 +69,14 @@ one_size() {
 	shift 4
 	pids=()
 	snapshot before
-	if "$make" "$count" "$@"; then
+	if ! "$make" "$count" "$@"; then
+		say failed "$at" memory "$reason"
+	else
 		sleep 2
 		say_memory Idle "$at" "$count"
-		if read_disks "$seconds" 32 $((count < 100 ? 1 : count / 10)) "${disks[@]}"; then
-			say_memory Busy "$at" "$count"
-			sleep "$IDLE_AGAIN"
-			say_memory "Idle again after $IDLE_AGAIN s" "$at" "$count"
-		else
+		if ! busy 4 32 "$at" "$count" || ! busy 1024 8 "$at" "$count"; then
 			say failed "$at" memory "$reason"
 		fi
-	else
-		say failed "$at" memory "$reason"
 	fi
 	"$drop" || say failed "$at" memory "$reason"
 	sleep 2
