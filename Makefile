@@ -25,6 +25,7 @@ BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 UDEVRULESDIR ?= $(PREFIX)/lib/udev/rules.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+SYSCTLDIR ?= $(PREFIX)/lib/sysctl.d
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 INSTALL_MOD_PATH ?= $(DESTDIR)
@@ -40,7 +41,7 @@ SYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo 1)
 
 # These are words of rules; install and uninstall must not see them as several.
 $(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR BASHCOMPDIR ZSHCOMPDIR \
-		UDEVRULESDIR TMPFILESDIR,\
+		UDEVRULESDIR TMPFILESDIR SYSCTLDIR,\
 	$(if $(word 2,$($v)),$(error $v holds a blank: $($v))))
 
 VERSION := $(shell cat VERSION)
@@ -174,6 +175,7 @@ install: user
 	$(Q)$(INSTALL) -m 644 kernel/uapi/linux/blktap.h $(DESTDIR)$(INCLUDEDIR)/linux/
 	$(Q)$(INSTALL) -D -m 644 udev/60-blktap.rules $(DESTDIR)$(UDEVRULESDIR)/60-blktap.rules
 	$(Q)$(INSTALL) -D -m 644 systemd/blktap.conf $(DESTDIR)$(TMPFILESDIR)/blktap.conf
+	$(Q)$(INSTALL) -D -m 644 systemd/sysctl.conf $(DESTDIR)$(SYSCTLDIR)/60-blktap.conf
 	$(Q)$(foreach m,$(manuals),$(INSTALL) -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)) &&) true
 	$(Q)$(INSTALL) -D -m 644 completion/bash/tap-ctl $(DESTDIR)$(BASHCOMPDIR)/tap-ctl
 	$(Q)$(INSTALL) -D -m 644 completion/zsh/_tap-ctl $(DESTDIR)$(ZSHCOMPDIR)/_tap-ctl
@@ -183,7 +185,7 @@ uninstall:
 	$(Q)rm -f $(addprefix $(DESTDIR),$(SBINDIR)/tap-ctl $(LIBDIR)/$(SONAME) $(LIBDIR)/libblktap.so $(LIBDIR)/libblktap.a \
 		$(PKGCONFIGDIR)/libblktap.pc $(INCLUDEDIR)/libblktap.h $(INCLUDEDIR)/linux/blktap.h \
 		$(BASHCOMPDIR)/tap-ctl $(ZSHCOMPDIR)/_tap-ctl \
-		$(UDEVRULESDIR)/60-blktap.rules $(TMPFILESDIR)/blktap.conf \
+		$(UDEVRULESDIR)/60-blktap.rules $(TMPFILESDIR)/blktap.conf $(SYSCTLDIR)/60-blktap.conf \
 		$(foreach m,$(manuals),$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))))
 	$(Q)rm -rf $(DESTDIR)$(LIBEXECDIR)/blktap
 
