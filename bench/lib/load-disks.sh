@@ -52,7 +52,9 @@ spreads() {
 }
 
 # read_disks SECONDS BLOCK DEPTH PER_JOB DISK...: random reads. A job of fio has
-# PER_JOB of the disks, and DEPTH requests for each.
+# PER_JOB of the disks, and DEPTH requests for each. Who tells that it begins is
+# late for its own work, and would have the disks to itself at the end: that job,
+# "begin", has none.
 read_disks() {
 	local seconds=$1 block=$2 depth=$3 per_job=$4 at
 	shift 4
@@ -72,6 +74,6 @@ read_disks() {
 	for ((at = 1; at <= $#; at += per_job)); do
 		printf '[job%d]\nfilename=%s\niodepth=%d\n' "$at" "$(IFS=:; echo "${*:at:per_job}")" "$((depth * per_job))"
 	done >>"$work/jobs"
-	echo "exec_prerun=$BEGIN" >>"$work/jobs"
+	printf '[begin]\nioengine=null\nrate_iops=1\nexec_prerun=%s\n' "$BEGIN" >>"$work/jobs"
 	run_fio "${pids[*]}" "$seconds" "$work/jobs" || missing "fio: $(said)"
 }

@@ -36,7 +36,7 @@ run_series() {
 	read -r wall machine process <"$work/spent"
 	# Each job by its own time: they do not begin in the same instant.
 	read -r ios lowest highest < <(results |
-		jq -r '[.jobs[].read | .total_ios * 1000 / .runtime] | "\(add) \(min) \(max)"')
+		jq -r '[.jobs[] | select(.jobname != "begin").read | .total_ios * 1000 / .runtime] | "\(add) \(min) \(max)"')
 	figure "IOPS" "$1" "$2 disks" "$ios"
 	figure "CPU, us per I/O" "$1" "$2 disks" "$(ratio "$machine" "$(ratio "$wall" 1000000) * $ios")"
 	figure "CPU of the servers, us per I/O" "$1" "$2 disks" "$(ratio "$process" "$(ratio "$wall" 1000000) * $ios")"
