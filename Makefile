@@ -145,7 +145,7 @@ bench: $(bench)
 $(examples) $(bench): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $< -L$(B) -lblktap $(libs)
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $< -L$(B) -lblktap $(libs) $(if $(filter bench/%,$<),-laio)
 
 # The library's header serves C++ as well.
 header:

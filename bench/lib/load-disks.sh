@@ -6,7 +6,7 @@
 # for each tapdisk. A # in IMAGE becomes the number of the disk, from FIRST on.
 make_disks() {
 	disks=() pids=()
-	attempt "$tool" make "$1" "$2" "$queues" "$3" "${4:-0}" >"$work/disks" || missing "$1 disks: $(said)" || return
+	attempt "$tools/disks" make "$1" "$2" "$queues" "$3" "${4:-0}" >"$work/disks" || missing "$1 disks: $(said)" || return
 	mapfile -t disks < <(cut -d ' ' -f 1 "$work/disks")
 	mapfile -t pids < <(cut -d ' ' -f 2 "$work/disks" | sort -u)
 }
@@ -27,7 +27,7 @@ make_ublks() {
 
 # drop_disks: all of them.
 drop_disks() {
-	attempt "$tool" drop || missing "$(said)"
+	attempt "$tools/disks" drop || missing "$(said)"
 }
 
 drop_ublks() {
@@ -51,28 +51,28 @@ spreads() {
 	fi
 }
 
-# read_disks SECONDS BLOCK DEPTH PER_JOB DISK...: random reads. A job of fio has
-# PER_JOB of the disks, and DEPTH requests for each. Who tells that it begins is
-# late for its own work, and would have the disks to itself at the end: that job,
-# "begin", has none.
+# read_disks SECONDS DEPTH DISK...: 4 KiB random reads, by a job of fio for each
+# disk. Who tells that it begins is late for its own work, and would have its disk
+# to itself at the end: that job, "begin", has none.
 read_disks() {
-	local seconds=$1 block=$2 depth=$3 per_job=$4 at
-	shift 4
+	local seconds=$1 depth=$2 disk
+	shift 2
 	cat >"$work/jobs" <<-END
 		[global]
 		size=$size
 		ioengine=libaio
 		direct=1
 		rw=randread
-		bs=$block
+		bs=4k
 		norandommap
 		time_based
 		runtime=$seconds
+		iodepth=$depth
 		allow_file_create=0
 		thread
 	END
-	for ((at = 1; at <= $#; at += per_job)); do
-		printf '[job%d]\nfilename=%s\niodepth=%d\n' "$at" "$(IFS=:; echo "${*:at:per_job}")" "$((depth * per_job))"
+	for disk; do
+		printf '[%s]\nfilename=%s\n' "${disk##*/}" "$disk"
 	done >>"$work/jobs"
 	printf '[begin]\nioengine=null\nrate_iops=1\nexec_prerun=%s\n' "$BEGIN" >>"$work/jobs"
 	run_fio "${pids[*]}" "$seconds" "$work/jobs" || missing "fio: $(said)"

@@ -32,7 +32,7 @@ run_series() {
 	local jobs=$2 wall machine process ios lowest highest
 	bring_up "$1" "$2" || return
 	[ "$2" -gt 1 ] || jobs=2 disks+=("${disks[0]}")
-	read_disks "$seconds" 4k $((DEPTH / jobs)) 1 "${disks[@]}" || return
+	read_disks "$seconds" $((DEPTH / jobs)) "${disks[@]}" || return
 	read -r wall machine process <"$work/spent"
 	# Each job by its own time: they do not begin in the same instant.
 	read -r ios lowest highest < <(results |

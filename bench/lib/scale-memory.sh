@@ -9,8 +9,10 @@
 # shellcheck shell=bash
 
 IDLE_AGAIN=20
-# Of fio's own buffers.
-MAX_KIB=1048576
+# Turns of each disk, on each CPU.
+TURNS=4
+# What is read altogether, or the first disks are idle again before the last are busy.
+MAX_KIB=$((4 << 20))
 
 # Of /proc/meminfo, differences. VmallocUsed contains KernelStack. Requests of the
 # block layer, buffers and their reserves are in none of them.
@@ -55,8 +57,8 @@ say_memory() {
 
 # busy KIB DEPTH AT COUNT: reads of so many KiB.
 busy() {
-	[ $(($1 * $2 * $4)) -le "$MAX_KIB" ] || return 0
-	read_disks "$seconds" "$1k" "$2" $(($4 < 100 ? 1 : $4 / 10)) "${disks[@]}" || return
+	[ $(($1 * $2 * $4 * TURNS * $(nproc))) -le "$MAX_KIB" ] || return 0
+	attempt "$tools/read-disks" "$1" "$2" "$TURNS" "${disks[@]}" || missing "$(said)" || return
 	say_memory "Reads of $1 KiB at depth $2" "$3" "$4"
 	sleep "$IDLE_AGAIN"
 	say_memory "$IDLE_AGAIN s after reads of $1 KiB" "$3" "$4"

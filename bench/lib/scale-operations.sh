@@ -27,7 +27,7 @@ commands() {
 # calls AT PID IMAGE
 calls() {
 	local operation usec
-	attempt "$tool" time "$rounds" "$2" "$3" >"$work/answer" || missing "$(said)" || return
+	attempt "$tools/disks" time "$rounds" "$2" "$3" >"$work/answer" || missing "$(said)" || return
 	while read -r operation usec; do
 		figure "libblktap, ms" "$operation" "$1" "$(ratio "$usec" 1000)"
 	done <"$work/answer"
