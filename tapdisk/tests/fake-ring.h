@@ -208,7 +208,7 @@ static void fake_take(struct fake_queue *q, const struct blktap_cqe *cqe)
 	}
 	q->outstanding[cqe->tag] = false;
 	q->results[cqe->tag] = cqe->result;
-	q->completed++;
+	__atomic_store_n(&q->completed, q->completed + 1, __ATOMIC_RELEASE);
 }
 
 int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns)
@@ -262,7 +262,9 @@ static inline void fake_submit(struct fake_queue *q, uint16_t tag, uint8_t op, u
 	q->descs[tag].buffer = (uint64_t)tag * FAKE_IO;
 	q->outstanding[tag] = true;
 	q->results[tag] = 1;
-	q->sqes[q->sq.sq_tail++ % FAKE_DEPTH] = (struct blktap_sqe){ .tag = tag };
+	q->sqes[q->sq.sq_tail % FAKE_DEPTH] = (struct blktap_sqe){ .tag = tag };
+	/* The queue may have a thread that looks for it. */
+	__atomic_store_n(&q->sq.sq_tail, q->sq.sq_tail + 1, __ATOMIC_RELEASE);
 }
 
 static inline char *fake_data(struct fake_queue *q, uint16_t tag)

@@ -190,7 +190,7 @@ static void submit(unsigned int queue, uint16_t tag)
 
 static void wait_until_completed(unsigned int queue, unsigned int count)
 {
-	while (ring->queues[queue].completed < count)
+	while (__atomic_load_n(&ring->queues[queue].completed, __ATOMIC_ACQUIRE) < count)
 		turn();
 }
 
