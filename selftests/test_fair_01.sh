@@ -4,14 +4,16 @@
 # much as threads that are not modest, and beside a busy disk of the same tapdisk,
 # as much as with a tapdisk of their own.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
-setup tap-ctl fio jq chrt
+setup tap-ctl fio jq chrt taskset
 
 IMAGE_SIZE=32M
 ROUNDS=4
+LAST_CPU=$(($(nproc) - 1))
 
-# reads: how many random reads of DISK are done in two seconds, one at a time.
+# reads: how many random reads of DISK are done in two seconds, one at a time. The
+# reader is on the first processor, those who serve it are on the last.
 reads() {
-	fio --name=fair --filename="$DISK" --rw=randread --bs=4k --direct=1 --ioengine=psync \
+	taskset -c 0 fio --name=fair --filename="$DISK" --rw=randread --bs=4k --direct=1 --ioengine=psync \
 		--time_based --runtime=2 --output-format=json | jq '.jobs[0].read.total_ios'
 }
 
@@ -62,6 +64,8 @@ one=$DISK one_pid=$PID one_minor=$MINOR
 create -a "ram:$IMAGE_SIZE"
 other=$DISK other_pid=$PID other_minor=$MINOR
 
+must taskset -a -p -c "$LAST_CPU" "$one_pid"
+must taskset -a -p -c "$LAST_CPU" "$other_pid"
 start_hogs
 touch "$WORK/insist"
 background insist "$other_pid"
@@ -78,11 +82,13 @@ rm "$WORK/insist"
 ends "nobody insists any more" 0 "$insister"
 not_less "busy processes do not starve a disk" "$many" "$control" 3
 
-# A third disk, in the tapdisk of the first.
+# A third disk, in the tapdisk of the first, and all processors for all.
 third=$(tap-ctl allocate) || die "allocate"
 third_minor=${third##*tapdev}
 must tap-ctl attach -p "$one_pid" -m "$third_minor"
 must tap-ctl open -p "$one_pid" -m "$third_minor" -a "ram:$IMAGE_SIZE"
+must taskset -a -p -c "0-$LAST_CPU" "$one_pid"
+must taskset -a -p -c "0-$LAST_CPU" "$other_pid"
 touch "$WORK/busy"
 background keep_busy "$third"
 busy=$JOB
