@@ -16,6 +16,9 @@ load() {
 	check "$1" fio --name=spin --filename="$DISK" --rw=randrw --bs=4k --direct=1 --ioengine=psync \
 		--size=16M --io_size=8M --randrepeat=0 --verify=crc32c --verify_fatal=1 \
 		--verify_state_save=0 --output="$WORK/fio"
+	# Enough of them for some trials.
+	must fio --name=read --filename="$DISK" --rw=randread --bs=4k --direct=1 --ioengine=psync --size=16M \
+		--time_based --runtime=3 --output="$WORK/fio"
 }
 
 # with_spin MICROSECONDS: COUNTED of it, and after a pause COUNTED_MORE.
