@@ -27,6 +27,12 @@ def read_figures(path):
     return parts
 
 
+def count_ends(path):
+    """Parts that came to their end."""
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        return sum(line.rstrip("\n") == "end" for line in lines)
+
+
 def spread(cell):
     return f"{short(cell['low'])}-{short(cell['high'])}" if cell["all"] > 1 else ""
 
@@ -45,6 +51,7 @@ def table(title, series):
 def main():
     log, out = sys.argv[1:]
     run, _ = read_log(log)
+    run["complete"] = count_ends(log) == run["parts"]
     run["figures"] = {
         part: {measure: {series: {at: summary(values) for at, values in cells.items()}
                          for series, cells in table_.items()}

@@ -11,7 +11,8 @@
 IDLE_AGAIN=20
 # Turns of each disk, on each CPU.
 TURNS=4
-# What is read altogether, or the first disks are idle again before the last are busy.
+# At most what is read altogether: with too much, the first disks are idle again
+# before the last are busy. For a thousand disks it is too much already, in emulation.
 MAX_KIB=$((4 << 20))
 
 # Of /proc/meminfo, differences. VmallocUsed contains KernelStack. Requests of the
