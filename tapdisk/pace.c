@@ -18,7 +18,7 @@
 #define GAIN_PERCENT	115U
 
 /* A submitter that fills its queue takes less time. */
-#define LONG_DELAY_NS	(1 * NS_PER_MS)
+#define LONG_DELAY_NS	(2 * NS_PER_MS)
 /* So many in a while are too many; short ones between them are no comfort. */
 #define LONG_DELAYS	3U
 #define DELAYS_NS	(100 * NS_PER_MS)
