@@ -6,6 +6,7 @@
 # make unit | check               unit tests; everything, in virtual machines
 # make fuzz                       fuzz targets (clang); scripts/fuzz runs them
 # make examples                   programs that show how the library is used
+# make bench                      what bench/scale uses
 #
 # V=1 shows the commands, WERROR=0 lets warnings pass, SANITIZE=1 builds the
 # programs with ASan and UBSan below build/asan, SYSTEMD=0 leaves libsystemd out,
@@ -24,6 +25,7 @@ BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 UDEVRULESDIR ?= $(PREFIX)/lib/udev/rules.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+SYSCTLDIR ?= $(PREFIX)/lib/sysctl.d
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 INSTALL_MOD_PATH ?= $(DESTDIR)
@@ -39,7 +41,7 @@ SYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo 1)
 
 # These are words of rules; install and uninstall must not see them as several.
 $(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR BASHCOMPDIR ZSHCOMPDIR \
-		UDEVRULESDIR TMPFILESDIR,\
+		UDEVRULESDIR TMPFILESDIR SYSCTLDIR,\
 	$(if $(word 2,$($v)),$(error $v holds a blank: $($v))))
 
 VERSION := $(shell cat VERSION)
@@ -77,6 +79,7 @@ fuzzers := $(patsubst %.c,$(B)/obj/%,$(wildcard fuzz/fuzz-*.c))
 programs := $(if $(ctl_objects),$(B)/tap-ctl) $(if $(tapdisk_objects),$(B)/tapdisk)
 libraries := $(if $(lib_objects),$(B)/$(SONAME) $(B)/libblktap.a $(B)/libblktap.pc)
 examples := $(patsubst %.c,$(B)/%,$(wildcard Documentation/examples/*.c))
+bench := $(patsubst %.c,$(B)/%,$(wildcard bench/*.c))
 manuals := $(wildcard Documentation/man/*.[1-8])
 
 all: user modules
@@ -138,10 +141,11 @@ $(fuzzers): %: %.o $(B)/obj/fuzz/files.o $(filter-out %/main.o,$(tapdisk_objects
 	$(Q)$(CC) $(CFLAGS) $(flags) -fsanitize=fuzzer $(LDFLAGS) -Wl,--wrap=open,--wrap=stat -o $@ $^ $(libs) $(tapdisk_libs)
 
 examples: $(examples)
-$(examples): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h
+bench: $(bench)
+$(examples) $(bench): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $< -L$(B) -lblktap $(libs)
+	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $< -L$(B) -lblktap $(libs) $(if $(filter bench/%,$<),-laio)
 
 # The library's header serves C++ as well.
 header:
@@ -171,6 +175,7 @@ install: user
 	$(Q)$(INSTALL) -m 644 kernel/uapi/linux/blktap.h $(DESTDIR)$(INCLUDEDIR)/linux/
 	$(Q)$(INSTALL) -D -m 644 udev/60-blktap.rules $(DESTDIR)$(UDEVRULESDIR)/60-blktap.rules
 	$(Q)$(INSTALL) -D -m 644 systemd/blktap.conf $(DESTDIR)$(TMPFILESDIR)/blktap.conf
+	$(Q)$(INSTALL) -D -m 644 systemd/sysctl.conf $(DESTDIR)$(SYSCTLDIR)/60-blktap.conf
 	$(Q)$(foreach m,$(manuals),$(INSTALL) -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)) &&) true
 	$(Q)$(INSTALL) -D -m 644 completion/bash/tap-ctl $(DESTDIR)$(BASHCOMPDIR)/tap-ctl
 	$(Q)$(INSTALL) -D -m 644 completion/zsh/_tap-ctl $(DESTDIR)$(ZSHCOMPDIR)/_tap-ctl
@@ -180,7 +185,7 @@ uninstall:
 	$(Q)rm -f $(addprefix $(DESTDIR),$(SBINDIR)/tap-ctl $(LIBDIR)/$(SONAME) $(LIBDIR)/libblktap.so $(LIBDIR)/libblktap.a \
 		$(PKGCONFIGDIR)/libblktap.pc $(INCLUDEDIR)/libblktap.h $(INCLUDEDIR)/linux/blktap.h \
 		$(BASHCOMPDIR)/tap-ctl $(ZSHCOMPDIR)/_tap-ctl \
-		$(UDEVRULESDIR)/60-blktap.rules $(TMPFILESDIR)/blktap.conf \
+		$(UDEVRULESDIR)/60-blktap.rules $(TMPFILESDIR)/blktap.conf $(SYSCTLDIR)/60-blktap.conf \
 		$(foreach m,$(manuals),$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))))
 	$(Q)rm -rf $(DESTDIR)$(LIBEXECDIR)/blktap
 
@@ -193,5 +198,5 @@ clean:
 
 -include $(patsubst %.o,%.d,$(lib_objects) $(ctl_objects) $(tapdisk_objects) $(test_objects) $(fuzz_objects))
 
-.PHONY: all user examples header unit unit-run fuzz fuzz-build selftests modules modules_install install uninstall check clean FORCE
+.PHONY: all user examples bench header unit unit-run fuzz fuzz-build selftests modules modules_install install uninstall check clean FORCE
 .SECONDARY:

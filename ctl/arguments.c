@@ -102,6 +102,17 @@ int take_request_timeout(struct options *options, const struct option_spec *spec
 	return ret;
 }
 
+/* What is not given is 0. */
+int take_spin(struct options *options, const struct option_spec *spec, const char *argument,
+	      struct blktap_error *err)
+{
+	uint64_t number;
+	int ret = parse_range(spec, argument, 0, BLKTAP_MAX_SPIN_US, &number, err);
+
+	options->spin_us = number ? (int)number : -1;
+	return ret;
+}
+
 int take_queues(struct options *options, const struct option_spec *spec, const char *argument,
 		struct blktap_error *err)
 {

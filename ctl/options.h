@@ -15,6 +15,7 @@ struct options {
 	int minor;		/* -1: not given */
 	int timeout_ms;		/* -1: not given */
 	int request_timeout_ms;	/* 0: not given, and so on */
+	int spin_us;		/* negative: never */
 	const char *image;	/* "type:path" */
 	const char *type;
 	const char *path;
@@ -67,6 +68,8 @@ int take_timeout(struct options *options, const struct option_spec *spec,
 		 const char *argument, struct blktap_error *err);
 int take_request_timeout(struct options *options, const struct option_spec *spec,
 			 const char *argument, struct blktap_error *err);
+int take_spin(struct options *options, const struct option_spec *spec, const char *argument,
+	      struct blktap_error *err);
 int take_image(struct options *options, const struct option_spec *spec, const char *argument,
 	       struct blktap_error *err);
 int take_serial(struct options *options, const struct option_spec *spec, const char *argument,
@@ -105,6 +108,7 @@ enum {
 	ONLY_QUEUES = 256,
 	ONLY_DEPTH,
 	ONLY_MAX_IO,
+	ONLY_SPIN,
 	ONLY_SERIAL,
 	ONLY_UUID,
 	ONLY_JSON,
@@ -152,6 +156,9 @@ enum {
 #define OPTION_KERNEL_IO							\
 	VALUE(ONLY_KERNEL_IO, "kernel-io", "MODE",				\
 	      "what the kernel may do by itself: auto, redirect or off (auto)", take_kernel_io)
+#define OPTION_SPIN							\
+	VALUE(ONLY_SPIN, "spin", "MICROSECONDS", "look for requests so long before sleeping (200)", \
+	      take_spin)
 #define OPTION_READ_CACHE	TO_COME('r', "read-cache", NULL, "share reads of a parent")
 #define OPTION_PARENT							\
 	TO_COME('e', "existing-parent", "MINOR", "use a parent that is open")

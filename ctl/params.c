@@ -25,6 +25,7 @@ struct blktap_open_params open_params(const struct options *options)
 		.no_direct = options->no_direct,
 		.request_timeout_ms = options->request_timeout_ms,
 		.kernel_io = options->kernel_io,
+		.spin_us = options->spin_us,
 	};
 }
 

@@ -12,6 +12,8 @@
 
 /* Enough to move on with; idle disks keep no more than this. */
 #define BLKTAP_RESERVE_BYTES	(32U << 10)
+/* What most requests fit in; readahead, too. */
+#define BLKTAP_SMALL_BYTES	(128U << 10)
 
 static unsigned int blktap_queue_buffers_mib = 64;
 module_param_named(queue_buffers_mib, blktap_queue_buffers_mib, uint, 0644);
@@ -45,14 +47,56 @@ static u32 blktap_io_pages(u32 bytes)
 	return DIV_ROUND_UP(bytes, PAGE_SIZE);
 }
 
-u64 blktap_buffer_bytes(u32 depth, u32 max_io)
+static u32 blktap_small_pages(u32 max_io)
 {
-	return (u64)(depth + 1) * blktap_io_pages(max_io) << PAGE_SHIFT;
+	return blktap_io_pages(min(max_io, BLKTAP_SMALL_BYTES));
 }
 
+static u32 blktap_large_pages(u32 max_io)
+{
+	return max_io > BLKTAP_SMALL_BYTES ? blktap_io_pages(max_io) : 0;
+}
+
+u64 blktap_buffer_bytes(u32 depth, u32 max_io)
+{
+	u64 small = blktap_small_pages(max_io);
+
+	return (depth * (small + blktap_large_pages(max_io)) + small) << PAGE_SHIFT;
+}
+
+/* In the order of the slots: small ones, large ones, the reserve. */
 u64 blktap_buffer_offset(const struct blktap_buffer *buffer, u32 slot)
 {
-	return (u64)slot * buffer->slot_pages << PAGE_SHIFT;
+	u64 small = min(slot, buffer->depth);
+
+	return (small * buffer->small_pages + (slot - small) * buffer->large_pages) << PAGE_SHIFT;
+}
+
+/* The slot around page *@index of the area, which becomes the page of the slot. */
+static u32 blktap_buffer_find(const struct blktap_buffer *buffer, unsigned long *index)
+{
+	unsigned long small = (unsigned long)buffer->depth * buffer->small_pages;
+	u32 slot;
+
+	if (*index < small) {
+		slot = *index / buffer->small_pages;
+		*index %= buffer->small_pages;
+		return slot;
+	}
+
+	*index -= small;
+	if (!buffer->large_pages)
+		return buffer->depth;
+
+	slot = buffer->depth + *index / buffer->large_pages;
+	*index %= buffer->large_pages;
+	return slot;
+}
+
+/* A tag's own slot for so many pages. */
+static u32 blktap_buffer_own(const struct blktap_buffer *buffer, u32 tag, u32 want)
+{
+	return want <= buffer->small_pages ? tag : buffer->depth + tag;
 }
 
 static struct blktap_slot *blktap_buffer_reserve(struct blktap_buffer *buffer)
@@ -85,15 +129,14 @@ static void blktap_uncharge_pages(struct blktap_buffer *buffer, u32 nr)
 	atomic_long_sub(nr, &blktap_total_pages);
 }
 
-static bool blktap_slot_alloc_array(struct blktap_buffer *buffer, struct blktap_slot *slot,
-				    gfp_t gfp)
+static bool blktap_slot_alloc_array(struct blktap_slot *slot, u32 room, gfp_t gfp)
 {
 	struct page **pages;
 
 	if (slot->pages)
 		return true;
 
-	pages = kcalloc(buffer->slot_pages, sizeof(*pages), gfp);
+	pages = kcalloc(room, sizeof(*pages), gfp);
 	if (!pages)
 		return false;
 
@@ -102,13 +145,14 @@ static bool blktap_slot_alloc_array(struct blktap_buffer *buffer, struct blktap_
 	return true;
 }
 
-/* Adds pages to a busy slot until it has @want, or there are no more. */
+/* Adds pages to a tag's busy slot until it has @want, or there are no more. */
 static bool blktap_slot_grow(struct blktap_buffer *buffer, struct blktap_slot *slot, u32 want)
 {
+	u32 room = want <= buffer->small_pages ? buffer->small_pages : buffer->large_pages;
 	u32 nr = slot->nr_pages;
 	u32 had = nr;
 
-	if (!blktap_slot_alloc_array(buffer, slot, BLKTAP_GFP))
+	if (!blktap_slot_alloc_array(slot, room, BLKTAP_GFP))
 		return false;
 
 	while (nr < want && blktap_charge_page(buffer)) {
@@ -167,7 +211,8 @@ static int blktap_claim_filled(struct blktap_buffer *buffer, u32 want)
 static int blktap_claim_own(struct blktap_buffer *buffer, u32 tag, u32 want,
 			    struct blktap_grant *grant)
 {
-	struct blktap_slot *slot = &buffer->slots[tag];
+	u32 own = blktap_buffer_own(buffer, tag, want);
+	struct blktap_slot *slot = &buffer->slots[own];
 
 	if (!blktap_slot_claim(slot))
 		return -1;
@@ -177,7 +222,7 @@ static int blktap_claim_own(struct blktap_buffer *buffer, u32 tag, u32 want,
 		grant->scarce = slot->nr_pages < want;
 	}
 	if (slot->nr_pages)
-		return tag;
+		return own;
 
 	blktap_slot_release(slot);
 	return -1;
@@ -314,7 +359,7 @@ static vm_fault_t blktap_slot_map(const struct blktap_slot *slot, struct vm_area
 vm_fault_t blktap_buffer_fault(struct blktap_buffer *buffer, struct vm_area_struct *vma,
 			       unsigned long address, unsigned long index)
 {
-	unsigned long nr = index / buffer->slot_pages;
+	u32 nr = blktap_buffer_find(buffer, &index);
 	struct blktap_slot *slot;
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
@@ -326,7 +371,7 @@ vm_fault_t blktap_buffer_fault(struct blktap_buffer *buffer, struct vm_area_stru
 	mutex_lock(&buffer->map_lock);
 	/* The acquire pairs with blktap_slot_alloc_array(). */
 	if (atomic_read(&slot->state) == BLKTAP_SLOT_BUSY && smp_load_acquire(&slot->pages))
-		ret = blktap_slot_map(slot, vma, address, index % buffer->slot_pages);
+		ret = blktap_slot_map(slot, vma, address, index);
 	mutex_unlock(&buffer->map_lock);
 
 	return ret;
@@ -343,7 +388,7 @@ static void blktap_slot_trim(struct blktap_buffer *buffer, struct blktap_slot *s
 			     struct address_space *mapping, loff_t offset)
 {
 	if (mapping)
-		unmap_mapping_range(mapping, offset, (loff_t)buffer->slot_pages << PAGE_SHIFT, 1);
+		unmap_mapping_range(mapping, offset, (loff_t)slot->nr_pages << PAGE_SHIFT, 1);
 
 	blktap_uncharge_pages(buffer, slot->nr_pages);
 	blktap_free_pages(slot->pages, slot->nr_pages);
@@ -384,9 +429,9 @@ bool blktap_buffer_trim(struct blktap_buffer *buffer, unsigned long age,
 static int blktap_buffer_fill_reserve(struct blktap_buffer *buffer)
 {
 	struct blktap_slot *slot = blktap_buffer_reserve(buffer);
-	u32 want = min(blktap_io_pages(BLKTAP_RESERVE_BYTES), buffer->slot_pages);
+	u32 want = min(blktap_io_pages(BLKTAP_RESERVE_BYTES), buffer->small_pages);
 
-	if (!blktap_slot_alloc_array(buffer, slot, GFP_KERNEL))
+	if (!blktap_slot_alloc_array(slot, want, GFP_KERNEL))
 		return -ENOMEM;
 
 	while (slot->nr_pages < want) {
@@ -405,8 +450,10 @@ int blktap_buffer_init(struct blktap_buffer *buffer, u32 depth, u32 max_io)
 
 	mutex_init(&buffer->map_lock);
 	atomic_set(&buffer->nr_pages, 0);
-	buffer->nr_slots = depth + 1;
-	buffer->slot_pages = blktap_io_pages(max_io);
+	buffer->depth = depth;
+	buffer->small_pages = blktap_small_pages(max_io);
+	buffer->large_pages = blktap_large_pages(max_io);
+	buffer->nr_slots = depth + (buffer->large_pages ? depth : 0) + 1;
 	buffer->slots = kvcalloc(buffer->nr_slots, sizeof(*buffer->slots), GFP_KERNEL);
 	if (!buffer->slots)
 		return -ENOMEM;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A queue's buffer area: as many slots of pages as tags, and one more in reserve.
+ * A queue's buffer area: two slots of pages for each tag, a small one and one for
+ * the largest request, and one more in reserve.
  *
  * Pages come when a request needs them and go when they have been idle. A tag uses
- * its own slot; when pages are scarce, any that is free. If that has fewer pages
+ * its own slots. The small ones lie close together: the page tables of a mapping
+ * stay as long as it does, so they must not be spread over the whole area. When
+ * pages are scarce, any slot that is free will do. If that has fewer pages
  * than the request wants, it is served in pieces. The reserve makes sure that one
  * request per queue always moves on.
  */
@@ -26,8 +29,10 @@ struct blktap_slot {
 
 struct blktap_buffer {
 	struct blktap_slot *slots;
-	u32 nr_slots;			/* tags, and the reserve as the last */
-	u32 slot_pages;			/* pages of a slot's address range */
+	u32 nr_slots;			/* small ones, large ones, the reserve */
+	u32 depth;			/* tags */
+	u32 small_pages;		/* of a slot's address range */
+	u32 large_pages;		/* 0: all requests fit in small ones */
 	atomic_t nr_pages;		/* without the reserve's */
 	struct mutex map_lock;		/* mapping pages against removing them */
 };

@@ -12,6 +12,7 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/version.h>
 #include <net/genetlink.h>
 
@@ -49,6 +50,16 @@ typedef struct device blktap_devnode_device;
 #ifndef BLKTAP_HAVE_SPLIT_OPS
 #define genl_split_ops genl_ops
 #endif
+
+/* How long this thread has been ready to run without running, in nanoseconds. */
+static inline u64 blktap_run_delay(void)
+{
+#ifdef CONFIG_SCHED_INFO
+	return READ_ONCE(current->sched_info.run_delay);
+#else
+	return 0;
+#endif
+}
 
 /* Arguments of block_device_operations' open and release. */
 #ifdef BLK_OPEN_READ

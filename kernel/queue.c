@@ -13,7 +13,6 @@
 #include <linux/blkdev.h>
 #include <linux/bottom_half.h>
 #include <linux/fs.h>
-#include <linux/ktime.h>
 #include <linux/log2.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
@@ -114,11 +113,8 @@ static bool blktap_queue_wants_kick(struct blktap_queue *queue)
 
 static void blktap_queue_wake(struct blktap_queue *queue)
 {
-	if (!wq_has_sleeper(&queue->wait))
-		return;
-
-	WRITE_ONCE(queue->woken_at, ktime_get_ns());
-	wake_up_interruptible_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
+	if (wq_has_sleeper(&queue->wait))
+		wake_up_interruptible_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
 }
 
 void blktap_queue_kick(struct blktap_queue *queue)
@@ -160,9 +156,10 @@ static void blktap_queue_push(struct blktap_queue *queue, struct request *rq)
 			       &queue->descs[rq->tag]);
 	/* From here on a completion may end it. */
 	smp_store_release(&tag->owner, tag->generation);
-	queue->sq_tail++;
 	/* The daemon's acquire: descriptor, entry and data are there. */
-	smp_store_release(&queue->sq->sq_tail, queue->sq_tail);
+	smp_store_release(&queue->sq->sq_tail, queue->sq_tail + 1);
+	/* A wait that ends with this has not ended too early. */
+	smp_store_release(&queue->sq_tail, queue->sq_tail + 1);
 }
 
 /* Finds room for a request's data, maybe not for all of it. */

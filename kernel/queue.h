@@ -66,7 +66,6 @@ struct blktap_queue {
 	u32 sq_tail;
 	u32 sq_kicked;			/* sq_tail when wake-ups were last considered */
 	wait_queue_head_t wait;
-	u64 woken_at;			/* the last wake-up, by ktime_get_ns() */
 
 	/* Taking completions. */
 	struct mutex enter ____cacheline_aligned_in_smp;
@@ -112,7 +111,8 @@ void blktap_queue_kill(struct blktap_queue *queue);
 /* Whether there is a submission that the daemon has not taken, as it says. */
 static inline bool blktap_queue_is_ready(const struct blktap_queue *queue)
 {
-	return READ_ONCE(queue->sq_tail) != READ_ONCE(queue->cq->sq_head);
+	/* The submitter's release: the daemon will see it, too. */
+	return smp_load_acquire(&queue->sq_tail) != READ_ONCE(queue->cq->sq_head);
 }
 
 int blktap_queue_get_fd(struct blktap_queue *queue);

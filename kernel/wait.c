@@ -12,9 +12,12 @@
 /* A processor is not to be kept busy for longer. */
 #define BLKTAP_MAX_SPIN_NS	NSEC_PER_MSEC
 
-/* The other thing that ends a wait: a file that becomes readable. */
-struct blktap_also {
-	struct file *file;		/* NULL: none */
+struct blktap_wait {
+	struct blktap_queue *queue;
+	ktime_t begin;
+	ktime_t until;			/* KTIME_MAX: no time-out */
+	/* The other thing that ends it: a file that becomes readable. */
+	struct file *also;		/* NULL: none */
 	struct poll_wqueues table;	/* only with a file */
 };
 
@@ -26,101 +29,97 @@ static bool blktap_wait_is_over(const struct blktap_queue *queue)
 /* --- the other file ------------------------------------------------------ */
 
 /* With @table, it tells of changes from now on. */
-static bool blktap_also_is_ready(struct blktap_also *also, poll_table *table)
+static bool blktap_also_is_ready(struct blktap_wait *wait, poll_table *table)
 {
-	return vfs_poll(also->file, table) & (EPOLLIN | EPOLLERR | EPOLLHUP);
+	return vfs_poll(wait->also, table) & (EPOLLIN | EPOLLERR | EPOLLHUP);
 }
 
-static bool blktap_also_begin(struct blktap_also *also)
+static bool blktap_also_begin(struct blktap_wait *wait)
 {
-	if (!also->file)
+	if (!wait->also)
 		return false;
 
-	poll_initwait(&also->table);
-	return blktap_also_is_ready(also, &also->table.pt);
+	poll_initwait(&wait->table);
+	return blktap_also_is_ready(wait, &wait->table.pt);
 }
 
-static void blktap_also_end(struct blktap_also *also)
+static void blktap_also_end(struct blktap_wait *wait)
 {
-	if (also->file)
-		poll_freewait(&also->table);
+	if (wait->also)
+		poll_freewait(&wait->table);
 }
 
-static bool blktap_also_changed(const struct blktap_also *also)
+/* Without memory it would not tell of changes: nobody may sleep for it. */
+static int blktap_also_error(const struct blktap_wait *wait)
 {
-	return also->file && READ_ONCE(also->table.triggered);
+	return wait->also ? wait->table.error : 0;
+}
+
+static bool blktap_also_changed(const struct blktap_wait *wait)
+{
+	return wait->also && READ_ONCE(wait->table.triggered);
 }
 
 /* There was a change: whether it was the one that is waited for. */
-static bool blktap_also_look(struct blktap_also *also)
+static bool blktap_also_look(struct blktap_wait *wait)
 {
 	/* The next change is not missed if it comes after this look. */
-	smp_store_mb(also->table.triggered, 0);
-	return blktap_also_is_ready(also, NULL);
+	smp_store_mb(wait->table.triggered, 0);
+	return blktap_also_is_ready(wait, NULL);
 }
 
 /* --- sleeping ------------------------------------------------------------ */
 
-/* One sleep: 0 after any wake-up. @until is NULL without a time-out. */
-static int blktap_wait_sleep(ktime_t *until)
+/* One sleep: 0 after any wake-up. */
+static int blktap_wait_sleep(struct blktap_wait *wait)
 {
+	ktime_t *until = wait->until == KTIME_MAX ? NULL : &wait->until;
+
 	if (signal_pending(current))
 		return -EINTR;
-	if (!until) {
-		schedule();
-		return 0;
-	}
 
 	return schedule_hrtimeout(until, HRTIMER_MODE_ABS) ? 0 : -ETIME;
 }
 
 /* Returns 1 if it is the other file that ended it. */
-static int blktap_wait_loop(struct blktap_queue *queue, struct blktap_also *also, ktime_t *until)
+static int blktap_wait_loop(struct blktap_wait *wait)
 {
-	int err = 0;
+	int err = blktap_also_error(wait);
 
 	for (;;) {
 		/* On the list before looking, as the submitter looks after publishing. */
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (err || blktap_wait_is_over(queue))
+		if (err || blktap_wait_is_over(wait->queue))
 			break;
-		if (!blktap_also_changed(also)) {
-			err = blktap_wait_sleep(until);
+		if (!blktap_also_changed(wait)) {
+			err = blktap_wait_sleep(wait);
 			continue;
 		}
 		__set_current_state(TASK_RUNNING);
-		if (blktap_also_look(also))
+		if (blktap_also_look(wait))
 			return 1;
 	}
 	__set_current_state(TASK_RUNNING);
 
-	return blktap_wait_is_over(queue) ? 0 : err;
+	return blktap_wait_is_over(wait->queue) ? 0 : err;
 }
 
-static int blktap_wait_sleeping(struct blktap_queue *queue, struct blktap_enter *enter,
-				struct file *file)
+static int blktap_wait_sleeping(struct blktap_wait *wait, struct blktap_enter *enter)
 {
-	struct blktap_also also;
-	DECLARE_WAITQUEUE(wait, current);
-	ktime_t until;
+	DECLARE_WAITQUEUE(entry, current);
 	int ret = 1;
 
-	also.file = file;
-	if (enter->timeout >= 0)
-		until = ktime_add_safe(ktime_get(), ns_to_ktime(enter->timeout));
-
-	if (!blktap_also_begin(&also)) {
-		add_wait_queue(&queue->wait, &wait);
-		ret = blktap_wait_loop(queue, &also, enter->timeout < 0 ? NULL : &until);
-		remove_wait_queue(&queue->wait, &wait);
+	if (!blktap_also_begin(wait)) {
+		add_wait_queue(&wait->queue->wait, &entry);
+		ret = blktap_wait_loop(wait);
+		remove_wait_queue(&wait->queue->wait, &entry);
 	}
-	blktap_also_end(&also);
+	blktap_also_end(wait);
 
-	if (ret > 0) {
-		enter->ready |= BLKTAP_READY_ALSO;
-		ret = 0;
-	}
-	return ret;
+	if (ret <= 0)
+		return ret;
+	enter->ready |= BLKTAP_READY_ALSO;
+	return 0;
 }
 
 /* --- spinning ------------------------------------------------------------ */
@@ -132,17 +131,34 @@ static bool blktap_may_spin(void)
 }
 
 /* Whether it was worth it. */
-static bool blktap_wait_spinning(const struct blktap_queue *queue, u64 begin, u32 ns)
+static bool blktap_wait_spinning(const struct blktap_wait *wait, u32 ns)
 {
-	u64 end = begin + min_t(u32, ns, BLKTAP_MAX_SPIN_NS);
+	ktime_t end = ktime_add_ns(wait->begin, min_t(u32, ns, BLKTAP_MAX_SPIN_NS));
 
-	while (!blktap_wait_is_over(queue)) {
-		if (!blktap_may_spin() || ktime_get_ns() >= end)
-			return false;
+	if (end > wait->until)
+		end = wait->until;
+
+	while (blktap_may_spin() && ktime_get() < end) {
+		if (blktap_wait_is_over(wait->queue))
+			return true;
 		cpu_relax();
 	}
 
-	return true;
+	return false;
+}
+
+/* --- waiting ------------------------------------------------------------- */
+
+static int blktap_wait(struct blktap_wait *wait, struct blktap_enter *enter)
+{
+	int err = 0;
+
+	if (enter->spin && blktap_wait_spinning(wait, enter->spin))
+		enter->ready |= BLKTAP_READY_SPUN;
+	else
+		err = blktap_wait_sleeping(wait, enter);
+
+	return READ_ONCE(wait->queue->dead) ? -ENODEV : err;
 }
 
 static u32 blktap_clamp_ns(u64 ns)
@@ -150,56 +166,41 @@ static u32 blktap_clamp_ns(u64 ns)
 	return min_t(u64, ns, U32_MAX);
 }
 
-/* Looks before it sleeps, and tells how long it took. */
-static int blktap_wait_spin_first(struct blktap_queue *queue, struct blktap_enter *enter,
-				  struct file *file)
+/* Tells how long it took, too. */
+static int blktap_wait_measured(struct blktap_wait *wait, struct blktap_enter *enter)
 {
-	u64 begin = ktime_get_ns();
-	u64 woken, end;
-	int err = 0;
-
-	if (blktap_wait_spinning(queue, begin, enter->spin))
-		enter->ready |= BLKTAP_READY_SPUN;
-	else
-		err = blktap_wait_sleeping(queue, enter, file);
-
-	end = ktime_get_ns();
-	enter->waited = blktap_clamp_ns(end - begin);
-	woken = READ_ONCE(queue->woken_at);
-	if (woken > begin && woken < end)
-		enter->delayed = blktap_clamp_ns(end - woken);
-	return err;
-}
-
-static int blktap_wait_with(struct blktap_queue *queue, struct blktap_enter *enter,
-			    struct file *file)
-{
+	u64 delay = blktap_run_delay();
 	int err;
 
-	if (enter->spin)
-		err = blktap_wait_spin_first(queue, enter, file);
-	else
-		err = blktap_wait_sleeping(queue, enter, file);
+	wait->begin = ktime_get();
+	wait->until = KTIME_MAX;
+	if (enter->timeout >= 0)
+		wait->until = ktime_add_safe(wait->begin, ns_to_ktime(enter->timeout));
 
-	return READ_ONCE(queue->dead) ? -ENODEV : err;
+	err = blktap_wait(wait, enter);
+	enter->waited = blktap_clamp_ns(ktime_to_ns(ktime_sub(ktime_get(), wait->begin)));
+	enter->delayed = blktap_clamp_ns(blktap_run_delay() - delay);
+	return err;
 }
 
 int blktap_queue_wait(struct blktap_queue *queue, struct blktap_enter *enter)
 {
-	struct file *file = NULL;
+	struct blktap_wait wait;
 	int err;
 
 	if (blktap_wait_is_over(queue))
 		return READ_ONCE(queue->dead) ? -ENODEV : 0;
 
+	wait.queue = queue;
+	wait.also = NULL;
 	if (enter->flags & BLKTAP_ENTER_ALSO) {
-		file = fget(enter->fd);
-		if (!file)
+		wait.also = fget(enter->fd);
+		if (!wait.also)
 			return -EBADF;
 	}
-	err = blktap_wait_with(queue, enter, file);
-	if (file)
-		fput(file);
+	err = blktap_wait_measured(&wait, enter);
+	if (wait.also)
+		fput(wait.also);
 
 	return err;
 }

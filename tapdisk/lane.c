@@ -79,13 +79,13 @@ struct lane {
 	struct list retries;
 	struct loop_timer retry;
 	bool draining, lost;
-	unsigned int drain;		/* the one under way */
-	unsigned int heard;		/* the owner's: the last drain that it was told of */
+	unsigned int drain;		/* the change of mind that was heard of last */
 
 	/* Between the owner and the thread; each is written by one of them. */
 	atomic_bool failing;
 	atomic_uint wanted;		/* odd: drain; counts the changes of mind */
-	atomic_uint reached;		/* the drain that was reached */
+	pthread_mutex_t lock;
+	unsigned int reached;		/* the drain that was reached; under the lock */
 	atomic_uint_least64_t new_capacity;
 	atomic_int lost_code;
 	struct loop_message change, end, was_drained, was_lost;
@@ -489,12 +489,14 @@ static bool entered(struct lane *lane, int ret)
 	return false;
 }
 
-/* It is all the same to a kernel that does not know it. */
+/* Another policy than these two is the administrator's, who knows better. */
 static void apply_modesty(const struct lane *lane)
 {
 	struct sched_param param = { 0 };
+	int policy = sched_getscheduler(0);
 
-	sched_setscheduler(0, lane->pace.modest ? SCHED_BATCH : SCHED_OTHER, &param);
+	if (policy == SCHED_OTHER || policy == SCHED_BATCH)
+		sched_setscheduler(0, lane->pace.modest ? SCHED_BATCH : SCHED_OTHER, &param);
 }
 
 /* With a thread: hands over, sleeps unless @timeout_ns is 0, and takes. */
@@ -504,7 +506,8 @@ static enum loop_slept sleep_in_ring(struct loop_sleeper *sleeper, int fd, int64
 	struct blktap_wait wait = {
 		.timeout_ns = timeout_ns,
 		.fd = fd,
-		.spin_ns = pace_spin(&lane->pace),
+		/* Who spins does not see that the image is done. */
+		.spin_ns = lane->inflight ? 0 : pace_spin(&lane->pace),
 	};
 	unsigned int taken;
 	uint64_t now;
@@ -520,6 +523,7 @@ static enum loop_slept sleep_in_ring(struct loop_sleeper *sleeper, int fd, int64
 	if (!entered(lane, ret))
 		return LOOP_SLEPT;
 	now = loop_now();
+	stats_add(&lane->params.stats->spins, wait.spun);
 	taken = take_requests(lane, now);
 	if (pace_waited(&lane->pace, &wait, taken, now))
 		apply_modesty(lane);
@@ -580,8 +584,11 @@ static void report_drained(struct lane *lane)
 	if (!lane->lost && blktap_queue_posted(lane->queue))
 		return;
 	lane->draining = false;
+	/* Both at once: who sees the one has all of the other. */
+	pthread_mutex_lock(&lane->lock);
 	lane->reached = lane->drain;
 	loop_post(lane->params.owner, &lane->was_drained);
+	pthread_mutex_unlock(&lane->lock);
 }
 
 /* Not from within a handler of the image or the queue. */
@@ -608,6 +615,9 @@ static void change(struct loop_message *message)
 
 	if (is_hopeless(lane))
 		fail_retries(lane);
+	/* A drain is reported once. */
+	if (wanted == lane->drain)
+		return;
 	lane->draining = wanted & 1;
 	lane->drain = wanted;
 	if (lane->draining) {
@@ -620,19 +630,24 @@ static void change(struct loop_message *message)
 		session_lost(lane, -ENOMEM);
 }
 
+/*
+ * Of a drain that was given up it is old news. But it may bring the news of the
+ * present one, whose own message must not come after that: there may be no lane
+ * any more.
+ */
 static void was_drained(struct loop_message *message)
 {
 	struct lane *lane = container_of(message, struct lane, was_drained);
 	unsigned int wanted = lane->wanted;
+	bool reached;
 
-	/* Of a drain that was given up, this is old news. */
-	if (lane->reached != wanted || !(wanted & 1))
-		return;
-	/* The message of an older drain may have told already, in place of this one. */
-	if (lane->heard == wanted)
-		return;
-	lane->heard = wanted;
-	lane->params.drained(lane->params.data);
+	pthread_mutex_lock(&lane->lock);
+	reached = lane->reached == wanted && wanted & 1;
+	if (reached)
+		loop_unpost(lane->params.owner, &lane->was_drained);
+	pthread_mutex_unlock(&lane->lock);
+	if (reached)
+		lane->params.drained(lane->params.data);
 }
 
 static void was_lost(struct loop_message *message)
@@ -768,6 +783,7 @@ static void take_down(struct lane *lane)
 	loop_unpost(lane->params.owner, &lane->was_drained);
 	if (lane->loop != lane->params.owner)
 		loop_free(lane->loop);
+	pthread_mutex_destroy(&lane->lock);
 	free(lane->requests);
 	free(lane->io_memory);
 	free(lane->answers);
@@ -794,6 +810,7 @@ bool lane_threaded(const struct lane *lane)
 
 static void set_up_events(struct lane *lane)
 {
+	pthread_mutex_init(&lane->lock, NULL);
 	list_init(&lane->retries);
 	loop_task_init(&lane->turn, run_turn);
 	loop_timer_init(&lane->retry, retry_fired);

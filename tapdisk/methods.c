@@ -87,7 +87,8 @@ struct args {
 };
 
 enum param_type {
-	PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS, PARAM_BYTES, PARAM_KERNEL_IO,
+	PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS, PARAM_SPIN, PARAM_BYTES,
+	PARAM_KERNEL_IO,
 };
 
 struct param {
@@ -118,6 +119,11 @@ static int take_param(const struct param *param, const json_t *json, struct args
 		return 0;
 	case PARAM_MS:
 		if (!integer_in(json, -1, INT_MAX))
+			return -EINVAL;
+		*(int *)field = json_integer_value(json);
+		return 0;
+	case PARAM_SPIN:
+		if (!integer_in(json, 0, BLKTAP_MAX_SPIN_US))
 			return -EINVAL;
 		*(int *)field = json_integer_value(json);
 		return 0;
@@ -427,6 +433,7 @@ static const struct method {
 		PARAM(no_direct, PARAM_BOOL, false),
 		PARAM(kernel_io, PARAM_KERNEL_IO, false),
 		PARAM(request_timeout_ms, PARAM_MS, false),
+		PARAM(spin_us, PARAM_SPIN, false),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, -1 },
 	{ "close", do_close, {

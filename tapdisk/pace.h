@@ -24,27 +24,32 @@
 
 struct pace {
 	uint32_t max_spin_ns;	/* 0: never */
-	bool spins;		/* it pays, by the last trial */
+	bool pays;		/* spinning does, by the last trial */
 	bool modest;		/* does not push others aside */
 
 	/* Windows of time: those of a trial, then a long one. */
 	unsigned int window;
-	uint64_t window_began;	/* nanoseconds */
-	uint64_t requests;	/* in this window */
-	uint64_t trial_requests[2], trial_ns[2];	/* without spinning, and with it */
+	uint64_t window_began;	/* nanoseconds; 0: at the next wait */
+	unsigned int waits;	/* in this window; likewise */
+	uint64_t requests;
+	struct pace_score {
+		uint64_t requests;
+		uint64_t ns;
+	} without, with;	/* spinning */
 
-	unsigned int delays;	/* that were too long, in a row */
+	unsigned int delays;	/* that were too long, */
+	uint64_t since;		/* nanoseconds; from then on */
 	uint64_t bold_until;	/* nanoseconds; not modest before */
 };
 
 void pace_init(struct pace *pace, uint32_t max_spin_ns);
 
-/* For the next wait, as blktap_wait.spin_ns; never 0, which would not measure. */
+/* For the next wait, as blktap_wait.spin_ns. */
 uint32_t pace_spin(const struct pace *pace);
 
 /*
- * A wait has ended, with so many requests. @now in nanoseconds. True if
- * @pace->modest has changed.
+ * A wait has ended, with so many requests, or there was none. @now in nanoseconds.
+ * True if @pace->modest has changed.
  */
 bool pace_waited(struct pace *pace, const struct blktap_wait *wait, unsigned int requests,
 		 uint64_t now);

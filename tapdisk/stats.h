@@ -28,6 +28,7 @@ struct queue_stats {
 	uint64_t handovers;	/* calls that handed answers over */
 	uint64_t redirected;	/* of those answered: the kernel does the rest */
 	uint64_t retried;	/* of those taken: the kernel's I/O had failed */
+	uint64_t spins;		/* waits that ended by spinning, without sleep */
 } __attribute__((aligned(64)));
 
 /* One writer, so that this needs no locked instruction. */

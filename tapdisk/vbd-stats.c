@@ -99,8 +99,9 @@ static json_t *describe_queue(const struct queue_stats *q, unsigned int index)
 
 	for (i = 0; i < STATS_OPS; i++)
 		json_object_set_new(ops, op_names[i], describe_op(&q->ops[i]));
-	return json_pack("{s:i, s:I, s:o}", "queue", (int)index,
-			 "outstanding", (json_int_t)outstanding(q), "ops", ops);
+	return json_pack("{s:i, s:I, s:I, s:o}", "queue", (int)index,
+			 "outstanding", (json_int_t)outstanding(q),
+			 "spins", (json_int_t)stats_read(&q->spins), "ops", ops);
 }
 
 static json_t *describe_queues(const struct vbd *vbd)

@@ -284,13 +284,14 @@ struct blktap_wait {
 	/* out */
 	bool fd_ready;		/* not known if there were requests at once */
 	bool spun;		/* a request came before sleeping */
-	uint32_t waited_ns;	/* with spin_ns, spinning included */
-	uint32_t delayed_ns;	/* with spin_ns, of these from wake-up to running */
+	uint32_t waited_ns;	/* spinning included; 0: there was no need to wait */
+	uint32_t delayed_ns;	/* of these ready to run, but not running */
 };
 
 /*
  * One ENTER that waits: hands over what has been posted, and returns when a
- * request is there or wait->fd is readable. Errors as of blktap_queue_enter().
+ * request is there or wait->fd is readable. Errors as of blktap_queue_enter();
+ * EBADF: wait->fd is not open.
  */
 int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait);
 
@@ -418,6 +419,8 @@ struct blktap_vbd_info {
 	enum blktap_kernel_io kernel_io;	/* in use; DEFAULT: not told */
 };
 
+#define BLKTAP_MAX_SPIN_US	1000
+
 /* What "open" can ask for. */
 struct blktap_open_params {
 	const char *image;	/* "type:path" */
@@ -426,6 +429,9 @@ struct blktap_open_params {
 	int timeout_ms;		/* for the call; 0: 60 s; negative: none */
 	int request_timeout_ms;	/* requests are retried for so long; 0: 120 s */
 	enum blktap_kernel_io kernel_io;	/* at most this; DEFAULT: AUTO */
+	int spin_us;		/* to look for requests before sleeping, microseconds,
+				 * at most BLKTAP_MAX_SPIN_US; 0: 200; negative: never
+				 */
 };
 
 /*

@@ -19,7 +19,7 @@ struct family {
 	const char *unit;	/* NULL: none */
 	const char *help;
 	void (*put)(FILE *file, const struct family *family, const json_t *vbd);
-	const char *key;	/* in an operation's object */
+	const char *key;	/* in the object of a queue or an operation */
 };
 
 /* ---------------------------------------------------------------------- values */
@@ -129,16 +129,27 @@ static void put_kernel_io(FILE *file, const struct family *family, const json_t 
 
 /* ------------------------------------------------------------------ per queue */
 
-static void put_outstanding(FILE *file, const struct family *family, const json_t *vbd)
+static void each_queue(FILE *file, const struct family *family, const json_t *vbd,
+		       const char *suffix)
 {
 	json_t *queues = json_object_get(vbd, "queues"), *queue;
 	size_t i;
 
 	json_array_foreach(queues, i, queue) {
-		put_sample(file, family, "", vbd);
+		put_sample(file, family, suffix, vbd);
 		fprintf(file, ",queue=\"%" PRIu64 "\"} %" PRIu64 "\n", number_at(queue, "queue"),
-			number_at(queue, "outstanding"));
+			number_at(queue, family->key));
 	}
+}
+
+static void put_queue_gauge(FILE *file, const struct family *family, const json_t *vbd)
+{
+	each_queue(file, family, vbd, "");
+}
+
+static void put_queue_counter(FILE *file, const struct family *family, const json_t *vbd)
+{
+	each_queue(file, family, vbd, "_total");
 }
 
 /* -------------------------------------------------------- per queue and operation */
@@ -240,7 +251,9 @@ static const struct family families[] = {
 	{ "blktap_extents", "gauge", NULL, "Ranges that the kernel serves by itself.",
 	  put_kernel_io, "extents" },
 	{ "blktap_outstanding_requests", "gauge", NULL, "Requests that have no answer yet.",
-	  put_outstanding, NULL },
+	  put_queue_gauge, "outstanding" },
+	{ "blktap_spins", "counter", NULL, "Waits for requests that ended by spinning.",
+	  put_queue_counter, "spins" },
 	{ "blktap_requests", "counter", NULL, "Requests answered.", put_counter, "requests" },
 	{ "blktap_io_bytes", "counter", "bytes", "Bytes of these requests.", put_counter, "bytes" },
 	{ "blktap_errors", "counter", NULL, "Requests that failed.", put_counter, "errors" },

@@ -539,10 +539,6 @@ int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait)
 	struct blktap_enter args = { .size = sizeof(args) };
 	int ret;
 
-	wait->fd_ready = false;
-	wait->spun = false;
-	wait->waited_ns = 0;
-	wait->delayed_ns = 0;
 	if (blktap_queue_arm(queue)) {
 		args.flags = BLKTAP_ENTER_WAIT | (wait->fd < 0 ? 0 : BLKTAP_ENTER_ALSO);
 		args.timeout = wait->timeout_ns;
@@ -550,11 +546,9 @@ int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait)
 		args.spin = wait->spin_ns;
 	}
 	ret = enter(queue, &args);
-	if (!ret) {
-		wait->fd_ready = args.ready & BLKTAP_READY_ALSO;
-		wait->spun = args.ready & BLKTAP_READY_SPUN;
-		wait->waited_ns = args.waited;
-		wait->delayed_ns = args.delayed;
-	}
+	wait->fd_ready = args.ready & BLKTAP_READY_ALSO;
+	wait->spun = args.ready & BLKTAP_READY_SPUN;
+	wait->waited_ns = args.waited;
+	wait->delayed_ns = args.delayed;
 	return ret;
 }

@@ -184,6 +184,10 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 		json_object_set_new(params, "request_timeout_ms",
 				    json_integer(open_params->request_timeout_ms));
 	add_kernel_io(params, "kernel_io", open_params->kernel_io);
+	if (open_params->spin_us)
+		json_object_set_new(params, "spin_us",
+				    json_integer(open_params->spin_us < 0 ? 0 :
+						 open_params->spin_us));
 	add_timeout(params, timeout_ms);
 	return call_minor(pid, "open", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
 			  err);

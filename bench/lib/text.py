@@ -19,14 +19,14 @@ def short(number):
     return f"{number:.3g}" if number < 99.5 else f"{number:.0f}"
 
 
-def row(name, cells):
-    return f"{name:<{NAME}}" + "".join(f"{cell:>{CELL}}" for cell in cells)
+def row(name, cells, width=NAME):
+    return f"{name:<{width}}" + "".join(f"{cell:>{CELL}}" for cell in cells)
 
 
-def head(columns):
+def head(columns, width=NAME):
     titles = [textwrap.wrap(title, CELL - 1) for title in columns.values()]
     height = max(map(len, titles))
-    return [row("", [([""] * height + title)[-height:][i] for title in titles]) for i in range(height)]
+    return [row("", [([""] * height + title)[-height:][i] for title in titles], width) for i in range(height)]
 
 
 def table(run, title, *cells):
@@ -51,21 +51,31 @@ def ratio_lines(run, ours, rivals):
     return lines
 
 
-def about(run):
-    lines = [
-        f"Linux {run.get('kernel', '?')}, {run.get('cpus', '?')} CPUs, {run.get('memory', '?')} MiB, "
-        f"QEMU {run['accelerator']}, blktap {run['commit']}",
-        f"{run['rounds']} rounds of {run['seconds']} s, in turns; fio libaio direct, random, "
-        f"disks of {run['size'] >> 20} MiB with {run['queues']} queues; {run['jobs']} jobs in the last column",
-    ]
+def about_machine(run):
+    return (f"Linux {run.get('kernel', '?')}, {run.get('cpus', '?')} CPUs, {run.get('memory', '?')} MiB, "
+            f"QEMU {run['accelerator']}, blktap {run['commit']}")
+
+
+def about_trouble(run):
+    """What makes figures less than they seem."""
+    lines = []
     if run["accelerator"] == "tcg":
         lines.append("Emulated: wake-ups cost more than on hardware, caches do not show. Below 15 % is noise.")
     if not run["complete"]:
         lines.append("NOT COMPLETE: the run ended before its time.")
-    remarks = {name: peer["remark"] for name, peer in run["peers"].items() if peer.get("remark")}
-    for word, names in (("note", remarks), ("missing", run["missing"]), ("FAILED", run["failed"])):
+    for word, names in (("missing", run["missing"]), ("FAILED", run["failed"])):
         lines += [f"{word}: {name}: {why}" for name, why in names.items()]
     return lines
+
+
+def about(run):
+    lines = [
+        about_machine(run),
+        f"{run['rounds']} rounds of {run['seconds']} s, in turns; fio libaio direct, random, "
+        f"disks of {run['size'] >> 20} MiB with {run['queues']} queues; {run['jobs']} jobs in the last column",
+    ]
+    lines += [f"note: {name}: {peer['remark']}" for name, peer in run["peers"].items() if peer.get("remark")]
+    return lines + about_trouble(run)
 
 
 def text(run):

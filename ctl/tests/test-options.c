@@ -218,6 +218,22 @@ static void test_new_tap(void **state)
 	assert_int_equal(parse(&command_create, "create -a x:y -t 0"), -EINVAL);
 }
 
+static void test_spin(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(&command_open, "open -p 1 -m 1 -a x:y --spin 0"), 0);
+	assert_true(open_params(&options).spin_us < 0);
+	assert_int_equal(parse(&command_create, "create -a x:y --spin=1000"), 0);
+	assert_int_equal(open_params(&options).spin_us, 1000);
+	assert_int_equal(parse(&command_create, "create -a x:y"), 0);
+	assert_int_equal(open_params(&options).spin_us, 0);
+	assert_int_equal(parse(&command_create, "create -a x:y --spin 1001"), -EINVAL);
+	assert_string_equal(err.text, "--spin 1001: not between 0 and 1000");
+	assert_int_equal(parse(&command_create, "create -a x:y --spin -1"), -EINVAL);
+	assert_int_equal(parse(&command_create, "create -a x:y --spin 1us"), -EINVAL);
+	assert_int_equal(parse(&command_attach, "attach -p 1 -m 1 --spin 1"), -EINVAL);
+}
+
 static void test_size(void **state)
 {
 	(void)state;
@@ -296,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_still_to_come),
 		cmocka_unit_test(test_minors_that_cannot_be),
 		cmocka_unit_test(test_new_tap),
+		cmocka_unit_test(test_spin),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_help),

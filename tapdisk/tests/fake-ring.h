@@ -41,6 +41,10 @@ struct fake_queue {
 	unsigned int completed;
 	unsigned int entered;
 	unsigned int rejected;
+	/* of waits: what they asked for, and what they are told */
+	uint32_t spin_ns;
+	uint32_t waited_ns;
+	bool spun;
 };
 
 /* A call about files and extents. */
@@ -352,7 +356,7 @@ static void fake_take(struct fake_queue *q, const struct blktap_cqe *cqe)
 	q->redirected[cqe->tag] = cqe->type == BLKTAP_CQE_REDIRECT ? cqe->fragments : 0;
 	q->outstanding[cqe->tag] = false;
 	q->results[cqe->tag] = cqe->result;
-	q->completed++;
+	__atomic_store_n(&q->completed, q->completed + 1, __ATOMIC_RELEASE);
 }
 
 int blktap_queue_enter(struct blktap_queue *queue, bool wait, int64_t timeout_ns)
@@ -379,10 +383,14 @@ int blktap_queue_wait(struct blktap_queue *queue, struct blktap_wait *wait)
 		{ .fd = queue->fd, .events = POLLIN },
 		{ .fd = wait->fd, .events = POLLIN },
 	};
+	struct fake_queue *q = (struct fake_queue *)queue;
 	int ret = blktap_queue_enter(queue, false, 0);
 
 	if (ret || !blktap_queue_arm(queue))
 		return ret;
+	q->spin_ns = wait->spin_ns;
+	wait->waited_ns = q->waited_ns;
+	wait->spun = q->spun;
 	ret = poll(fds, 2, wait->timeout_ns < 0 ? -1 : wait->timeout_ns / 1000000);
 	wait->fd_ready = fds[1].revents;
 	if (fds[0].revents && fake_ring && fake_ring->enter_error)
@@ -402,7 +410,9 @@ static inline void fake_submit(struct fake_queue *q, uint16_t tag, uint8_t op, u
 	q->descs[tag].buffer = (uint64_t)tag * FAKE_IO;
 	q->outstanding[tag] = true;
 	q->results[tag] = 1;
-	q->sqes[q->sq.sq_tail++ % FAKE_DEPTH] = (struct blktap_sqe){ .tag = tag };
+	q->sqes[q->sq.sq_tail % FAKE_DEPTH] = (struct blktap_sqe){ .tag = tag };
+	/* The queue may have a thread that looks for it. */
+	__atomic_store_n(&q->sq.sq_tail, q->sq.sq_tail + 1, __ATOMIC_RELEASE);
 }
 
 static inline char *fake_data(struct fake_queue *q, uint16_t tag)

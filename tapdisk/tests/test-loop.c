@@ -207,6 +207,158 @@ static void test_workers_without_threads(void **state)
 	run_works(*state, 0);
 }
 
+/* ------------------------------------------------------- sleeping elsewhere */
+
+struct dozer {
+	struct loop_sleeper sleeper;
+	struct loop *loop;
+	enum loop_slept slept;
+	unsigned int calls;
+	int64_t timeout_ns;
+	struct loop_fd event;	/* of an eventfd that is readable */
+	unsigned int events;
+	unsigned int calls_then;	/* of the sleeper, at the first event */
+};
+
+static enum loop_slept doze(struct loop_sleeper *sleeper, int fd, int64_t timeout_ns)
+{
+	struct dozer *dozer = container_of(sleeper, struct dozer, sleeper);
+
+	assert_true(fd >= 0);
+	dozer->calls++;
+	dozer->timeout_ns = timeout_ns;
+	return dozer->slept;
+}
+
+static void event_ready(struct loop_fd *event, uint32_t events)
+{
+	struct dozer *dozer = container_of(event, struct dozer, event);
+
+	(void)events;
+	if (!dozer->events++)
+		dozer->calls_then = dozer->calls;
+}
+
+static void set_dozer(struct dozer *dozer, struct loop *loop, enum loop_slept slept)
+{
+	*dozer = (struct dozer){
+		.sleeper.sleep = doze,
+		.loop = loop,
+		.slept = slept,
+		.event = { .fd = eventfd(1, EFD_CLOEXEC), .ready = event_ready },
+	};
+	assert_int_equal(loop_add(loop, &dozer->event, EPOLLIN), 0);
+	loop_set_sleeper(loop, &dozer->sleeper);
+}
+
+static void end_dozer(struct dozer *dozer)
+{
+	loop_set_sleeper(dozer->loop, NULL);
+	loop_remove(dozer->loop, &dozer->event);
+	close(dozer->event.fd);
+}
+
+static void test_sleeper_timeouts(void **state)
+{
+	struct job job = { .loop = *state };
+	struct dozer dozer;
+	struct tick a;
+
+	set_dozer(&dozer, *state, LOOP_SLEPT);
+	loop_turn(*state, -1);
+	assert_true(dozer.timeout_ns < 0);
+	loop_turn(*state, 7);
+	assert_int_equal(dozer.timeout_ns, 7000000);
+	set(*state, &a, 'a', 5000);
+	loop_turn(*state, -1);
+	assert_true(dozer.timeout_ns > 0 && dozer.timeout_ns <= 5000000000);
+	loop_task_init(&job.task, run_job);
+	loop_defer(*state, &job.task);
+	loop_turn(*state, -1);
+	assert_int_equal(dozer.timeout_ns, 0);
+	assert_int_equal(job.runs, 1);
+	loop_timer_cancel(&a.timer);
+	end_dozer(&dozer);
+}
+
+/* What the sleeper says decides whether descriptors are looked at. */
+static void test_sleeper_answers(void **state)
+{
+	struct dozer dozer;
+
+	set_dozer(&dozer, *state, LOOP_SLEPT);
+	loop_turn(*state, -1);
+	assert_int_equal(dozer.events, 0);
+	dozer.slept = LOOP_SLEPT_READY;
+	loop_turn(*state, -1);
+	assert_int_equal(dozer.events, 1);
+	dozer.slept = LOOP_NOT_SLEPT;
+	loop_turn(*state, -1);
+	assert_int_equal(dozer.events, 2);
+	loop_set_sleeper(*state, NULL);
+	loop_turn(*state, -1);
+	assert_int_equal(dozer.events, 3);
+	assert_int_equal(dozer.calls, 3);
+	end_dozer(&dozer);
+}
+
+/* A sleeper that always has something to do starves nobody. */
+static void test_sleeper_that_never_sleeps(void **state)
+{
+	struct dozer dozer;
+	struct tick a;
+	unsigned int i;
+
+	set_dozer(&dozer, *state, LOOP_SLEPT);
+	set(*state, &a, 'a', 0);
+	for (i = 0; i < 100; i++)
+		loop_turn(*state, -1);
+	assert_string_equal(fired, "a");
+	assert_in_range(dozer.events, 2, 10);
+	assert_int_equal(dozer.calls, 100);
+	end_dozer(&dozer);
+}
+
+static void test_look_before_sleep(void **state)
+{
+	struct dozer dozer;
+
+	set_dozer(&dozer, *state, LOOP_SLEPT);
+	loop_turn(*state, -1);
+	loop_look(*state);
+	loop_turn(*state, -1);
+	assert_int_equal(dozer.events, 1);
+	assert_int_equal(dozer.calls_then, 1);
+	loop_turn(*state, -1);
+	assert_int_equal(dozer.events, 1);
+	end_dozer(&dozer);
+}
+
+struct ending {
+	struct loop_message message;
+	struct loop *loop;
+};
+
+static void stop_loop(struct loop_message *message)
+{
+	loop_stop(container_of(message, struct ending, message)->loop);
+}
+
+/* Who is told to stop does not go to sleep. */
+static void test_stopped_before_sleep(void **state)
+{
+	struct ending ending = { .loop = *state };
+	struct dozer dozer;
+
+	set_dozer(&dozer, *state, LOOP_SLEPT);
+	loop_message_init(&ending.message, stop_loop);
+	loop_post(*state, &ending.message);
+	loop_look(*state);
+	assert_int_equal(loop_run(*state), 0);
+	assert_int_equal(dozer.calls, 0);
+	end_dozer(&dozer);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -215,6 +367,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_turn_without_events_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_tasks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_removal_in_handler, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_sleeper_timeouts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_sleeper_answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_sleeper_that_never_sleeps, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_look_before_sleep, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stopped_before_sleep, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_workers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_workers_without_threads, set_up, tear_down),
 	};

@@ -167,6 +167,10 @@ static void test_wrong_parameters(void **state)
 		     EINVAL);
 	expect_error(ASK("open", "{\"minor\":0,\"image\":\"a:b\",\"timeout_ms\":-2}"), -32602,
 		     EINVAL);
+	expect_error(ASK("open", "{\"minor\":0,\"image\":\"a:b\",\"spin_us\":1001}"), -32602,
+		     EINVAL);
+	expect_error(ASK("open", "{\"minor\":0,\"image\":\"a:b\",\"spin_us\":-1}"), -32602,
+		     EINVAL);
 	expect_error(ASK("open", "{\"minor\":0,\"image\":\"a:b\",\"secondary\":\"c:d\"}"),
 		     -32602, EOPNOTSUPP);
 	expect_error(ASK("takeover", "{}"), -32601, EOPNOTSUPP);

@@ -121,13 +121,19 @@ static void test_request_sent(void **state)
 static void test_changes_sent(void **state)
 {
 	struct fake fake = { .pid = PID, .answer = ANSWER("{\"capacity\":1048576}") };
-	struct blktap_open_params params = { .image = "aio:/x", .request_timeout_ms = 5000 };
+	struct blktap_open_params params = {
+		.image = "aio:/x", .request_timeout_ms = 5000, .spin_us = 30,
+	};
 	uint64_t now = 0;
 
 	(void)state;
 	fake_start(&fake);
 	assert_int_equal(blktap_ctl_open(PID, 7, &params, NULL), 0);
 	assert_non_null(strstr(fake.request, "\"request_timeout_ms\":5000"));
+	assert_non_null(strstr(fake.request, "\"spin_us\":30"));
+	params.spin_us = -1;
+	assert_int_equal(blktap_ctl_open(PID, 7, &params, NULL), 0);
+	assert_non_null(strstr(fake.request, "\"spin_us\":0"));
 	assert_int_equal(blktap_ctl_pause(PID, 7, 2500, NULL), 0);
 	assert_string_equal(fake.request, REQUEST("pause", "\"timeout_ms\":2500,\"minor\":7"));
 	assert_int_equal(blktap_ctl_pause(PID, 7, -1, NULL), 0);

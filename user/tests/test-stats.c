@@ -126,7 +126,7 @@ static void test_nonsense(void **state)
 /* ------------------------------------------------------------------ OpenMetrics */
 
 static const char stats[] = "[{\"name\":\"aio:/a\\\"b\\\\c\\nd\\u001be\\u009b\",\"pid\":42,\"state\":42,"
-	"\"tap\":{\"minor\":3,\"kicks\":[12,13]},\"queues\":[{\"queue\":1,\"outstanding\":5,\"ops\":{"
+	"\"tap\":{\"minor\":3,\"kicks\":[12,13]},\"queues\":[{\"queue\":1,\"outstanding\":5,\"spins\":7,\"ops\":{"
 	"\"read\":{\"requests\":64,\"bytes\":4096,\"errors\":2,\"time_ns\":1008123000,"
 	"\"latency\":[1,0,3]},\"flush\":{}}}]},"
 	"{\"name\":\"\",\"pid\":42,\"state\":0,\"tap\":{\"minor\":4},\"queues\":[]}]";
@@ -163,6 +163,8 @@ static void test_openmetrics(void **state)
 	assert_line(text, "blktap_paused{pid=\"42\",minor=\"4\"} 0\n");
 	assert_line(text, "blktap_kicks_total{pid=\"42\",minor=\"3\",direction=\"out\"} 13\n");
 	assert_line(text, "blktap_outstanding_requests{pid=\"42\",minor=\"3\",queue=\"1\"} 5\n");
+	assert_line(text, "# TYPE blktap_spins counter\n");
+	assert_line(text, "blktap_spins_total{pid=\"42\",minor=\"3\",queue=\"1\"} 7\n");
 	assert_line(text, "# TYPE blktap_requests counter\n");
 	assert_line(text, "blktap_requests_total{" LABELS "} 64\n");
 	assert_line(text, "# UNIT blktap_io_bytes bytes\n");

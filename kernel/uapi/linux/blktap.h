@@ -436,10 +436,11 @@ struct blktap_fetch {
  * ENTER, on a queue descriptor: take all completions; with WAIT, then sleep
  * until a submission is there that sq_head does not cover.
  *
- * WAIT can do more than sleep. With ALSO, it ends as well when @fd is readable;
- * that is not looked at while there are submissions anyway. With @spin, it looks
- * for submissions that long before it sleeps, as long as nothing else wants the
- * processor: a wake-up is saved for processor time.
+ * WAIT can do more than sleep. With ALSO, it ends as well when @fd is readable
+ * or in error; that is not looked at while there are submissions anyway. The file
+ * is watched to the end of the wait, even if @fd is closed meanwhile. With @spin,
+ * it looks for submissions, and for nothing else, that long before it sleeps, as
+ * long as nothing else wants the processor: a wake-up is saved for processor time.
  *
  * Completions are taken whatever becomes of the wait, so the call can always
  * be repeated.
@@ -447,6 +448,7 @@ struct blktap_fetch {
  * EBADF    ALSO, and @fd is not open
  * EINTR    a signal came
  * EINVAL   @fd without ALSO, or ALSO or @spin without WAIT
+ * ENOMEM   ALSO, and there is no memory to watch @fd
  * ETIME    the time-out passed without a submission
  * EBUSY    another thread is inside ENTER for this queue
  * EPROTO   the indices made no sense: the session has ended
@@ -469,8 +471,8 @@ struct blktap_enter {
 	__s32 fd;		/* in: with ALSO, else 0 */
 	__u32 spin;		/* in: nanoseconds, at most 1,000,000 count */
 	__u32 ready;		/* out: BLKTAP_READY_* */
-	__u32 waited;		/* out: with @spin, nanoseconds, spinning included */
-	__u32 delayed;		/* out: with @spin, of these from wake-up to running */
+	__u32 waited;		/* out: nanoseconds, spinning included; 0: not at all */
+	__u32 delayed;		/* out: of these ready to run, but not running */
 	__u32 reserved;		/* 0 */
 };
 
