@@ -302,18 +302,18 @@ static void blktap_slot_copy_request(const struct blktap_slot *slot, u32 from,
 	u32 start = 0;
 
 	rq_for_each_segment(bv, rq, iter) {
-		u32 next = start + bv.bv_len;
+		struct bio_vec part = blktap_bvec_clip(bv, start, at, bytes);
 		void *data;
 
-		if (blktap_bvec_clip(&bv, start, at, bytes)) {
-			data = bvec_kmap_local(&bv);
-			blktap_slot_copy(slot, from, data, bv.bv_len, to_slot);
+		if (part.bv_len) {
+			data = bvec_kmap_local(&part);
+			blktap_slot_copy(slot, from, data, part.bv_len, to_slot);
 			if (!to_slot)
-				flush_dcache_page(bv.bv_page);
+				flush_dcache_page(part.bv_page);
 			kunmap_local(data);
-			from += bv.bv_len;
+			from += part.bv_len;
 		}
-		start = next;
+		start += bv.bv_len;
 		if (start >= at + bytes)
 			break;
 	}

@@ -179,7 +179,8 @@ static void blktap_file_close_work(struct work_struct *work)
 	/* At once: with the file its locks go, which DAEMON_LOST waits for. */
 	__fput_sync(file->file);
 	blktap_file_free(file);
-	atomic_dec(&session->files.open);
+	if (atomic_dec_and_test(&session->files.closing))
+		wake_up_all(&session->files.closed);
 	blktap_session_put(session);
 }
 
@@ -230,6 +231,11 @@ err_free:
 
 /* --- slots ----------------------------------------------------------------- */
 
+void blktap_files_init(struct blktap_files *files)
+{
+	init_waitqueue_head(&files->closed);
+}
+
 struct blktap_file *blktap_file_in_slot(struct blktap_session *session, u32 slot)
 {
 	if (slot >= BLKTAP_MAX_FILES)
@@ -266,7 +272,6 @@ static int blktap_files_add(struct blktap_session *session, struct blktap_file *
 		return err;
 
 	blktap_session_get(session);
-	atomic_inc(&session->files.open);
 	session->files.nr++;
 	rcu_assign_pointer(session->files.slots[nr], file);
 	*slot = nr;
@@ -321,6 +326,7 @@ static void blktap_files_remove(struct blktap_session *session, u32 slot)
 	blktap_extents_forget_file(session, file);
 	RCU_INIT_POINTER(session->files.slots[slot], NULL);
 	session->files.nr--;
+	atomic_inc(&session->files.closing);
 	blktap_file_unstack(file);
 	percpu_ref_kill(&file->ref);
 }
@@ -339,6 +345,13 @@ int blktap_file_unregister(struct blktap_session *session, u32 slot)
 	blktap_tap_unlock(session->tap);
 
 	return err;
+}
+
+int blktap_files_wait(struct blktap_session *session)
+{
+	struct blktap_files *files = &session->files;
+
+	return wait_event_interruptible(files->closed, !atomic_read(&files->closing)) ? -EINTR : 0;
 }
 
 void blktap_files_drop(struct blktap_session *session)

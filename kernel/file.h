@@ -9,6 +9,7 @@
 #include <linux/list.h>
 #include <linux/mempool.h>
 #include <linux/percpu-refcount.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 struct blktap_session;
@@ -41,12 +42,18 @@ struct blktap_file {
 struct blktap_files {
 	struct blktap_file __rcu *slots[BLKTAP_MAX_FILES];
 	u32 nr;
-	atomic_t open;			/* with those whose last I/O is not over */
+	atomic_t closing;		/* without a slot, but not closed yet */
+	wait_queue_head_t closed;	/* closing has become 0 */
 };
+
+void blktap_files_init(struct blktap_files *files);
 
 /* As the calls in the UAPI header. */
 int blktap_file_register(struct blktap_session *session, int fd, u32 flags, u32 *slot);
 int blktap_file_unregister(struct blktap_session *session, u32 slot);
+
+/* Waits until what was unregistered is closed, its locks gone. -EINTR if a signal came. */
+int blktap_files_wait(struct blktap_session *session);
 
 /* The session ends; with the tap locked. */
 void blktap_files_drop(struct blktap_session *session);

@@ -100,12 +100,11 @@ bool blktap_kio_suits(struct request *rq, const struct blktap_file *file, u32 at
 		return true;
 
 	rq_for_each_bvec(bv, rq, iter) {
-		u32 next = start + bv.bv_len;
+		struct bio_vec part = blktap_bvec_clip(bv, start, at, len);
 
-		if (blktap_bvec_clip(&bv, start, at, len) &&
-		    ((bv.bv_offset | bv.bv_len) & file->memory_mask))
+		if (part.bv_len && ((part.bv_offset | part.bv_len) & file->memory_mask))
 			return false;
-		start = next;
+		start += bv.bv_len;
 	}
 
 	return true;
@@ -309,10 +308,8 @@ static u32 blktap_request_count_bvecs(struct request *rq, u32 at, u32 len)
 	u32 start = 0, nr = 0;
 
 	rq_for_each_bvec(bv, rq, iter) {
-		u32 next = start + bv.bv_len;
-
-		nr += blktap_bvec_clip(&bv, start, at, len);
-		start = next;
+		nr += blktap_bvec_clip(bv, start, at, len).bv_len > 0;
+		start += bv.bv_len;
 	}
 
 	return nr;
@@ -328,13 +325,13 @@ static void blktap_fio_gather(struct blktap_fio *fio, u32 max, u32 at, u32 len)
 	fio->nr = 0;
 	fio->bytes = 0;
 	rq_for_each_bvec(bv, fio->rq, iter) {
-		u32 next = start + bv.bv_len;
+		struct bio_vec part = blktap_bvec_clip(bv, start, at, len);
 
-		if (blktap_bvec_clip(&bv, start, at, len)) {
-			fio->bvecs[fio->nr++] = bv;
-			fio->bytes += bv.bv_len;
+		if (part.bv_len) {
+			fio->bvecs[fio->nr++] = part;
+			fio->bytes += part.bv_len;
 		}
-		start = next;
+		start += bv.bv_len;
 		if (fio->nr == max)
 			break;
 	}

@@ -23,11 +23,11 @@ void blktap_request_zero(struct request *rq, u32 at, u32 len)
 	u32 start = 0;
 
 	rq_for_each_segment(bv, rq, iter) {
-		u32 next = start + bv.bv_len;
+		struct bio_vec part = blktap_bvec_clip(bv, start, at, len);
 
-		if (blktap_bvec_clip(&bv, start, at, len))
-			memzero_bvec(&bv);
-		start = next;
+		if (part.bv_len)
+			memzero_bvec(&part);
+		start += bv.bv_len;
 		if (start >= at + len)
 			break;
 	}

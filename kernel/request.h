@@ -39,20 +39,22 @@ static inline u64 blktap_request_offset(const struct request *rq)
 }
 
 /*
- * Cuts @bv, which begins at byte @start of its request, to what it has of the
- * bytes from @at to @at + @len. Whether that is anything.
+ * What @bv, which begins at byte @start of its request, has of the bytes from @at
+ * to @at + @len; of length 0 if that is nothing. An iterator's own bvec is left as
+ * it is: its length is what the iterator goes on by.
  */
-static inline bool blktap_bvec_clip(struct bio_vec *bv, u32 start, u32 at, u32 len)
+static inline struct bio_vec blktap_bvec_clip(struct bio_vec bv, u32 start, u32 at, u32 len)
 {
 	u32 from = max(start, at);
-	u32 to = min(start + bv->bv_len, at + len);
+	u32 to = min(start + bv.bv_len, at + len);
 
-	if (from >= to)
-		return false;
-
-	bv->bv_offset += from - start;
-	bv->bv_len = to - from;
-	return true;
+	if (from < to) {
+		bv.bv_offset += from - start;
+		bv.bv_len = to - from;
+	} else {
+		bv.bv_len = 0;
+	}
+	return bv;
 }
 
 /* The block layer hands it over, for the first time or once more. */

@@ -206,6 +206,14 @@ static long blktap_ring_register_file(struct blktap_session *session, void __use
 	return err;
 }
 
+/* For all that the kernel's I/O touches: nothing of it, then no open file. */
+static int blktap_ring_wait(struct blktap_session *session)
+{
+	int err = blktap_barrier_wait(session);
+
+	return err ? err : blktap_files_wait(session);
+}
+
 static long blktap_ring_unregister_file(struct blktap_session *session, const void __user *arg)
 {
 	struct blktap_unregister_file request;
@@ -223,7 +231,7 @@ static long blktap_ring_unregister_file(struct blktap_session *session, const vo
 
 	err = blktap_file_unregister(session, request.slot);
 	if (!err && (request.flags & BLKTAP_UNMAP_WAIT))
-		err = blktap_barrier_wait(session);
+		err = blktap_ring_wait(session);
 	return err;
 }
 
@@ -256,13 +264,14 @@ static long blktap_ring_unmap_extent(struct blktap_session *session, const void 
 		return err;
 	if (request.flags & ~BLKTAP_UNMAP_WAIT)
 		return -EINVAL;
-	err = blktap_ring_need(session, BLKTAP_F_EXTENTS);
+	/* Without extents it is the way to wait for redirects. */
+	err = blktap_ring_need(session, BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS);
 	if (err)
 		return err;
 
 	err = blktap_extent_unmap(session, request.offset, request.length);
 	if (!err && (request.flags & BLKTAP_UNMAP_WAIT))
-		err = blktap_barrier_wait(session);
+		err = blktap_ring_wait(session);
 	return err;
 }
 

@@ -116,6 +116,7 @@ struct blktap_session *blktap_session_new(struct blktap_tap *tap)
 	init_waitqueue_head(&session->wait);
 	mutex_init(&session->mapping_lock);
 	INIT_DELAYED_WORK(&session->trim_work, blktap_session_trim_work);
+	blktap_files_init(&session->files);
 	blktap_extents_init(&session->extents);
 
 	return session;

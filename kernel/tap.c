@@ -145,7 +145,7 @@ static void blktap_tap_lost_work(struct work_struct *work)
 	list_for_each_entry_safe(session, next, &tap->lost_sessions, lost) {
 		/* The image's lock goes with the last of its open files. */
 		if (!blktap_process_is_exiting(session->pid) &&
-		    !atomic_read(&session->files.open))
+		    !atomic_read(&session->files.closing))
 			blktap_tap_send_lost(tap, session);
 	}
 	if (!list_empty(&tap->lost_sessions))

@@ -242,10 +242,10 @@ static void test_not_granted(uint64_t features)
 	ktap(ring.at.files == (files_too ? BLKTAP_MAX_FILES : 0) &&
 	     !!ring.at.fragments == !!(features & BLKTAP_F_REDIRECT), "ATTACH tells");
 	ktap_is(ring_unregister(ring.fd, 0, 0), files_too ? 0 : -EOPNOTSUPP, "UNREGISTER_FILE");
-	if (!(features & BLKTAP_F_EXTENTS)) {
+	if (!(features & BLKTAP_F_EXTENTS))
 		ktap_is(MAP(0, BOTH, 0, PAGE, 0), -EOPNOTSUPP, "MAP_EXTENT");
-		ktap_is(UNMAP(0, 0, PAGE), -EOPNOTSUPP, "UNMAP_EXTENT");
-	}
+	ktap_is(UNMAP(BLKTAP_UNMAP_WAIT, 0, PAGE), files_too ? 0 : -EOPNOTSUPP,
+		"UNMAP_EXTENT, which waits for redirects as well");
 	tap_stop(&ring);
 	close(fd);
 }
@@ -312,6 +312,32 @@ static void test_kept_open(void)
 	tap_stop(&ring);
 }
 
+/* Whoever was told that nothing is under way may open the image elsewhere. */
+static void test_wait_closes(void)
+{
+	int other = opened(path, O_RDWR), i;
+	bool good = true;
+
+	tap_start(&ring, minor, FEATURES, 0, DISK_SIZE);
+	for (i = 0; i < 20; i++) {
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		int fd = opened(path, O_RDWR | O_DIRECT);
+		int slot;
+
+		fcntl(fd, F_OFD_SETLK, &lock);
+		slot = ring_register(ring.fd, fd, BOTH);
+		close(fd);
+		good = !ring_unregister(ring.fd, slot, BLKTAP_UNMAP_WAIT) && good;
+		lock = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		good = !fcntl(other, F_OFD_SETLK, &lock) && good;
+		lock.l_type = F_UNLCK;
+		fcntl(other, F_OFD_SETLK, &lock);
+	}
+	ktap(good, "UNREGISTER_FILE, WAIT: the file is closed, its lock gone");
+	close(other);
+	tap_stop(&ring);
+}
+
 int main(int argc, char **argv)
 {
 	int fd, slot, reader;
@@ -342,6 +368,7 @@ int main(int argc, char **argv)
 	close(fd);
 	tap_stop(&ring);
 	test_kept_open();
+	test_wait_closes();
 	ktap_is(nl_del_wait(&nl, minor), 0, "the tap can be freed");
 	nl_close(&nl);
 	return ktap_finish();

@@ -353,7 +353,8 @@ struct blktap_register_file {
 
 /*
  * UNREGISTER_FILE: frees a slot. Extents to it are unmapped. I/O that is under way
- * goes on; with WAIT, the call returns when it has ended.
+ * goes on; with WAIT, the call returns when it has ended and the kernel has closed
+ * the file: the locks go that no other descriptor of the same open file keeps.
  *
  * EINTR       a signal came during the wait: the slot is free; UNMAP_EXTENT waits
  * EINVAL      no such slot
@@ -399,13 +400,14 @@ struct blktap_map_extent {
  * UNMAP_EXTENT: new requests in this range go to the daemon; if memory is short,
  * those in other ranges as well. With WAIT, the call returns when all I/O that the
  * kernel has begun for this session so far has ended, redirects included: nothing
- * reaches what was unmapped or unregistered, by whatever call, after that.
+ * reaches what was unmapped or unregistered, by whatever call, after that, and what
+ * was unregistered is closed.
  *
  * EINTR       a signal came during the wait: the range is unmapped, repeat to wait
  * EINVAL      a bad range or flag
  * ENODEV      there is no session, or it has ended
  * ENOMEM      with WAIT: the range is unmapped, but there was no wait
- * EOPNOTSUPP  EXTENTS was not granted
+ * EOPNOTSUPP  neither REDIRECT nor EXTENTS was granted
  */
 #define BLKTAP_UNMAP_WAIT	(1U << 0)
 struct blktap_unmap_extent {
