@@ -10,7 +10,7 @@ import sys
 from html import escape
 
 COLOURS = {"kernel": "#9a9a9a", "ublk": "#d98b2b", "nbd": "#8e6fb5", "blktap": "#2b7bba"}
-LABEL, BAR, VALUE = 150, 300, 90    # widths of a panel's parts
+LABEL, BAR, VALUE = 180, 300, 90    # widths of a panel's parts
 LINE, HEAD, GAP = 16, 30, 24        # heights
 TOP = 80
 PANEL = LABEL + BAR + VALUE
@@ -67,6 +67,7 @@ def chart(run):
     lines = (len(run["columns"]) + 1) // 2
     size = f'width="{2 * PANEL + 40}" height="{TOP + lines * height}"'
     yield '<?xml version="1.0" encoding="UTF-8"?>'
+    yield "<!-- SPDX-License-Identifier: GPL-2.0-only -->"
     yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">'
     yield '<rect width="100%" height="100%" fill="white"/>'
     yield words(20, 26, f"I/Os per second, Linux {run.get('kernel', '?')}", 18, 'font-weight="bold"')

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What bench/guest wrote, line by line, and the figures that follow from it."""
 
+import re
 from statistics import median
 
 # What a sample holds after name, column and round: see bench/lib/load.sh.
 SAMPLE = ("ios", "usec", "latency_50", "latency_99", "machine_usec", "process_usec")
-# A disk of ours is compared with those of each of these families (and names)
-# that have the same behind them.
+# A disk of ours is compared with those of each of these families (and names, by
+# pattern) that have the same behind them.
 RIVALS = (
     ("ublk, best mode", "ublk", ""),
-    ("ublk, copy mode", "ublk", "-copy"),
+    ("ublk, copy mode", "ublk", "-copy$"),
+    ("ublk, best zero copy", "ublk", "-(zc|auto|batch|batch-auto)$"),
     ("nbd, best server", "nbd", ""),
-    ("kernel, no process", "kernel", ""),
+    ("loop", "kernel", "^loop-"),
+    ("what is behind, itself", "kernel", "^(null_blk|brd|ext4-file)$"),
 )
 
 
@@ -89,9 +92,9 @@ def ratios(peers, cells, columns):
     for ours, about in peers.items():
         if about["family"] != "blktap":
             continue
-        for title, family, ending in RIVALS:
+        for title, family, pattern in RIVALS:
             theirs = [name for name, other in peers.items() if other["family"] == family
-                      and other["behind"] == about["behind"] and name.endswith(ending)]
+                      and other["behind"] == about["behind"] and re.search(pattern, name)]
             row = {column: compare(cells, ours, theirs, column) for column in columns}
             row = {column: ratio for column, ratio in row.items() if ratio}
             if row:

@@ -14,15 +14,21 @@ start_blktap_ram() {
 }
 
 start_blktap_brd() {
-	next_brd && start_blktap "aio:$brd"
+	next_brd && start_blktap "aio:$brd" "$1"
 }
 
 start_blktap_ext4() {
-	start_blktap "aio:$(ext4_file blktap)"
+	start_blktap "aio:$(ext4_file "blktap-$1")" "$1"
 }
 
+# All blocks have a place, at random, before anything is measured.
+start_blktap_scattered() {
+	next_brd && start_blktap "scatter:$brd,block=2M,seed=7" "$1" && fill "$device" oflag=direct
+}
+
+# start_blktap IMAGE [KERNEL-IO]
 start_blktap() {
 	module blktap || return
-	device=$(attempt tap-ctl create --queues "$queues" -a "$1") || { missing "tap-ctl: $(said)"; return; }
+	device=$(attempt tap-ctl create --queues "$queues" -a "$1" --kernel-io="${2:-auto}") || { missing "tap-ctl: $(said)"; return; }
 	pid=$(tap-ctl list -m "${device##*tapdev}" | sed -n 's/^pid=\([0-9]*\) .*/\1/p')
 }

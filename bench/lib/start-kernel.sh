@@ -29,6 +29,11 @@ start_loop_ext4() {
 	start_loop "$(ext4_file loop)" on
 }
 
+# The file itself: no disk at all.
+start_ext4_file() {
+	device=$(ext4_file file)
+}
+
 # start_loop FILE DIRECT
 start_loop() {
 	module loop || return

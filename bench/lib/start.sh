@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Bringing up the devices. A function start_* sets these, or calls missing():
-#   device    the block device
+#   device    the block device, or a plain file outside of /dev
 #   pid       the process that serves it, if there is one
 #   remark    what a reader of its figures should know
 # shellcheck shell=bash
@@ -17,7 +17,7 @@ start() {
 		reason=${reason:-$(said)}
 		reason=${reason:-$* failed}
 	elif ! has_size "$device"; then
-		reason="$device is no block device of $size bytes"
+		reason="$device has not $size bytes"
 	elif ! attempt dd if="$device" of=/dev/null bs=1M count=16 iflag=direct status=none; then
 		reason="$device cannot be read: $(said)"
 	fi
@@ -63,7 +63,13 @@ stop() {
 # has_size DEVICE: fio makes a plain file where there is no device any more, and
 # an nbd without a server is a device without blocks.
 has_size() {
-	[ -b "$1" ] && [ "$(blockdev --getsize64 "$1" 2>/dev/null || echo 0)" -ge "$size" ]
+	local bytes=0
+	if [ -b "$1" ]; then
+		bytes=$(blockdev --getsize64 "$1" 2>/dev/null)
+	elif [[ $1 != /dev/* ]]; then
+		bytes=$(stat -c %s "$1" 2>/dev/null)
+	fi
+	[ "${bytes:-0}" -ge "$size" ]
 }
 
 # fill PATH OPTION...: random bytes from end to end, of which the first

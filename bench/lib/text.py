@@ -4,7 +4,7 @@
 import re
 import textwrap
 
-NAME = 22
+NAME = 27
 CELL = 14
 
 
