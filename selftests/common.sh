@@ -298,6 +298,16 @@ waiting() {
 	[ "$(awk '{ print $1 + $2 }' "/sys/block/xen!blktap-2!tapdev$MINOR/inflight")" -ge "$1" ]
 }
 
+# With run.sh -m the disks have that mode of I/O by the kernel where a test names none.
+if [ -n "${BLKTAP_TEST_KERNEL_IO-}" ]; then
+	tap-ctl() {
+		if [[ ${1-} == @(create|open) && "$*" != *--kernel-io* ]]; then
+			set -- "$@" --kernel-io="$BLKTAP_TEST_KERNEL_IO"
+		fi
+		command tap-ctl "$@"
+	}
+fi
+
 destroy() {
 	tap-ctl destroy -p "$PID" -m "$MINOR"
 }

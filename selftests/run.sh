@@ -4,9 +4,10 @@
 # KTAP and a line of totals that counts the results within the tests. Exit
 # status 0 if none failed.
 #
-# usage: run.sh [-t SECONDS] [-x TEST]... [TEST...]
+# usage: run.sh [-t SECONDS] [-m MODE] [-x TEST]... [TEST...]
 #
-# -x leaves a test out; a TEST may be the beginning of a name, without "test_".
+# -m is the mode (auto, redirect or off) of I/O by the kernel for disks whose test
+# asks for none. -x leaves a test out; a TEST may be the beginning of a name, without "test_".
 
 set -u -o pipefail
 here=$(dirname "$(readlink -f "$0")")
@@ -78,9 +79,10 @@ run_one() {
 }
 
 left_out=()
-while getopts t:x: option; do
+while getopts t:m:x: option; do
 	case $option in
 	t) limit=$OPTARG ;;
+	m) export BLKTAP_TEST_KERNEL_IO=$OPTARG ;;
 	x) left_out+=("$OPTARG") ;;
 	*) exit 2 ;;
 	esac

@@ -48,6 +48,40 @@ for mode in off redirect auto; do
 	check "$mode: destroy" destroy
 done
 
+# The size: what lies beyond the new end must not grow the file again.
+log_expect 'attempt to access beyond end of device'
+log_expect_errors
+for mode in off redirect auto; do
+	image size.img 32M
+	create -a "aio:$IMAGE" --kernel-io=$mode
+	background fio --name=load --filename="$DISK" --rw=randwrite --bs=4k --offset=16M --size=16M --direct=1 \
+		--ioengine=libaio --iodepth=64 --time_based --runtime=60
+	load=$JOB
+	check "$mode: 64 writes are under way" wait_for 10 waiting 32
+	check "$mode: smaller" tap-ctl resize -p "$PID" -m "$MINOR" -s 16M --shrink
+	same "$mode: the image is" $((16 << 20)) "$(stat -c %s "$IMAGE")"
+	fails "$mode: writes beyond its end fail" "$load" 100
+	same "$mode: and do not make it larger" $((16 << 20)) "$(stat -c %s "$IMAGE")"
+	check "$mode: destroy" destroy
+done
+
+# Closing, as soon as whoever wrote is gone.
+for mode in off redirect auto; do
+	create -a aio:/dev/mapper/old --kernel-io=$mode
+	background fio --name=load --filename="$DISK" --rw=randwrite --bs=4k --size=32M --direct=1 --ioengine=libaio \
+		--iodepth=64 --time_based --runtime=60
+	load=$JOB
+	check "$mode: 64 writes are under way" wait_for 10 waiting 64
+	pkill -KILL -P "$load"
+	kill -KILL "$load"
+	reap "$load"
+	check "$mode: close" wait_for 20 tap-ctl close -p "$PID" -m "$MINOR"
+	before=$(sum old)
+	sleep 1
+	same "$mode: nothing reaches the image after that" "$before" "$(sum old)"
+	check "$mode: destroy" destroy
+done
+
 for name in old new; do
 	must dmsetup remove $name
 done
