@@ -99,7 +99,7 @@ struct param {
 };
 
 #define PARAM(field, type, required) { #field, type, offsetof(struct args, field), required }
-#define MAX_PARAMS	7
+#define MAX_PARAMS	8
 
 static bool integer_in(const json_t *json, json_int_t low, json_int_t high)
 {

@@ -139,7 +139,7 @@ static int set_up(void **state)
 	failing_channel = FAKE_QUEUES;
 	server = NULL;
 	assert_int_equal(loop_new(&loop), 0);
-	assert_int_equal(blktap_ring_open(&ring, 3, &err), 0);
+	assert_int_equal(blktap_ring_open(&ring, 3, 0, &err), 0);
 	return 0;
 }
 
