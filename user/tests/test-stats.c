@@ -196,7 +196,7 @@ static void test_families_are_whole(void **state)
 		else if (line[0] != '#')
 			assert_int_equal(strncmp(line, family, strlen(family)), 0);
 	}
-	assert_int_equal(types, 11);
+	assert_int_equal(types, 12);
 	free(text);
 }
 
