@@ -20,7 +20,7 @@ CONTROL=${BLKTAP_CONTROL_DIR:-/run/blktap-control}
 WORK=/var/tmp/blktap-selftest.$$
 
 # Kernel messages that are no fault of ours, and the test's own (log_expect).
-LOG_HARMLESS='callbacks suppressed|loading out-of-tree module|module verification failed|clocksource:|perf: interrupt took|hrtimer: interrupt took|hogged CPU for|timestamps until 2038|TSC found unstable'
+LOG_HARMLESS='device-mapper: core: CONFIG_IMA|callbacks suppressed|loading out-of-tree module|module verification failed|clocksource:|perf: interrupt took|hrtimer: interrupt took|hogged CPU for|timestamps until 2038|TSC found unstable'
 LOG_FATAL='BUG|WARNING:|Oops|KASAN|UBSAN|INFO: task .* blocked|rcu:.*stall|suspicious RCU|possible (recursive|circular)|inconsistent lock|kmemleak|general protection|Call Trace|ODEBUG|sleeping function|scheduling while atomic'
 LOG_EXPECTED=''
 

@@ -75,6 +75,7 @@ must umount "$WORK/mnt"
 # Unplugged.
 scsi_disk() {
 	local dir
+	modprobe -q sd_mod
 	modprobe -q scsi_debug dev_size_mb=16 || return 1
 	wait_for 10 compgen -G '/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*:*/block/*' || return 1
 	dir=$(compgen -G '/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*:*' | head -n 1)
