@@ -6,6 +6,8 @@
 #include "libblktap.h"
 #include "load.h"
 
+#define NS_PER_MS	1000000ULL
+
 static uint64_t number_at(const json_t *object, const char *key)
 {
 	json_int_t number = json_integer_value(json_object_get(object, key));
@@ -28,6 +30,20 @@ static void add_operation(struct sample *sample, const char *name, const json_t 
 	sample->errors += number_at(numbers, "errors");
 }
 
+/* The block layer's numbers have what the kernel serves by itself as well. */
+static void take_disk(struct sample *sample, const json_t *disk)
+{
+	if (!json_is_object(disk))
+		return;
+	sample->requests[0] = number_at(disk, "reads");
+	sample->requests[1] = number_at(disk, "writes");
+	sample->bytes[0] = number_at(disk, "read_bytes");
+	sample->bytes[1] = number_at(disk, "write_bytes");
+	sample->answered = sample->requests[0] + sample->requests[1];
+	sample->time_ns = (number_at(disk, "read_ms") + number_at(disk, "write_ms")) * NS_PER_MS;
+	sample->outstanding = number_at(disk, "inflight");
+}
+
 static void take_vbd(struct sample *sample, const json_t *vbd)
 {
 	json_t *queues = json_object_get(vbd, "queues"), *queue, *numbers;
@@ -45,6 +61,7 @@ static void take_vbd(struct sample *sample, const json_t *vbd)
 		json_object_foreach(json_object_get(queue, "ops"), name, numbers)
 			add_operation(sample, name, numbers);
 	}
+	take_disk(sample, json_object_get(vbd, "disk"));
 }
 
 static int compare_samples(const void *a, const void *b)

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Sums over the queues of a VBD since it was opened. */
+/* Sums over the queues of a VBD, or of its disk, since it was opened. */
 struct sample {
 	pid_t pid;
 	int minor;

@@ -298,8 +298,9 @@ waiting() {
 	[ "$(awk '{ print $1 + $2 }' "/sys/block/xen!blktap-2!tapdev$MINOR/inflight")" -ge "$1" ]
 }
 
-# With run.sh -m the disks have that mode of I/O by the kernel where a test names none.
-if [ -n "${BLKTAP_TEST_KERNEL_IO-}" ]; then
+# With run.sh -m, disks have that mode of I/O by the kernel where a test names none; those
+# that are about modes know what they want.
+if [ -n "${BLKTAP_TEST_KERNEL_IO-}" ] && [[ $NAME != test_kio_* ]]; then
 	tap-ctl() {
 		if [[ ${1-} == @(create|open) && "$*" != *--kernel-io* ]]; then
 			set -- "$@" --kernel-io="$BLKTAP_TEST_KERNEL_IO"

@@ -10,13 +10,13 @@ under_load() {
 	create -a "$1"
 	same "auto is the default" auto "$(tap-ctl kernel-io -p "$PID" -m 0)"
 	background fio --name=load --filename="$DISK" --rw=randrw --bs=4k --size=16M --direct=1 --ioengine=libaio \
-		--iodepth=32 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --time_based --runtime=12
+		--iodepth=32 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --time_based --runtime=8
 	load=$JOB
 	wait_for 10 waiting 1
 	for i in {0..11}; do
 		mode=${modes[i % 6]}
 		[ "$(tap-ctl kernel-io -p "$PID" -m 0 "$mode")" = "$mode" ] || wrong+=" $i"
-		sleep 0.2
+		sleep 0.1
 	done
 	same "each switch" '' "$wrong"
 	check "the load is still there" kill -0 "$load"

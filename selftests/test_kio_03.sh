@@ -5,12 +5,12 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl fio jq dmsetup losetup
 
-# slow NAME FILE: a device that takes 300 ms for each write.
+# slow NAME FILE: a device that takes 200 ms for each write.
 slow() {
 	local loop
 	loop=$(losetup -f --show --direct-io=on "$2") || die "no loop device"
 	LOOPS+=("$loop")
-	must dmsetup create "$1" --table "0 $(blockdev --getsz "$loop") delay $loop 0 0 $loop 0 300"
+	must dmsetup create "$1" --table "0 $(blockdev --getsz "$loop") delay $loop 0 0 $loop 0 200"
 	must dmsetup mknodes "$1"
 }
 
@@ -32,7 +32,7 @@ for mode in off redirect auto; do
 	create -a aio:/dev/mapper/old --kernel-io=$mode
 	same "$mode: it is in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
 	background fio --name=load --filename="$DISK" --rw=randwrite --bs=4k --size=32M --direct=1 --ioengine=libaio \
-		--iodepth=64 --number_ios=640 --verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0
+		--iodepth=64 --number_ios=320 --verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0
 	load=$JOB
 	check "$mode: 64 writes are under way" wait_for 10 waiting 64
 	check "$mode: pause" tap-ctl pause -p "$PID" -m "$MINOR"

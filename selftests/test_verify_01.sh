@@ -30,7 +30,7 @@ on() {
 	local queues spin
 	for queues in 1 "$QUEUES"; do
 		for spin in 0 200; do
-			create -a "aio:$1" --queues "$queues" --spin "$spin"
+			create --kernel-io=off -a "aio:$1" --queues "$queues" --spin "$spin"
 			verify "fio verify over $2, $queues queues, --spin $spin"
 			destroy || die "destroy"
 		done

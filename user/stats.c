@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "disk-stat.h"
 #include "pages.h"
 #include "rows.h"
 #include "tapdisks.h"
@@ -189,6 +190,35 @@ static void add_kernel_counts(json_t *vbds)
 	}
 }
 
+/* Whoever served the requests: the tapdisk does not see what the kernel does by itself. */
+static void add_disk(json_t *vbd)
+{
+	struct disk_stat stat;
+	json_t *object;
+
+	if (!json_string_length(json_object_get(vbd, "name")) ||
+	    !disk_stat_read(stats_minor(vbd), &stat))
+		return;
+	object = json_object();
+	put_number(object, "reads", stat.reads);
+	put_number(object, "read_bytes", stat.read_bytes);
+	put_number(object, "read_ms", stat.read_ms);
+	put_number(object, "writes", stat.writes);
+	put_number(object, "write_bytes", stat.write_bytes);
+	put_number(object, "write_ms", stat.write_ms);
+	put_number(object, "inflight", stat.inflight);
+	json_object_set_new(vbd, "disk", object);
+}
+
+static void add_disks(json_t *vbds)
+{
+	json_t *vbd;
+	size_t i;
+
+	json_array_foreach(vbds, i, vbd)
+		add_disk(vbd);
+}
+
 int blktap_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
 		 struct blktap_error *err)
 {
@@ -204,6 +234,7 @@ int blktap_stats(pid_t pid, int minor, json_t **vbds, int timeout_ms,
 	if (ret)
 		return ret;
 	add_kernel_counts(all);
+	add_disks(all);
 	*vbds = TAKE_POINTER(all);
 	return 0;
 }

@@ -43,6 +43,31 @@ static void test_rates(void **state)
 	samples_clear(&now);
 }
 
+#define SERVED(reads, writes, ms) \
+	"[{\"name\":\"aio:/x\",\"pid\":9,\"tap\":{\"minor\":1},\"queues\":[],\"disk\":{\"reads\":" #reads \
+	",\"read_bytes\":8192,\"read_ms\":" #ms ",\"writes\":" #writes ",\"write_bytes\":0,\"write_ms\":0," \
+	"\"inflight\":7}}]"
+
+/* What the kernel serves by itself is not in the queues. */
+static void test_disk(void **state)
+{
+	struct samples before, now;
+	struct load *loads;
+
+	(void)state;
+	take(&before, SERVED(100, 10, 1000), 0);
+	take(&now, SERVED(300, 110, 4000), 2000);
+	loads = load_compute(&before, &now);
+	assert_near(loads[0].requests[0], 100);
+	assert_near(loads[0].requests[1], 50);
+	assert_near(loads[0].latency, 0.01);
+	assert_near(loads[0].depth, 1.5);
+	assert_int_equal(loads[0].outstanding, 7);
+	free(loads);
+	samples_clear(&before);
+	samples_clear(&now);
+}
+
 /* The busiest first; one that has just come is quiet, one that has gone is not there. */
 static void test_coming_and_going(void **state)
 {
@@ -161,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_coming_and_going),
 		cmocka_unit_test(test_opened_again),
 		cmocka_unit_test(test_nonsense),

@@ -2,6 +2,7 @@
 #include "test.h"
 
 
+#include "../disk-stat.h"
 #include "fake-tapdisk.h"
 
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
@@ -150,6 +151,20 @@ static void assert_line(const char *text, const char *line)
 	assert_true(found == text || found[-1] == '\n');
 }
 
+static void test_disk_stat(void **state)
+{
+	struct disk_stat stat;
+
+	(void)state;
+	assert_true(disk_stat_parse("  11  1   24  5  7 2 16 9   3 20 14 0 0 0 0 1 0\n", &stat));
+	assert_true(stat.reads == 11 && stat.read_bytes == 24 * 512 && stat.read_ms == 5);
+	assert_true(stat.writes == 7 && stat.write_bytes == 16 * 512 && stat.write_ms == 9);
+	assert_int_equal(stat.inflight, 3);
+	assert_false(disk_stat_parse("1 2 3 4 5 6 7 8\n", &stat));
+	assert_false(disk_stat_parse("", &stat));
+	assert_false(disk_stat_read(1 << 19, &stat));
+}
+
 static void test_openmetrics(void **state)
 {
 	char *text = openmetrics(stats);
@@ -229,6 +244,7 @@ int main(void)
 		TEST(test_unknown_minor),
 		TEST(test_minor_of_a_silent_tapdisk),
 		TEST(test_nonsense),
+		TEST(test_disk_stat),
 		TEST(test_openmetrics),
 		TEST(test_families_are_whole),
 		TEST(test_openmetrics_of_nonsense),
