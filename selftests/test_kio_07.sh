@@ -104,19 +104,21 @@ must umount "$WORK/mnt"
 check "the file system is intact" e2fsck -fn "$DISK"
 check "destroy" destroy
 
-# Swap. The bytes of a buffer that is larger than its cgroup may be go there and back.
+# Swap. The bytes of a buffer that is larger than its cgroup should be go there and back.
+swapped() {
+	inside tight timeout 120 dd if="$WORK/much" bs=48M count=1 iflag=fullblock | cmp - "$WORK/much"
+}
+
 image swap.img 128M
 must dd if=/dev/zero of="$IMAGE" bs=1M count=128
 if group tight memory; then
 	must dd if=/dev/urandom of="$WORK/much" bs=1M count=48
-	echo 24M >"$CGROUPS/tight/memory.max"
+	echo 24M >"$CGROUPS/tight/memory.high"
 	for mode in redirect auto; do
 		create -a "aio:$IMAGE" --kernel-io=$mode
 		must mkswap "$DISK"
 		must swapon "$DISK"
-		check "$mode, swap: a buffer goes there and back" inside tight \
-			timeout 120 dd if="$WORK/much" of="$WORK/copy" bs=48M count=1 iflag=fullblock
-		check "$mode, swap: it is right" cmp "$WORK/much" "$WORK/copy"
+		check "$mode, swap: a buffer goes there and back, and is right" swapped
 		must swapoff "$DISK"
 		check "$mode, swap: the kernel moved it" counts 'ios_redirect + .ios_extent > 100 and .ios_retry == 0'
 		check "$mode: destroy" destroy
