@@ -8,9 +8,14 @@
 #include <linux/percpu-refcount.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
+
+/* Waits of a session that are not over, given up ones included. */
+#define BLKTAP_MAX_BARRIERS	1024
 
 struct blktap_barrier {
 	struct percpu_ref ref;		/* of I/O */
+	struct work_struct over_work;
 	struct kref kref;		/* of memory: by ref, and by who waits */
 	struct completion over;
 	struct blktap_session *session;
@@ -22,18 +27,27 @@ static void blktap_barrier_free(struct kref *kref)
 	struct blktap_barrier *barrier = container_of(kref, struct blktap_barrier, kref);
 
 	percpu_ref_exit(&barrier->ref);
+	atomic_dec(&barrier->session->barriers);
 	blktap_session_put(barrier->session);
 	kfree(barrier);
 }
 
-static void blktap_barrier_release(struct percpu_ref *ref)
+static void blktap_barrier_over(struct work_struct *work)
 {
-	struct blktap_barrier *barrier = container_of(ref, struct blktap_barrier, ref);
+	struct blktap_barrier *barrier = container_of(work, struct blktap_barrier, over_work);
 
 	if (barrier->next)
 		percpu_ref_put(&barrier->next->ref);
 	complete_all(&barrier->over);
 	kref_put(&barrier->kref, blktap_barrier_free);
+}
+
+/* By work, since many may be over one after the other: that must not nest. */
+static void blktap_barrier_release(struct percpu_ref *ref)
+{
+	struct blktap_barrier *barrier = container_of(ref, struct blktap_barrier, ref);
+
+	queue_work(blktap_retry_wq, &barrier->over_work);
 }
 
 static struct blktap_barrier *blktap_barrier_new(struct blktap_session *session)
@@ -43,10 +57,13 @@ static struct blktap_barrier *blktap_barrier_new(struct blktap_session *session)
 	if (!barrier)
 		return NULL;
 
-	if (percpu_ref_init(&barrier->ref, blktap_barrier_release, 0, GFP_KERNEL)) {
+	if (atomic_inc_return(&session->barriers) > BLKTAP_MAX_BARRIERS ||
+	    percpu_ref_init(&barrier->ref, blktap_barrier_release, 0, GFP_KERNEL)) {
+		atomic_dec(&session->barriers);
 		kfree(barrier);
 		return NULL;
 	}
+	INIT_WORK(&barrier->over_work, blktap_barrier_over);
 	kref_init(&barrier->kref);
 	init_completion(&barrier->over);
 	blktap_session_get(session);

@@ -29,6 +29,11 @@
 #define BLK_MQ_F_SHOULD_MERGE 0
 #endif
 
+/* Before, workqueues were that by themselves. */
+#ifndef BLKTAP_HAVE_WQ_PERCPU
+#define WQ_PERCPU 0
+#endif
+
 #ifndef BLKTAP_HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {
@@ -85,6 +90,7 @@ struct blktap_limits {
 	bool write_cache;
 	bool fua;
 	bool rotational;
+	bool stable_writes;	/* the pages of writes must not change meanwhile */
 };
 
 /* The driver copies, so any byte address will do; 0 would mean the default. */
@@ -116,6 +122,8 @@ static inline struct gendisk *blktap_alloc_disk(struct blk_mq_tag_set *set,
 		lim.features |= BLK_FEAT_FUA;
 	if (l->rotational)
 		lim.features |= BLK_FEAT_ROTATIONAL;
+	if (l->stable_writes)
+		lim.features |= BLK_FEAT_STABLE_WRITES;
 
 	return blk_mq_alloc_disk(set, &lim, data);
 }
@@ -149,6 +157,8 @@ static inline struct gendisk *blktap_alloc_disk(struct blk_mq_tag_set *set,
 	blk_queue_write_cache(q, l->write_cache, l->fua);
 	if (!l->rotational)
 		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
+	if (l->stable_writes)
+		blk_queue_flag_set(QUEUE_FLAG_STABLE_WRITES, q);
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
 
 	return gd;

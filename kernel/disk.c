@@ -229,6 +229,9 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	struct blktap_tap *tap = disk->tap;
 
 	del_gendisk(disk->gd);
+	/* Whoever brought the last requests has left queue_rq. */
+	blk_mq_quiesce_queue(disk->gd->queue);
+	blk_mq_unquiesce_queue(disk->gd->queue);
 	blktap_workers_free(disk->workers);
 	disk->workers = NULL;
 	blk_mq_free_tag_set(&disk->tags);
@@ -401,6 +404,7 @@ static int blktap_disk_alloc_gendisk(struct blktap_disk *disk, const struct blkt
 	struct gendisk *gd;
 
 	blktap_start_limits(start, disk->tap->config.max_io, &limits);
+	limits.stable_writes = blktap_session_may_register(disk->tap->session);
 	gd = blktap_alloc_disk(&disk->tags, &limits, disk);
 	if (IS_ERR(gd))
 		return PTR_ERR(gd);
@@ -593,7 +597,8 @@ int blktap_disk_need_workers(struct blktap_disk *disk)
 	if (disk->workers)
 		return 0;
 
-	workers = blktap_workers_new(disk->tap->minor, disk->tap->config.queues);
+	workers = blktap_workers_new(disk->tap->minor, disk->tap->config.queues,
+				     disk->tap->config.depth);
 	if (!workers)
 		return -ENOMEM;
 

@@ -202,7 +202,7 @@ static int blktap_extent_map_locked(struct blktap_session *session,
 	struct blktap_file *file;
 	int err;
 
-	if (!disk)
+	if (!disk || blktap_disk_is_removing(disk))
 		return -ENODEV;
 	err = blktap_extent_check(disk, map->offset, map->length);
 	if (err)
@@ -320,6 +320,8 @@ static struct blktap_file *blktap_extent_file(struct blktap_session *session, st
 	if (!extent)
 		return NULL;
 
+	/* Who mapped it has made the disk's workers before. */
+	smp_rmb();
 	*offset = blktap_request_offset(rq) + extent->delta;
 	file = extent->file;
 	if (!percpu_ref_tryget_live(&file->ref))
@@ -340,6 +342,7 @@ static void blktap_extent_done(struct request *rq, int error)
 	u32 minor = session->tap->minor;
 
 	trace_blktap_moved(minor, queue->index, rq->tag, error);
+	blktap_worker_done(rq);
 	if (!error) {
 		atomic64_inc(&queue->ios_extent);
 		blktap_file_put(cmd->file);
@@ -375,6 +378,7 @@ bool blktap_extent_take(struct blktap_session *session, struct request *rq)
 
 	cmd->queue = &session->queues[rq->mq_hctx->queue_num];
 	cmd->bytes = blk_rq_bytes(rq);
+	cmd->spared_by = NULL;
 	trace_blktap_queued(session->tap->minor, cmd->queue->index, rq->tag);
 	trace_blktap_mapped(session->tap->minor, cmd->queue->index, rq->tag, cmd->file_offset,
 			    cmd->bytes);
@@ -383,15 +387,31 @@ bool blktap_extent_take(struct blktap_session *session, struct request *rq)
 	return true;
 }
 
-void blktap_extent_start(struct request *rq, struct blktap_worker *worker, bool may_sleep)
+/*
+ * Within another submission, what is handed on here waits for nothing: the submitter
+ * queues it, and begins it when it is back from this disk. Before that, nothing may
+ * make it wait for this very request: a bio that is queued already might, as the rest
+ * of one that was split does; and one who looks for a tag here may start the requests
+ * of others, so that not all tags may be of such requests.
+ */
+static bool blktap_extent_hand_on(struct request *rq, struct blktap_worker *worker)
 {
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 
-	/* Within another submission, this one waits for nothing: it is queued. */
-	if (may_sleep && current->bio_list && cmd->file->bdev &&
-	    blktap_kio_try_start(rq, cmd->file, cmd->file_offset))
-		blktap_kio_end(rq);
-	else
+	if (!current->bio_list || !bio_list_empty(&current->bio_list[0]) || !cmd->file->bdev)
+		return false;
+	if (!blktap_worker_spare(worker, rq))
+		return false;
+	if (blktap_kio_try_hand_on(rq, cmd->file, cmd->file_offset))
+		return true;
+
+	blktap_worker_unspare(worker, rq);
+	return false;
+}
+
+void blktap_extent_start(struct request *rq, struct blktap_worker *worker, bool may_sleep)
+{
+	if (!may_sleep || !blktap_extent_hand_on(rq, worker))
 		blktap_worker_add(worker, rq);
 }
 

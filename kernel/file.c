@@ -37,34 +37,55 @@ static struct block_device *blktap_file_below(const struct file *file)
 	return S_ISBLK(inode->i_mode) ? I_BDEV(inode) : inode->i_sb->s_bdev;
 }
 
-static bool blktap_tap_leads_to(u32 from, u32 to, u32 level)
+/*
+ * The heights of taps above their lowest: one pass for each level there may be. More
+ * than that, and a loop, shows as a tap that is too high.
+ */
+static bool blktap_stack_settle(void)
 {
-	struct blktap_file *file;
+	struct blktap_file *upper, *lower;
+	bool changed = true;
+	u32 pass;
 
-	if (from == to || level > BLKTAP_MAX_STACKED)
-		return true;
+	list_for_each_entry(upper, &blktap_stacked_files, stacked)
+		upper->height = 1;
 
-	list_for_each_entry(file, &blktap_stacked_files, stacked) {
-		if (file->seen || file->session->tap->minor != from)
-			continue;
-		file->seen = true;
-		if (blktap_tap_leads_to(file->below, to, level + 1))
-			return true;
+	for (pass = 0; changed && pass <= BLKTAP_MAX_STACKED; pass++) {
+		changed = false;
+		list_for_each_entry(upper, &blktap_stacked_files, stacked) {
+			list_for_each_entry(lower, &blktap_stacked_files, stacked) {
+				if (lower->session->tap->minor != upper->below ||
+				    upper->height > lower->height)
+					continue;
+				upper->height = lower->height + 1;
+				changed = true;
+			}
+		}
 	}
 
-	return false;
+	return !changed;
 }
 
-/* Whether the file leads to the tap that wants it. */
-static bool blktap_file_loops(const struct blktap_file *file)
+/* Whether taps stay above each other, and not too high, with one more file. */
+static bool blktap_file_fits(struct blktap_file *file)
 {
 	struct blktap_file *other;
+	u32 highest = 0;
 
 	lockdep_assert_held(&blktap_stack_lock);
-	list_for_each_entry(other, &blktap_stacked_files, stacked)
-		other->seen = false;
+	if ((u32)file->below == file->session->tap->minor)
+		return false;
 
-	return blktap_tap_leads_to(file->below, file->session->tap->minor, 1);
+	list_add(&file->stacked, &blktap_stacked_files);
+	if (!blktap_stack_settle())
+		highest = U32_MAX;
+	list_for_each_entry(other, &blktap_stacked_files, stacked)
+		highest = max(highest, other->height);
+	if (highest <= BLKTAP_MAX_STACKED)
+		return true;
+
+	list_del_init(&file->stacked);
+	return false;
 }
 
 static int blktap_file_stack(struct blktap_file *file)
@@ -75,10 +96,8 @@ static int blktap_file_stack(struct blktap_file *file)
 		return 0;
 
 	mutex_lock(&blktap_stack_lock);
-	if (blktap_file_loops(file))
+	if (!blktap_file_fits(file))
 		err = -ELOOP;
-	else
-		list_add(&file->stacked, &blktap_stacked_files);
 	mutex_unlock(&blktap_stack_lock);
 
 	return err;

@@ -35,7 +35,7 @@ struct blktap_file {
 	/* The tap that it is or is stored on; -1: none. */
 	int below;
 	struct list_head stacked;
-	bool seen;
+	u32 height;			/* levels of taps from it down */
 };
 
 /* A session's slots; they change under the tap's lock. */

@@ -202,20 +202,30 @@ static void blktap_kio_start_bios(struct request *rq, struct blktap_file *file, 
 	}
 }
 
-bool blktap_kio_try_start(struct request *rq, struct blktap_file *file, u64 offset)
+/* The request's own bio is over, and with it all that is done for the request. */
+static void blktap_own_bio_end(struct bio *bio)
 {
-	struct bio *bio;
+	struct blktap_rq *cmd = container_of(bio, struct blktap_rq, bio);
+	int error = blk_status_to_errno(bio->bi_status);
 
-	/* Of several, the last ones might find no memory. */
+	bio_uninit(bio);
+	blktap_kio_put(blk_mq_rq_from_pdu(cmd), error);
+}
+
+bool blktap_kio_try_hand_on(struct request *rq, struct blktap_file *file, u64 offset)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+	struct bio *bio = &cmd->bio;
+
 	if (rq->bio != rq->biotail)
 		return false;
-
-	bio = blktap_bio_clone(rq, file, rq->bio, 0, rq->bio->bi_iter.bi_size,
-			       GFP_NOWAIT | __GFP_NOWARN);
-	if (!bio)
+	if (bio_init_clone(file->bdev, bio, rq->bio, GFP_NOWAIT | __GFP_NOWARN))
 		return false;
 
-	blktap_bio_submit(bio, offset);
+	bio->bi_opf = blktap_bio_opf(rq, file);
+	bio->bi_end_io = blktap_own_bio_end;
+	bio->bi_iter.bi_sector = offset >> SECTOR_SHIFT;
+	submit_bio_noacct(bio);
 	return true;
 }
 

@@ -34,10 +34,12 @@ void blktap_kio_end(struct request *rq);
 void blktap_kio_start(struct request *rq, struct blktap_file *file, u32 at, u32 len, u64 offset);
 
 /*
- * The same for a whole request and a block device where memory allocations may not
- * sleep: false, and nothing is started, if that is not enough.
+ * Hands a whole request that has begun on to a block device, in place of
+ * blktap_kio_start() and blktap_kio_end(), where memory allocations may not sleep.
+ * The caller's reference to the file must last until the request is done. False, and
+ * nothing is started, if the request is not of one bio.
  */
-bool blktap_kio_try_start(struct request *rq, struct blktap_file *file, u64 offset);
+bool blktap_kio_try_hand_on(struct request *rq, struct blktap_file *file, u64 offset);
 
 /* Whether a file can serve these bytes of a request straight from its memory. */
 bool blktap_kio_suits(struct request *rq, const struct blktap_file *file, u32 at, u32 len,

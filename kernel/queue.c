@@ -64,10 +64,14 @@ static int blktap_request_op(const struct request *rq)
 	}
 }
 
-static u16 blktap_request_flags(struct request *rq)
+static u16 blktap_request_flags(const struct blktap_queue *queue, struct request *rq)
 {
 	const struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
-	u16 flags = cmd->retry ? BLKTAP_REQ_RETRY : 0;
+	u16 flags = 0;
+
+	/* What a session before has asked for may be strange to this one. */
+	if (cmd->retry && blktap_session_may_register(queue->session))
+		flags |= BLKTAP_REQ_RETRY;
 
 	if (req_op(rq) == REQ_OP_WRITE && (rq->cmd_flags & REQ_FUA))
 		flags |= BLKTAP_REQ_FUA;
@@ -85,7 +89,7 @@ static void blktap_queue_describe(struct blktap_queue *queue, struct request *rq
 
 	desc->generation = generation;
 	desc->op = blktap_request_op(rq);
-	desc->flags = blktap_request_flags(rq);
+	desc->flags = blktap_request_flags(queue, rq);
 	if (queue->tags[rq->tag].demand)
 		desc->flags |= BLKTAP_REQ_DEMAND;
 	desc->offset = is_flush ? 0 : blktap_request_offset(rq);

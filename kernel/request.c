@@ -11,7 +11,7 @@ void blktap_request_begin(struct request *rq)
 	if (rq->rq_flags & RQF_DONTPREP)
 		return;
 
-	memset(blk_mq_rq_to_pdu(rq), 0, sizeof(struct blktap_rq));
+	memset(blk_mq_rq_to_pdu(rq), 0, offsetof(struct blktap_rq, bio));
 	/* What is known of it holds for these bytes: nothing is merged to it. */
 	rq->rq_flags |= RQF_DONTPREP;
 }

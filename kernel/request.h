@@ -5,6 +5,7 @@
 
 #include "kio.h"
 
+#include <linux/bio.h>
 #include <linux/blk-mq.h>
 #include <linux/bvec.h>
 #include <linux/llist.h>
@@ -12,6 +13,7 @@
 
 struct blktap_file;
 struct blktap_queue;
+struct blktap_worker;
 
 /* A request's private part. */
 struct blktap_rq {
@@ -25,6 +27,10 @@ struct blktap_rq {
 	struct blktap_file *file;	/* of the extent, kept */
 	u64 file_offset;
 	struct llist_node node;		/* waits for a worker */
+	struct blktap_worker *worker;	/* that has begun it */
+	struct blktap_worker *spared_by;	/* or has not */
+	/* For a request that is one bio, and one below: nothing is allocated. */
+	struct bio bio;			/* at the end: it is not cleared */
 };
 
 static inline bool blktap_request_has_data(const struct request *rq)

@@ -48,6 +48,7 @@ struct blktap_session {
 	struct blktap_files files;
 	struct blktap_extents extents;
 	struct blktap_barrier __rcu *barrier;	/* NULL once it has ended */
+	atomic_t barriers;		/* that there are */
 
 	/* The ring node's poll. */
 	wait_queue_head_t wait;

@@ -25,9 +25,8 @@ static void blktap_worker_start(struct request *rq)
 	blktap_kio_end(rq);
 }
 
-static void blktap_worker_work(struct work_struct *work)
+static void blktap_worker_run(struct blktap_worker *worker)
 {
-	struct blktap_worker *worker = container_of(work, struct blktap_worker, work);
 	struct llist_node *nodes = llist_reverse_order(llist_del_all(&worker->requests));
 	unsigned int flags = current->flags;
 	struct blktap_rq *cmd, *next;
@@ -45,7 +44,17 @@ static void blktap_worker_work(struct work_struct *work)
 			 (flags & (PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO));
 }
 
-struct blktap_workers *blktap_workers_new(u32 minor, u32 nr)
+static void blktap_worker_near(struct work_struct *work)
+{
+	blktap_worker_run(container_of(work, struct blktap_worker, near_work));
+}
+
+static void blktap_worker_far(struct work_struct *work)
+{
+	blktap_worker_run(container_of(work, struct blktap_worker, far_work));
+}
+
+struct blktap_workers *blktap_workers_new(u32 minor, u32 nr, u32 depth)
 {
 	struct blktap_workers *workers;
 	u32 i;
@@ -55,19 +64,23 @@ struct blktap_workers *blktap_workers_new(u32 minor, u32 nr)
 		return NULL;
 
 	/*
-	 * One for each disk: on a file of another tap's disk, one waits for the
-	 * other, and both must run. Not freezable: there may be swap on the disk.
+	 * Of each disk: on a file of another tap's disk, one waits for the other, and
+	 * both must run. Not freezable: there may be swap on the disk.
 	 */
-	workers->wq = alloc_workqueue("blktap%u", WQ_UNBOUND | WQ_MEM_RECLAIM, nr, minor);
-	if (!workers->wq) {
-		kfree(workers);
+	workers->near = alloc_workqueue("blktap%u_near", WQ_PERCPU | WQ_MEM_RECLAIM, nr, minor);
+	workers->far = alloc_workqueue("blktap%u", WQ_UNBOUND | WQ_MEM_RECLAIM, nr, minor);
+	if (!workers->near || !workers->far) {
+		blktap_workers_free(workers);
 		return NULL;
 	}
 
 	for (i = 0; i < nr; i++) {
-		workers->queues[i].wq = workers->wq;
+		workers->queues[i].near = workers->near;
+		workers->queues[i].far = workers->far;
+		workers->queues[i].max_spared = depth / 2;
 		init_llist_head(&workers->queues[i].requests);
-		INIT_WORK(&workers->queues[i].work, blktap_worker_work);
+		INIT_WORK(&workers->queues[i].near_work, blktap_worker_near);
+		INIT_WORK(&workers->queues[i].far_work, blktap_worker_far);
 	}
 
 	return workers;
@@ -78,7 +91,10 @@ void blktap_workers_free(struct blktap_workers *workers)
 	if (!workers)
 		return;
 
-	destroy_workqueue(workers->wq);
+	if (workers->near)
+		destroy_workqueue(workers->near);
+	if (workers->far)
+		destroy_workqueue(workers->far);
 	kfree(workers);
 }
 
@@ -86,5 +102,38 @@ void blktap_worker_add(struct blktap_worker *worker, struct request *rq)
 {
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 
+	cmd->worker = worker;
+	atomic_inc(&worker->active);
 	llist_add(&cmd->node, &worker->requests);
+}
+
+bool blktap_worker_spare(struct blktap_worker *worker, struct request *rq)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+
+	if (atomic_inc_return(&worker->spared) > worker->max_spared) {
+		atomic_dec(&worker->spared);
+		return false;
+	}
+
+	cmd->spared_by = worker;
+	return true;
+}
+
+void blktap_worker_unspare(struct blktap_worker *worker, struct request *rq)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+
+	atomic_dec(&worker->spared);
+	cmd->spared_by = NULL;
+}
+
+void blktap_worker_done(struct request *rq)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+
+	if (cmd->spared_by)
+		atomic_dec(&cmd->spared_by->spared);
+	else
+		atomic_dec(&cmd->worker->active);
 }

@@ -7,23 +7,36 @@
 #ifndef _BLKTAP_WORKER_H
 #define _BLKTAP_WORKER_H
 
+#include <linux/atomic.h>
 #include <linux/llist.h>
 #include <linux/workqueue.h>
 
 struct request;
 
 struct blktap_worker {
-	struct workqueue_struct *wq;
-	struct work_struct work;
+	struct workqueue_struct *near;
+	struct workqueue_struct *far;
+	/* Both take from the list: one that runs would draw the other to where it is. */
+	struct work_struct near_work;
+	struct work_struct far_work;
 	struct llist_head requests;
+	atomic_t active;		/* requests of its that are not done */
+	atomic_t spared;		/* that were begun without it, and are not done */
+	int max_spared;
 };
 
+/*
+ * A single request is best begun where its submitter is about to sleep, which wakes
+ * no other processor; with more of them, submitter and worker go side by side.
+ */
 struct blktap_workers {
-	struct workqueue_struct *wq;
+	struct workqueue_struct *near;
+	struct workqueue_struct *far;
 	struct blktap_worker queues[];
 };
 
-struct blktap_workers *blktap_workers_new(u32 minor, u32 nr);
+/* For @nr queues of @depth requests. */
+struct blktap_workers *blktap_workers_new(u32 minor, u32 nr, u32 depth);
 /* There are no more requests; NULL is fine. */
 void blktap_workers_free(struct blktap_workers *workers);
 
@@ -32,8 +45,21 @@ void blktap_worker_add(struct blktap_worker *worker, struct request *rq);
 
 static inline void blktap_worker_kick(struct blktap_worker *worker)
 {
-	if (!llist_empty(&worker->requests))
-		queue_work(worker->wq, &worker->work);
+	if (llist_empty(&worker->requests))
+		return;
+
+	if (atomic_read(&worker->active) > 1)
+		queue_work(worker->far, &worker->far_work);
+	else
+		queue_work(worker->near, &worker->near_work);
 }
+
+/* Whether a request may begin without the worker; half of them at most may. */
+bool blktap_worker_spare(struct blktap_worker *worker, struct request *rq);
+/* It did not, after all. */
+void blktap_worker_unspare(struct blktap_worker *worker, struct request *rq);
+
+/* A request that was left or spared is over. */
+void blktap_worker_done(struct request *rq);
 
 #endif /* _BLKTAP_WORKER_H */

@@ -247,11 +247,12 @@ bool extents_change_begin(struct extents *e, struct extents_change *change, uint
 	change->offset = offset;
 	change->length = length;
 	pthread_mutex_lock(&e->lock);
-	list_add_tail(&e->changes, &change->link);
 	for (i = units.first; i < units.end; i++) {
-		any |= test_unit(e->mapped, i);
+		/* Another change may not have waited yet for what it unmapped. */
+		any |= test_unit(e->mapped, i) || is_changing(e, i);
 		clear_unit(e->mapped, i);
 	}
+	list_add_tail(&e->changes, &change->link);
 	pthread_mutex_unlock(&e->lock);
 	return any;
 }

@@ -128,6 +128,25 @@ static int open_file(struct raw *raw, const struct image_params *params,
 	return 0;
 }
 
+/*
+ * The kernel's own I/O to a block device goes past its page cache: what others have
+ * left there must be written before, and what they find there later be read anew.
+ */
+static void empty_page_cache(const struct raw *raw)
+{
+	fsync(raw->fd);
+	posix_fadvise(raw->fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+void raw_close(struct raw *raw)
+{
+	if (raw->fd >= 0 && raw->block_device)
+		empty_page_cache(raw);
+	if (raw->fd >= 0)
+		close(raw->fd);
+	raw->fd = -1;
+}
+
 int raw_open(struct raw *raw, struct image_limits *limits, const struct image_params *params,
 	     struct blktap_error *err)
 {
@@ -143,14 +162,9 @@ int raw_open(struct raw *raw, struct image_limits *limits, const struct image_pa
 		ret = lock_image(raw->fd, params->read_only, params->path, err);
 	if (!ret)
 		ret = raw_limits(raw, limits, params, err);
+	if (!ret && raw->block_device)
+		empty_page_cache(raw);
 	if (ret)
 		raw_close(raw);
 	return ret;
-}
-
-void raw_close(struct raw *raw)
-{
-	if (raw->fd >= 0)
-		close(raw->fd);
-	raw->fd = -1;
 }
