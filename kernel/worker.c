@@ -103,7 +103,11 @@ void blktap_worker_add(struct blktap_worker *worker, struct request *rq)
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 
 	cmd->worker = worker;
-	atomic_inc(&worker->active);
+	/* A guess; that two may write it does no harm. */
+	if (atomic_inc_return(&worker->active) > 1)
+		WRITE_ONCE(worker->alone, 0);
+	else
+		WRITE_ONCE(worker->alone, READ_ONCE(worker->alone) + 1);
 	llist_add(&cmd->node, &worker->requests);
 }
 

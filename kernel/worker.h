@@ -21,14 +21,17 @@ struct blktap_worker {
 	struct work_struct far_work;
 	struct llist_head requests;
 	atomic_t active;		/* requests of its that are not done */
+	u32 alone;			/* the last so many came when there was no other */
 	atomic_t spared;		/* that were begun without it, and are not done */
 	int max_spared;
 };
 
 /*
- * A single request is best begun where its submitter is about to sleep, which wakes
- * no other processor; with more of them, submitter and worker go side by side.
+ * One request at a time is best begun where its submitter is about to sleep, which
+ * wakes no other processor; with more of them, submitter and worker go side by side.
  */
+#define BLKTAP_ALONE	16
+
 struct blktap_workers {
 	struct workqueue_struct *near;
 	struct workqueue_struct *far;
@@ -48,7 +51,7 @@ static inline void blktap_worker_kick(struct blktap_worker *worker)
 	if (llist_empty(&worker->requests))
 		return;
 
-	if (atomic_read(&worker->active) > 1)
+	if (READ_ONCE(worker->alone) < BLKTAP_ALONE)
 		queue_work(worker->far, &worker->far_work);
 	else
 		queue_work(worker->near, &worker->near_work);
