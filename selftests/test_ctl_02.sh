@@ -23,9 +23,9 @@ is "spawn" '"number"' '.pid | type' tap-ctl spawn --json
 pid=$(jq .pid "$WORK/json")
 is "list: both" "[{\"pid\":$pid},{\"minor\":0}]" . tap-ctl list --json
 must tap-ctl attach -p "$pid" -m 0
-must tap-ctl open -p "$pid" -m 0 -a "aio:$path"
+must tap-ctl open -p "$pid" -m 0 -a "aio:$path" --kernel-io=auto
 is "list: an odd path comes whole" "$(jq -nc --arg path "$path" --argjson pid "$pid" \
-	'[{"pid":$pid,"minor":0,"state":0,"type":"aio","path":$path}]')" . tap-ctl list --json
+	'[{"pid":$pid,"minor":0,"state":0,"type":"aio","path":$path,"kernel_io":"auto"}]')" . tap-ctl list --json
 is "info about the driver" '["abi","max_io"]' '[.driver | keys[] | select(. == "abi" or . == "max_io")]' \
 	tap-ctl info --json
 is "info about a tap" "[0,$pid,8388608,\"live\",\"$(printf '%s' "aio")\"]" \
