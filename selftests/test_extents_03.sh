@@ -6,23 +6,23 @@
 setup ring_server fio
 
 load() {
-	timeout 100 fio --name=load --filename="$DISK" --rw=randwrite --direct=1 --ioengine=libaio --size=8M --verify=crc32c \
+	timeout 100 fio --name=load --filename="$DISK" --rw=randwrite --direct=1 --ioengine=libaio --size=4M --verify=crc32c \
 		--verify_fatal=1 --do_verify=1 --verify_state_save=0 --output="$WORK/fio" "$@"
 }
 
 ram_disk 16M || skip_all "needs brd"
 
-for depth in 1 2 4; do
+for depth in 1 4; do
 	serve "queues=1 depth=$depth max_io=4096" --size 8M --write-cache --no-scan --backing "$RAM" --by extent
 	check "depth $depth: split into requests of 4 KiB" load --bs=64k --iodepth=8
 	check "depth $depth: the same, one at a time" load --bs=128k --ioengine=psync
-	check "depth $depth: several submitters" load --bs=4k --iodepth=8 --numjobs=4 --size=2M --offset_increment=2M
+	check "depth $depth: several submitters" load --bs=4k --iodepth=8 --numjobs=4 --size=1M --offset_increment=1M
 	same "depth $depth: by extents" 1 "$(tap_value "$MINOR" extents)"
 	unserve
 done
 
 serve "queues=2 depth=8 max_io=65536" --size 8M --write-cache --no-scan --backing "$RAM" --by extent
-background load --bs=256k --iodepth=8 --numjobs=2 --size=4M --offset_increment=4M --time_based --runtime=6
+background load --bs=256k --iodepth=8 --numjobs=2 --size=4M --offset_increment=4M --time_based --runtime=4
 load=$JOB
 queue=/sys/block/xen!blktap-2!tapdev$MINOR/queue
 changed=0

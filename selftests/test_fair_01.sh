@@ -7,7 +7,7 @@
 setup tap-ctl fio jq chrt taskset
 
 IMAGE_SIZE=32M
-ROUNDS=4
+ROUNDS=3
 LAST_CPU=$(($(nproc) - 1))
 
 # reads: how many random reads of DISK are done in two seconds, one at a time. The

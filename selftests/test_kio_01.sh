@@ -11,10 +11,10 @@ verify() {
 		--output="$WORK/fio" "$@"
 }
 
-# modes NAME IMAGE: all of them.
+# modes NAME IMAGE MODE...
 modes() {
 	local mode spec=$2
-	for mode in off redirect auto; do
+	for mode in "${@:3}"; do
 		create -a "$spec" --kernel-io="$mode"
 		same "$1, $mode: it is in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
 		check "$1, $mode: fio verify, 4 KiB" verify --bs=4k
@@ -33,15 +33,16 @@ modes() {
 }
 
 image disk.img 32M
-modes "a file" "aio:$IMAGE"
+ALL=(off redirect auto)
+modes "a file" "aio:$IMAGE" "${ALL[@]}"
 if modprobe -q brd rd_nr=1 rd_size=32768; then
-	modes "a device" aio:/dev/ram0
+	modes "a device" aio:/dev/ram0 "${ALL[@]}"
 	check "the device is let go" modprobe -r brd
 else
 	skip "a device" "no brd"
 fi
 image store.img 32M
-modes "scattered blocks" "scatter:$IMAGE"
-modes "small scattered blocks" "scatter:$IMAGE,block=64K"
+modes "scattered blocks" "scatter:$IMAGE" "${ALL[@]}"
+modes "small scattered blocks" "scatter:$IMAGE,block=64K" auto
 
 finish

@@ -27,7 +27,7 @@ group() {
 # tree DIRECTORY: many files, some of which go again.
 tree() {
 	local i
-	for i in {1..25}; do
+	for i in {1..16}; do
 		mkdir -p "$1/$((i % 5))" || return
 		head -c $((i * 7001)) "$WORK/bytes" >"$1/$((i % 5))/$i" || return
 		ln "$1/$((i % 5))/$i" "$1/link$i" || return
