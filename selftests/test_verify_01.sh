@@ -25,10 +25,10 @@ verify() {
 		--output="$WORK/fio"
 }
 
-# on IMAGE TEXT: all kinds of disks on it.
+# on IMAGE TEXT QUEUES...: disks with so many, that spin and do not.
 on() {
 	local queues spin
-	for queues in 1 "$QUEUES"; do
+	for queues in "${@:3}"; do
 		for spin in 0 200; do
 			create --kernel-io=off -a "aio:$1" --queues "$queues" --spin "$spin"
 			verify "fio verify over $2, $queues queues, --spin $spin"
@@ -55,15 +55,15 @@ churn() {
 }
 
 image disk.img 16M
-on "$IMAGE" "a file"
+on "$IMAGE" "a file" 1 "$QUEUES"
 if modprobe -q brd rd_nr=1 rd_size=16384; then
-	on /dev/ram0 "a block device"
+	on /dev/ram0 "a block device" 1 "$QUEUES"
 else
 	skip "fio verify over a block device" "needs brd"
 fi
 
 echo 0 >"$LIMIT"
-on "$IMAGE" "a file through the reserve alone"
+on "$IMAGE" "a file through the reserve alone" "$QUEUES"
 echo "$limit" >"$LIMIT"
 
 before=$(scans)
@@ -71,7 +71,7 @@ must eat
 check "little memory is left" eaten
 background churn
 churner=$JOB
-on "$IMAGE" "a file while memory is short"
+on "$IMAGE" "a file while memory is short" "$QUEUES"
 check "the kernel had to look for memory" test "$(scans)" -gt "$before"
 must umount "$WORK/eaten"
 must rmdir "$WORK/eaten"
