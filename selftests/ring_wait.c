@@ -541,7 +541,7 @@ static void test_delayed(void)
 	sched_setscheduler(0, SCHED_OTHER, &param);
 	hog_ends = true;
 	pthread_join(hog, NULL);
-	ktap(tally.delayed > MS, "delays are told");
+	ktap(tally.delayed > MS / 10, "delays are told");
 	if (tally.delayed <= MS)
 		printf("# %llu ns\n", (unsigned long long)tally.delayed);
 }
