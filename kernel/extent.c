@@ -378,7 +378,6 @@ bool blktap_extent_take(struct blktap_session *session, struct request *rq)
 
 	cmd->queue = &session->queues[rq->mq_hctx->queue_num];
 	cmd->bytes = blk_rq_bytes(rq);
-	cmd->spared_by = NULL;
 	trace_blktap_queued(session->tap->minor, cmd->queue->index, rq->tag);
 	trace_blktap_mapped(session->tap->minor, cmd->queue->index, rq->tag, cmd->file_offset,
 			    cmd->bytes);
@@ -405,7 +404,7 @@ static bool blktap_extent_hand_on(struct request *rq, struct blktap_worker *work
 	if (blktap_kio_try_hand_on(rq, cmd->file, cmd->file_offset))
 		return true;
 
-	blktap_worker_unspare(worker, rq);
+	blktap_worker_done(rq);
 	return false;
 }
 

@@ -135,12 +135,12 @@ static blk_opf_t blktap_bio_opf(const struct request *rq, const struct blktap_fi
 
 /* A part of one of the request's bios; all lengths are of whole sectors. */
 static struct bio *blktap_bio_clone(struct request *rq, struct blktap_file *file,
-				    struct bio *from, u32 skip, u32 len, gfp_t gfp)
+				    struct bio *from, u32 skip, u32 len)
 {
 	struct blktap_bio *own;
 	struct bio *bio;
 
-	bio = bio_alloc_clone(file->bdev, from, gfp, &file->bios);
+	bio = bio_alloc_clone(file->bdev, from, GFP_NOIO, &file->bios);
 	if (!bio)
 		return NULL;
 
@@ -172,7 +172,7 @@ static bool blktap_kio_start_bio(struct request *rq, struct blktap_file *file, s
 
 	/* Each of the request's bios is of whole blocks of this disk only. */
 	if (!((offset | len) & file->block_mask))
-		bio = blktap_bio_clone(rq, file, from, skip, len, GFP_NOIO);
+		bio = blktap_bio_clone(rq, file, from, skip, len);
 	if (bio)
 		blktap_bio_submit(bio, offset);
 	else

@@ -13,7 +13,6 @@
 
 struct blktap_file;
 struct blktap_queue;
-struct blktap_worker;
 
 /* A request's private part. */
 struct blktap_rq {
@@ -27,8 +26,7 @@ struct blktap_rq {
 	struct blktap_file *file;	/* of the extent, kept */
 	u64 file_offset;
 	struct llist_node node;		/* waits for a worker */
-	struct blktap_worker *worker;	/* that has begun it */
-	struct blktap_worker *spared_by;	/* or has not */
+	atomic_t *counter;		/* of its worker, which counts it */
 	/* For a request that is one bio, and one below: nothing is allocated. */
 	struct bio bio;			/* at the end: it is not cleared */
 };

@@ -63,6 +63,7 @@ struct blktap_workers *blktap_workers_new(u32 minor, u32 nr, u32 depth)
 	if (!workers)
 		return NULL;
 
+	workers->depth = depth;
 	/*
 	 * Of each disk: on a file of another tap's disk, one waits for the other, and
 	 * both must run. Not freezable: there may be swap on the disk.
@@ -75,9 +76,7 @@ struct blktap_workers *blktap_workers_new(u32 minor, u32 nr, u32 depth)
 	}
 
 	for (i = 0; i < nr; i++) {
-		workers->queues[i].near = workers->near;
-		workers->queues[i].far = workers->far;
-		workers->queues[i].max_spared = depth / 2;
+		workers->queues[i].workers = workers;
 		init_llist_head(&workers->queues[i].requests);
 		INIT_WORK(&workers->queues[i].near_work, blktap_worker_near);
 		INIT_WORK(&workers->queues[i].far_work, blktap_worker_far);
@@ -102,7 +101,7 @@ void blktap_worker_add(struct blktap_worker *worker, struct request *rq)
 {
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 
-	cmd->worker = worker;
+	cmd->counter = &worker->active;
 	/* A guess; that two may write it does no harm. */
 	if (atomic_inc_return(&worker->active) > 1)
 		WRITE_ONCE(worker->alone, 0);
@@ -115,29 +114,18 @@ bool blktap_worker_spare(struct blktap_worker *worker, struct request *rq)
 {
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 
-	if (atomic_inc_return(&worker->spared) > worker->max_spared) {
+	if (atomic_inc_return(&worker->spared) > worker->workers->depth / 2) {
 		atomic_dec(&worker->spared);
 		return false;
 	}
 
-	cmd->spared_by = worker;
+	cmd->counter = &worker->spared;
 	return true;
-}
-
-void blktap_worker_unspare(struct blktap_worker *worker, struct request *rq)
-{
-	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
-
-	atomic_dec(&worker->spared);
-	cmd->spared_by = NULL;
 }
 
 void blktap_worker_done(struct request *rq)
 {
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 
-	if (cmd->spared_by)
-		atomic_dec(&cmd->spared_by->spared);
-	else
-		atomic_dec(&cmd->worker->active);
+	atomic_dec(cmd->counter);
 }

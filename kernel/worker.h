@@ -14,8 +14,7 @@
 struct request;
 
 struct blktap_worker {
-	struct workqueue_struct *near;
-	struct workqueue_struct *far;
+	struct blktap_workers *workers;
 	/* Both take from the list: one that runs would draw the other to where it is. */
 	struct work_struct near_work;
 	struct work_struct far_work;
@@ -23,7 +22,6 @@ struct blktap_worker {
 	atomic_t active;		/* requests of its that are not done */
 	u32 alone;			/* the last so many came when there was no other */
 	atomic_t spared;		/* that were begun without it, and are not done */
-	int max_spared;
 };
 
 /*
@@ -35,6 +33,7 @@ struct blktap_worker {
 struct blktap_workers {
 	struct workqueue_struct *near;
 	struct workqueue_struct *far;
+	u32 depth;
 	struct blktap_worker queues[];
 };
 
@@ -52,15 +51,16 @@ static inline void blktap_worker_kick(struct blktap_worker *worker)
 		return;
 
 	if (READ_ONCE(worker->alone) < BLKTAP_ALONE)
-		queue_work(worker->far, &worker->far_work);
+		queue_work(worker->workers->far, &worker->far_work);
 	else
-		queue_work(worker->near, &worker->near_work);
+		queue_work(worker->workers->near, &worker->near_work);
 }
 
-/* Whether a request may begin without the worker; half of them at most may. */
+/*
+ * Whether a request may begin without the worker; half of them at most may. If it
+ * does not, after all, it is done with that, and may be left to the worker.
+ */
 bool blktap_worker_spare(struct blktap_worker *worker, struct request *rq);
-/* It did not, after all. */
-void blktap_worker_unspare(struct blktap_worker *worker, struct request *rq);
 
 /* A request that was left or spared is over. */
 void blktap_worker_done(struct request *rq);
