@@ -45,6 +45,15 @@ static const char *why_not_live(const struct vbd *vbd)
 	}
 }
 
+static bool refuse_not_live(struct vbd *vbd, vbd_done done, void *data)
+{
+	int code = not_live(vbd);
+
+	if (code)
+		vbd_refuse(vbd, done, data, code, why_not_live(vbd));
+	return code;
+}
+
 /* --------------------------------------------------------------------- pause */
 
 void vbd_pause(struct vbd *vbd, int timeout_ms, vbd_done done, void *data)
@@ -53,10 +62,8 @@ void vbd_pause(struct vbd *vbd, int timeout_ms, vbd_done done, void *data)
 		done(vbd, data, NULL);
 		return;
 	}
-	if (not_live(vbd)) {
-		vbd_refuse(vbd, done, data, not_live(vbd), why_not_live(vbd));
+	if (refuse_not_live(vbd, done, data))
 		return;
-	}
 	vbd_begin(vbd, done, data, timeout_ms);
 	vbd->unwanted = false;
 	vbd->state = VBD_PAUSING;
@@ -232,10 +239,8 @@ void vbd_switch(struct vbd *vbd, enum blktap_kernel_io mode, int timeout_ms, vbd
 		done(vbd, data, NULL);
 		return;
 	}
-	if (not_live(vbd)) {
-		vbd_refuse(vbd, done, data, not_live(vbd), why_not_live(vbd));
+	if (refuse_not_live(vbd, done, data))
 		return;
-	}
 	vbd_begin(vbd, done, data, timeout_ms);
 	vbd->wanted_mode = mode;
 	vbd->state = VBD_SWITCHING;

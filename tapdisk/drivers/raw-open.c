@@ -134,16 +134,18 @@ static int open_file(struct raw *raw, const struct image_params *params,
  */
 static void empty_page_cache(const struct raw *raw)
 {
+	if (!raw->block_device || !raw->direct)
+		return;
 	fsync(raw->fd);
 	posix_fadvise(raw->fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
 void raw_close(struct raw *raw)
 {
-	if (raw->fd >= 0 && raw->block_device)
+	if (raw->fd >= 0) {
 		empty_page_cache(raw);
-	if (raw->fd >= 0)
 		close(raw->fd);
+	}
 	raw->fd = -1;
 }
 
@@ -162,7 +164,7 @@ int raw_open(struct raw *raw, struct image_limits *limits, const struct image_pa
 		ret = lock_image(raw->fd, params->read_only, params->path, err);
 	if (!ret)
 		ret = raw_limits(raw, limits, params, err);
-	if (!ret && raw->block_device)
+	if (!ret)
 		empty_page_cache(raw);
 	if (ret)
 		raw_close(raw);
