@@ -281,8 +281,8 @@ static bool blktap_ring_ioctl_is_planned(unsigned int cmd)
 		return false;
 
 	switch (_IOC_NR(cmd)) {
-	case BLKTAP_IOC_NR_HOLD:
-	case BLKTAP_IOC_NR_RELEASE:
+	case _IOC_NR(BLKTAP_IOC_HOLD):
+	case _IOC_NR(BLKTAP_IOC_RELEASE):
 		return true;
 	default:
 		return false;

@@ -153,17 +153,11 @@ static void test_epoch(void)
 
 static void test_numbers(void)
 {
-	static const uint8_t later[] = {
-		BLKTAP_IOC_NR_HOLD, BLKTAP_IOC_NR_RELEASE,
-	};
 	static const uint8_t never[] = { 0x00, 0x0d, 0x0f, 0x12, 0x42, 0xff };
 	char arg[256] = { 0 };
 	int fd = open_node();
 	size_t i;
 
-	for (i = 0; i < sizeof(later); i++)
-		ktap(call(fd, _IOWR(BLKTAP_IOC_MAGIC, later[i], char[64]), arg) == -EOPNOTSUPP,
-		     "call 0x%02x, kept for later: EOPNOTSUPP", later[i]);
 	for (i = 0; i < sizeof(never); i++)
 		ktap(call(fd, _IOWR(BLKTAP_IOC_MAGIC, never[i], char[64]), arg) == -ENOTTY,
 		     "call 0x%02x, never given out: ENOTTY", never[i]);

@@ -10,7 +10,7 @@
  *          at the last release of that file, or when the daemon breaks the
  *          ring's rules. Owns the rings and the buffer memory.
  * disk     /dev/xen/blktap-2/tapdevN, from BLKTAP_IOC_START to BLKTAP_IOC_STOP.
- *          It survives the session: without one, requests fail.
+ *          It survives the session, see "Death of the daemon".
  *
  * Rules of the interface
  *
@@ -21,6 +21,21 @@
  * while what the kernel does not know is zero (else E2BIG), and no more than
  * the caller's size is written back. Reserved fields and undefined flag bits
  * must be zero (else EINVAL), undefined feature bits give EOPNOTSUPP.
+ *
+ * Death of the daemon
+ *
+ * A session that ends while there is a disk leaves it behind. What becomes of its
+ * requests, those that the daemon had and new ones, is the tap's ON_DEATH: they
+ * wait, at most HOLD_MS, or they fail with EIO. The next session that START makes
+ * take the disk on gets those that have waited, each at most once, and all new
+ * ones.
+ *
+ * The fence: it gets none before the earlier one can write no more, that is, before
+ * the ring file of that one has been released, with all that was mapped from it, and
+ * the kernel's I/O for it has ended. A process that is killed releases the ring when
+ * its system calls and its asynchronous I/O have ended. One that closes and unmaps the
+ * ring while it lives promises that it has no I/O under way. HOLD promises the same,
+ * so that a session that was taken over need not be released first.
  *
  * Threads: a queue descriptor is used by one thread at a time; different
  * queues of a session are independent.
@@ -50,6 +65,8 @@
 #define BLKTAP_MAX_EXTENTS	(1U << 20)	/* mapped at a time, per session */
 #define BLKTAP_MAX_FRAGMENTS	16		/* of one redirected request */
 #define BLKTAP_MAX_SERIAL	64		/* characters, without the NUL */
+#define BLKTAP_DEFAULT_HOLD_MS	30000		/* milliseconds */
+#define BLKTAP_MAX_TIME_MS	86400000	/* milliseconds: a day */
 #define BLKTAP_UUID_LEN		16		/* bytes */
 
 /*
@@ -59,8 +76,8 @@
 #define BLKTAP_F_DATA_ON_DEMAND	(1ULL << 0)	/* WRITE data stays until FETCH */
 #define BLKTAP_F_REDIRECT	(1ULL << 1)	/* completions by file fragments */
 #define BLKTAP_F_EXTENTS	(1ULL << 2)	/* mapped ranges bypass the daemon */
-#define BLKTAP_F_HOLD		(1ULL << 3)	/* requests wait for a daemon */
-#define BLKTAP_F_TAKEOVER	(1ULL << 4)	/* a second session takes over */
+#define BLKTAP_F_HOLD		(1ULL << 3)	/* HOLD and RELEASE; ON_DEATH hold */
+#define BLKTAP_F_TAKEOVER	(1ULL << 4)	/* ATTACH_TAKEOVER */
 
 /*
  * ---------------------------------------------------------------------------
@@ -201,8 +218,13 @@ struct blktap_fragment {
 /*
  * ATTACH: make this file the tap's session.
  *
+ * With TAKEOVER, where there is a session, it becomes that one's successor: with
+ * its START, once the other has done HOLD, or when the other ends, it is the tap's
+ * session. Without one, TAKEOVER changes nothing.
+ *
  * EBADF       the file is not open for reading and writing
- * EBUSY       the tap has a session, or this file has or had one
+ * EBUSY       the tap has a session (TAKEOVER: a successor), or this file has or had
+ *             been one
  * ENODEV      the tap has been freed
  * EFAULT      as ever; if only writing back failed, the file is attached
  * EOPNOTSUPP  a feature or flag is not built
@@ -245,13 +267,15 @@ struct blktap_attach {
 /*
  * START: the disk appears, asynchronously; EPOLLPRI and GET_STATE tell when its
  * partitions have been scanned. If the disk exists already, because an earlier
- * session died, this session takes it on at once: capacity, logical block size
- * and the READ_ONLY flag must be equal to the disk's, WRITE_CACHE must not be new
- * and FUA must not be missing (EMEDIUMTYPE). The disk's other limits stay.
+ * session died or is taken over, this session takes it on at once: capacity, logical
+ * block size and the READ_ONLY flag must be equal to the disk's, WRITE_CACHE must not be new
+ * and FUA must not be missing (EMEDIUMTYPE). The disk's other limits stay. Requests
+ * come when the fence lets them pass; EPOLLPRI tells, and GET_STATE's recovery.
  *
  * EINVAL      a size, limit or flag makes no sense
  * EALREADY    this session has a started disk
- * EBUSY       the disk is being removed
+ * EBUSY       the disk is being removed; or the session that this one is to succeed
+ *             has not done HOLD
  * EOPNOTSUPP  a flag is not built or not granted
  * ENODEV      the session has ended
  */
@@ -278,14 +302,17 @@ struct blktap_start {
 
 /*
  * STOP: the disk disappears, asynchronously; EPOLLPRI and GET_STATE tell when.
- * From success on it cannot be opened.
+ * From success on it cannot be opened. With FORCE, it goes even if it is open: from
+ * then on its requests fail, and who has it open keeps a disk that is dead.
  *
- * EBUSY   the disk is open, or still being added: nothing has changed
+ * EBUSY   the disk is open, or still being added (FORCE: it goes once it has been
+ *         added, EBUSY never comes), or is being removed: nothing has changed
  * ENODEV  there is no disk, or the session has ended
  */
+#define BLKTAP_STOP_FORCE	(1U << 0)
 struct blktap_stop {
 	__u32 size;
-	__u32 flags;		/* 0 */
+	__u32 flags;		/* BLKTAP_STOP_* */
 };
 
 /*
@@ -306,16 +333,39 @@ struct blktap_resize {
 #define BLKTAP_DISK_STATE_ADDING	1	/* partitions are being scanned */
 #define BLKTAP_DISK_STATE_LIVE		2
 #define BLKTAP_DISK_STATE_REMOVING	3
+/* Who serves the requests of a disk. */
+#define BLKTAP_RECOVERY_NONE		0	/* a session, or there is no disk */
+#define BLKTAP_RECOVERY_HELD		1	/* nobody: they wait */
+#define BLKTAP_RECOVERY_FAILED		2	/* nobody: they fail */
 struct blktap_state {
 	__u32 size;
 	__u32 flags;		/* 0 */
 	__u32 disk_state;	/* BLKTAP_DISK_STATE_* */
 	__u32 openers;		/* of the disk and its partitions; 0: it is not open */
 	__s32 error;		/* negative errno of the last START, or 0 */
-	__u32 reserved0;
+	__u32 recovery;		/* BLKTAP_RECOVERY_*; 0 on entry */
 	__u64 capacity;		/* bytes */
 	__u64 rejected;		/* completions that were ignored */
 	__u64 reserved[4];
+};
+
+/*
+ * HOLD: requests wait in the block layer from now on, those of extents included, and
+ * those that the daemon has are under no time-out. It promises that it begins no
+ * I/O for those that it leaves unanswered, and that what it had begun has ended:
+ * they and the new ones go to a session that takes over, or to the next one if this
+ * one ends, whatever ON_DEATH says, within HOLD_MS from that end.
+ *
+ * RELEASE: takes that back; requests come again. So does STOP.
+ *
+ * EALREADY    HOLD: it holds; RELEASE: it does not
+ * EBUSY       the disk is being added or removed
+ * ENODEV      no disk, or the session has ended
+ * EOPNOTSUPP  HOLD was not granted
+ */
+struct blktap_hold {
+	__u32 size;
+	__u32 flags;		/* 0 */
 };
 
 /* GET_QUEUE_FD: a new descriptor for one queue, close-on-exec. Returns it. */
@@ -484,18 +534,14 @@ struct blktap_enter {
 #define BLKTAP_IOC_RESIZE	_IOW(BLKTAP_IOC_MAGIC, 0x04, struct blktap_resize)
 #define BLKTAP_IOC_GET_STATE	_IOWR(BLKTAP_IOC_MAGIC, 0x05, struct blktap_state)
 #define BLKTAP_IOC_GET_QUEUE_FD	_IOW(BLKTAP_IOC_MAGIC, 0x06, struct blktap_queue_fd)
+#define BLKTAP_IOC_HOLD		_IOW(BLKTAP_IOC_MAGIC, 0x07, struct blktap_hold)
+#define BLKTAP_IOC_RELEASE	_IOW(BLKTAP_IOC_MAGIC, 0x08, struct blktap_hold)
 #define BLKTAP_IOC_REGISTER_FILE	_IOWR(BLKTAP_IOC_MAGIC, 0x09, struct blktap_register_file)
 #define BLKTAP_IOC_UNREGISTER_FILE	_IOW(BLKTAP_IOC_MAGIC, 0x0a, struct blktap_unregister_file)
 #define BLKTAP_IOC_MAP_EXTENT	_IOW(BLKTAP_IOC_MAGIC, 0x0b, struct blktap_map_extent)
 #define BLKTAP_IOC_UNMAP_EXTENT	_IOW(BLKTAP_IOC_MAGIC, 0x0c, struct blktap_unmap_extent)
 #define BLKTAP_IOC_ENTER	_IOWR(BLKTAP_IOC_MAGIC, 0x10, struct blktap_enter)
 #define BLKTAP_IOC_FETCH	_IOW(BLKTAP_IOC_MAGIC, 0x11, struct blktap_fetch)
-/*
- * Numbers kept for calls to come: 0x07 hold, 0x08 release. Until then they give
- * EOPNOTSUPP; numbers never given out give ENOTTY.
- */
-#define BLKTAP_IOC_NR_HOLD		0x07
-#define BLKTAP_IOC_NR_RELEASE		0x08
 
 /*
  * ---------------------------------------------------------------------------
@@ -516,22 +562,34 @@ enum blktap_cmd {
 	BLKTAP_CMD_GET_FEATURES,
 	/*
 	 * do: allocate. In, all optional: MINOR (default: the lowest free one),
-	 * QUEUES, DEPTH, MAX_IO, ON_DEATH, HOLD_MS, IO_TIMEOUT_MS, SERIAL,
-	 * UUID. Out: as TAP_GET.
+	 * QUEUES, DEPTH, MAX_IO, ON_DEATH, HOLD_MS, IO_TIMEOUT_MS, ON_TIMEOUT,
+	 * SERIAL, UUID. Out: as GET_TAP.
 	 * EEXIST: the minor is taken; ENOSPC: all are; EINVAL, ERANGE: see the
-	 * text; EOPNOTSUPP: not built
+	 * text
 	 */
 	BLKTAP_CMD_NEW_TAP,
 	/*
 	 * do: free; MINOR in. If a disk is left over from a daemon that died it
 	 * goes first, in the background: the event FREED tells when all is gone.
-	 * ENODEV: no such minor; EBUSY: a daemon is attached or the disk is open
+	 * With FORCE, first as END_SESSION with FORCE.
+	 * ENODEV: no such minor; EBUSY: a daemon is attached, or the disk is open
+	 * or being added, or the tap is being freed already
 	 */
 	BLKTAP_CMD_DEL_TAP,
 	/* do: MINOR in, one tap out; dump: all taps. ENODEV: no such minor */
 	BLKTAP_CMD_GET_TAP,
 	/* notification: EVENT, SEQ, and the tap's attributes as in GET_TAP */
 	BLKTAP_CMD_EVENT,
+	/*
+	 * do: MINOR in. The process that attached is killed (SIGKILL) and its
+	 * session ends, at once and even if the process cannot die yet; the disk
+	 * and its requests are left as by any death of a daemon. With PID: only
+	 * if it is that process. With FORCE: requests fail and the disk is removed,
+	 * in the background, even if it is open; it is no error then if there is no
+	 * session.
+	 * ENODEV: no such minor; ESRCH: no session, or not of that process
+	 */
+	BLKTAP_CMD_END_SESSION,
 
 	__BLKTAP_CMD_MAX,
 	BLKTAP_CMD_MAX = __BLKTAP_CMD_MAX - 1
@@ -546,8 +604,8 @@ enum blktap_attr {
 	BLKTAP_A_DEPTH,			/* u32, per queue */
 	BLKTAP_A_MAX_IO,		/* u32, bytes */
 	BLKTAP_A_ON_DEATH,		/* u32, enum blktap_on_death */
-	BLKTAP_A_HOLD_MS,		/* u32, milliseconds; 0: no limit */
-	BLKTAP_A_IO_TIMEOUT_MS,		/* u32, milliseconds; 0: none */
+	BLKTAP_A_HOLD_MS,		/* u32, milliseconds; 0: no limit; only with hold */
+	BLKTAP_A_IO_TIMEOUT_MS,		/* u32, milliseconds, 0: none; see TIMEOUT */
 	BLKTAP_A_SERIAL,		/* string */
 	BLKTAP_A_UUID,			/* binary, 16 bytes */
 	/* devices */
@@ -585,6 +643,11 @@ enum blktap_attr {
 	BLKTAP_A_EXTENT_OFFSET,		/* u64, bytes of the disk */
 	BLKTAP_A_EXTENT_LENGTH,		/* u64, bytes */
 	BLKTAP_A_ERROR,			/* u32, errno */
+	/* recovery */
+	BLKTAP_A_ON_TIMEOUT,		/* u32, enum blktap_on_timeout */
+	BLKTAP_A_RECOVERY,		/* u32, BLKTAP_RECOVERY_*; with a disk */
+	BLKTAP_A_HOLD_LEFT_MS,		/* u32, milliseconds; while held with a limit */
+	BLKTAP_A_FORCE,			/* flag */
 
 	__BLKTAP_A_MAX,
 	BLKTAP_A_MAX = __BLKTAP_A_MAX - 1
@@ -593,7 +656,13 @@ enum blktap_attr {
 /* What becomes of requests while no daemon is there. */
 enum blktap_on_death {
 	BLKTAP_ON_DEATH_FAIL,		/* they fail with EIO */
-	BLKTAP_ON_DEATH_HOLD,		/* they wait, at most HOLD_MS */
+	BLKTAP_ON_DEATH_HOLD,		/* they wait, at most HOLD_MS: the default */
+};
+
+/* What follows when a daemon has had a request for IO_TIMEOUT_MS. */
+enum blktap_on_timeout {
+	BLKTAP_ON_TIMEOUT_REPORT,	/* the event TIMEOUT: the default */
+	BLKTAP_ON_TIMEOUT_KILL,		/* that, then as END_SESSION */
 };
 
 enum blktap_event {
@@ -605,9 +674,12 @@ enum blktap_event {
 	BLKTAP_EVENT_DISK_ADDED,	/* partitions scanned */
 	BLKTAP_EVENT_DISK_REMOVED,
 	BLKTAP_EVENT_DAEMON_LOST,	/* a session ended, its disk is still there */
-	BLKTAP_EVENT_TIMEOUT,
+	BLKTAP_EVENT_TIMEOUT,		/* a request is late; again after each IO_TIMEOUT_MS */
 	BLKTAP_EVENT_RESIZED,
 	BLKTAP_EVENT_EXTENT_DROPPED,	/* I/O to it failed */
+	BLKTAP_EVENT_RESUMED,		/* a session has taken the disk on: requests pass */
+	BLKTAP_EVENT_HOLD_EXPIRED,	/* nobody came in time: requests fail */
+	BLKTAP_EVENT_STUCK,		/* I/O of an ended session goes on after HOLD_MS */
 };
 
 #endif /* _UAPI_LINUX_BLKTAP_H */
