@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "barrier.h"
+#include "recovery.h"
 #include "session.h"
 #include "tap.h"
 
@@ -35,11 +36,18 @@ static void blktap_barrier_free(struct kref *kref)
 static void blktap_barrier_over(struct work_struct *work)
 {
 	struct blktap_barrier *barrier = container_of(work, struct blktap_barrier, over_work);
+	struct blktap_tap *tap = barrier->session->tap;
+	bool last = !barrier->next;
 
 	if (barrier->next)
 		percpu_ref_put(&barrier->next->ref);
 	complete_all(&barrier->over);
+	blktap_tap_get(tap);
 	kref_put(&barrier->kref, blktap_barrier_free);
+	/* The last one of a session that has ended. */
+	if (last)
+		blktap_recovery_look(tap);
+	blktap_tap_put(tap);
 }
 
 /* By work, since many may be over one after the other: that must not nest. */

@@ -3,13 +3,16 @@
 #include "identity.h"
 #include "netlink.h"
 #include "queue.h"
+#include "recovery.h"
 #include "request.h"
 #include "session.h"
 #include "tap.h"
 #include "worker.h"
 
 #include <linux/log2.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
@@ -50,12 +53,18 @@ static void blktap_disk_kick_worker(struct blktap_disk *disk, u32 nr)
 		blktap_worker_kick(&workers->queues[nr]);
 }
 
+/* Without a session: requests that wait are tried again when the gate opens. */
+static blk_status_t blktap_disk_status(const struct blktap_disk *disk)
+{
+	return READ_ONCE(disk->recovery) == BLKTAP_RECOVERY_HELD ? BLK_STS_RESOURCE : BLK_STS_IOERR;
+}
+
 static blk_status_t blktap_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
 {
 	struct blktap_disk *disk = hctx->queue->queuedata;
 	u32 nr = hctx->queue_num;
 	struct blktap_session *session;
-	blk_status_t status = BLK_STS_IOERR;
+	blk_status_t status;
 	bool taken = false;
 
 	/* The block layer only warns of writes from drivers above. */
@@ -69,14 +78,16 @@ static blk_status_t blktap_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk
 		taken = blktap_extent_take(session, bd->rq);
 	if (taken && bd->last)
 		blktap_queue_kick_rest(&session->queues[nr]);
-	else if (session && !taken)
+	if (taken)
+		status = BLK_STS_OK;
+	else if (session)
 		status = blktap_queue_submit(&session->queues[nr], bd->rq, bd->last);
+	else
+		status = blktap_disk_status(disk);
 	rcu_read_unlock();
 
-	if (taken) {
+	if (taken)
 		blktap_extent_start(bd->rq, &disk->workers->queues[nr], blktap_disk_may_sleep(disk));
-		status = BLK_STS_OK;
-	}
 	if (bd->last)
 		blktap_disk_kick_worker(disk, nr);
 	return status;
@@ -95,10 +106,86 @@ static void blktap_commit_rqs(struct blk_mq_hw_ctx *hctx)
 	blktap_disk_kick_worker(disk, hctx->queue_num);
 }
 
+/* Whether the daemon has it; otherwise it is with a device below. */
+static bool blktap_request_is_at_daemon(const struct blktap_session *session,
+					const struct request *rq)
+{
+	const struct blktap_queue *queue = &session->queues[rq->mq_hctx->queue_num];
+	const struct blktap_tag *tag = &queue->tags[rq->tag];
+
+	return READ_ONCE(tag->owner) && READ_ONCE(tag->rq) == rq;
+}
+
+/* Runs where nothing may sleep. The request is never given up here. */
+static enum blk_eh_timer_return blktap_timeout(struct request *rq)
+{
+	struct blktap_disk *disk = rq->q->queuedata;
+	struct blktap_session *session;
+
+	if (!disk->tap->config.io_timeout_ms)
+		return BLK_EH_RESET_TIMER;
+
+	rcu_read_lock();
+	session = rcu_dereference(disk->session);
+	if (session && !READ_ONCE(session->holding) &&
+	    time_after_eq(jiffies, READ_ONCE(session->resumed) + rq->q->rq_timeout)) {
+		if (blktap_request_is_at_daemon(session, rq))
+			WRITE_ONCE(disk->daemon_late, true);
+		queue_work(blktap_retry_wq, &disk->late_work);
+	}
+	rcu_read_unlock();
+
+	return BLK_EH_RESET_TIMER;
+}
+
 static const struct blk_mq_ops blktap_mq_ops = {
 	.queue_rq	= blktap_queue_rq,
 	.commit_rqs	= blktap_commit_rqs,
+	.timeout	= blktap_timeout,
 };
+
+/* Tells of it; whether the daemon's time is over. */
+static bool blktap_disk_tell_late(const struct blktap_disk *disk,
+				  const struct blktap_session *session, bool at_daemon)
+{
+	struct blktap_tap *tap = disk->tap;
+	bool end = at_daemon && tap->config.on_timeout == BLKTAP_ON_TIMEOUT_KILL;
+
+	if (at_daemon)
+		pr_warn("tapdev%u: process %d has not answered a request for %u ms%s\n",
+			tap->minor, pid_nr(session->pid), tap->config.io_timeout_ms,
+			end ? ": killed" : "");
+	else
+		pr_warn("tapdev%u: a device below has not answered a request for %u ms\n",
+			tap->minor, tap->config.io_timeout_ms);
+	blktap_netlink_event(tap, BLKTAP_EVENT_TIMEOUT);
+
+	return end;
+}
+
+static void blktap_disk_late_work(struct work_struct *work)
+{
+	struct blktap_disk *disk = container_of(work, struct blktap_disk, late_work);
+	bool at_daemon = xchg(&disk->daemon_late, false);
+	struct blktap_tap *tap = disk->tap;
+	struct blktap_session *session;
+	bool end = false;
+
+	blktap_tap_lock(tap);
+	session = rcu_dereference_protected(disk->session, lockdep_is_held(&tap->lock));
+	if (session && session->holding)
+		session = NULL;
+	if (session) {
+		blktap_session_get(session);
+		end = blktap_disk_tell_late(disk, session, at_daemon);
+	}
+	blktap_tap_unlock(tap);
+
+	if (end)
+		blktap_session_kill(session);
+	if (session)
+		blktap_session_put(session);
+}
 
 /* --- openers ------------------------------------------------------------- */
 
@@ -172,11 +259,15 @@ static void blktap_disk_set_state(struct blktap_disk *disk, u32 state)
 static void blktap_disk_forget(struct blktap_disk *disk)
 {
 	struct blktap_tap *tap = disk->tap;
+	struct blktap_session *session = tap->session;
 
 	lockdep_assert_held(&tap->lock);
-	blktap_disk_notify(disk);
-	if (tap->session)
-		blktap_extents_clear(tap->session);
+	if (session && session->started) {
+		blktap_session_notify(session);
+		blktap_extents_clear(session);
+		session->started = false;
+		session->holding = false;
+	}
 	RCU_INIT_POINTER(disk->session, NULL);
 	tap->disk = NULL;
 }
@@ -190,7 +281,9 @@ static void blktap_disk_add_failed(struct blktap_disk *disk, int err)
 	pr_err("tapdev%u: cannot be added: %d\n", tap->minor, err);
 	tap->start_error = err;
 	blktap_disk_forget(disk);
-	blktap_tap_disk_gone(tap);
+	blktap_tap_unlock(tap);
+	cancel_work_sync(&disk->late_work);
+	blktap_tap_try_remove(tap);
 
 	/* A disk that was never added is not freed by its last put. */
 	put_disk(disk->gd);
@@ -219,6 +312,9 @@ static void blktap_disk_add_work(struct work_struct *work)
 	blktap_disk_set_state(disk, BLKTAP_DISK_STATE_LIVE);
 	blktap_netlink_event(tap, BLKTAP_EVENT_DISK_ADDED);
 	blktap_disk_notify(disk);
+	/* It may have been decided meanwhile that it must go. */
+	if (disk->condemned)
+		blktap_disk_remove(disk, true);
 	blktap_tap_unlock(tap);
 	blktap_tap_put(tap);
 }
@@ -228,7 +324,11 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	struct blktap_disk *disk = container_of(work, struct blktap_disk, remove_work);
 	struct blktap_tap *tap = disk->tap;
 
+	/* Who has it open learns of it now, not when a write fails. */
+	if (READ_ONCE(disk->condemned))
+		blk_mark_disk_dead(disk->gd);
 	del_gendisk(disk->gd);
+	cancel_work_sync(&disk->late_work);
 	/* Whoever brought the last requests has left queue_rq. */
 	blk_mq_quiesce_queue(disk->gd->queue);
 	blk_mq_unquiesce_queue(disk->gd->queue);
@@ -240,43 +340,62 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	blktap_tap_lock(tap);
 	blktap_disk_forget(disk);
 	blktap_netlink_event(tap, BLKTAP_EVENT_DISK_REMOVED);
-	blktap_tap_disk_gone(tap);
+	blktap_tap_unlock(tap);
+	blktap_tap_try_remove(tap);
 
 	put_disk(disk->gd);
 	blktap_tap_put(tap);
 }
 
-int blktap_disk_remove(struct blktap_disk *disk)
+/* Nobody is served any more: with @force, not even by a session that goes on. */
+static void blktap_disk_let_go(struct blktap_disk *disk, bool force)
+{
+	struct blktap_session *session;
+
+	session = rcu_dereference_protected(disk->session, lockdep_is_held(&disk->tap->lock));
+	if (session)
+		session->holding = false;
+	if (force)
+		RCU_INIT_POINTER(disk->session, NULL);
+	if (force || !session)
+		blktap_recovery_fail(disk);
+	else
+		blktap_recovery_gate(disk);
+}
+
+int blktap_disk_remove(struct blktap_disk *disk, bool force)
 {
 	int err = 0;
 	u32 state;
 
 	lockdep_assert_held(&disk->tap->lock);
 
+	disk->condemned |= force;
 	spin_lock(&disk->lock);
 	state = disk->state;
-	if (state == BLKTAP_DISK_STATE_ADDING || disk->openers)
+	if (!force && (state == BLKTAP_DISK_STATE_ADDING || disk->openers))
 		err = -EBUSY;
-	else
+	else if (state == BLKTAP_DISK_STATE_LIVE)
 		disk->state = BLKTAP_DISK_STATE_REMOVING;
 	spin_unlock(&disk->lock);
 
-	if (!err && state == BLKTAP_DISK_STATE_LIVE)
+	if (err)
+		return err;
+
+	blktap_disk_let_go(disk, force);
+	if (state == BLKTAP_DISK_STATE_LIVE)
 		queue_work(blktap_disk_wq, &disk->remove_work);
-	return err;
+	return 0;
 }
 
-bool blktap_disk_is_removing(struct blktap_disk *disk)
+bool blktap_disk_is_adding(const struct blktap_disk *disk)
+{
+	return READ_ONCE(disk->state) == BLKTAP_DISK_STATE_ADDING;
+}
+
+bool blktap_disk_is_removing(const struct blktap_disk *disk)
 {
 	return READ_ONCE(disk->state) == BLKTAP_DISK_STATE_REMOVING;
-}
-
-void blktap_disk_orphan(struct blktap_disk *disk, struct blktap_session *session)
-{
-	lockdep_assert_held(&disk->tap->lock);
-
-	if (rcu_access_pointer(disk->session) == session)
-		RCU_INIT_POINTER(disk->session, NULL);
 }
 
 /* --- starting ------------------------------------------------------------ */
@@ -387,6 +506,7 @@ static int blktap_disk_alloc_tags(struct blktap_disk *disk)
 	tags->nr_hw_queues = config->queues;
 	tags->queue_depth = config->depth;
 	tags->numa_node = NUMA_NO_NODE;
+	tags->timeout = msecs_to_jiffies(config->io_timeout_ms);
 	tags->cmd_size = sizeof(struct blktap_rq);
 	/* Stacking: a CPU that goes offline does not wait for a daemon. */
 	tags->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT | BLK_MQ_F_STACKING;
@@ -443,6 +563,7 @@ static struct blktap_disk *blktap_disk_alloc(struct blktap_tap *tap,
 	spin_lock_init(&disk->lock);
 	INIT_WORK(&disk->add_work, blktap_disk_add_work);
 	INIT_WORK(&disk->remove_work, blktap_disk_remove_work);
+	INIT_WORK(&disk->late_work, blktap_disk_late_work);
 
 	err = blktap_disk_alloc_tags(disk);
 	if (err)
@@ -476,34 +597,33 @@ static bool blktap_disk_is_equal(const struct blktap_disk *disk, const struct bl
 	       !((gained | missing) & BLKTAP_DISK_READ_ONLY);
 }
 
-/* Goes on with the disk of a session that has ended. */
+/* Goes on with the disk of a session that has ended, or that this one succeeds. */
 static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *session,
 			      const struct blktap_start *start)
 {
-	if (blktap_disk_is_removing(disk))
+	struct blktap_tap *tap = disk->tap;
+
+	if (blktap_disk_is_removing(disk) || disk->condemned)
 		return -EBUSY;
-	if (rcu_access_pointer(disk->session) == session)
+	if (session->started)
 		return -EALREADY;
 	if (!blktap_disk_is_equal(disk, start))
 		return -EMEDIUMTYPE;
 
+	if (tap->successor == session)
+		blktap_session_supplant(tap->session);
 	disk->flags = (disk->flags & ~BLKTAP_DISK_DEMAND) | (start->flags & BLKTAP_DISK_DEMAND);
 	session->demand = start->flags & BLKTAP_DISK_DEMAND;
-	rcu_assign_pointer(disk->session, session);
+	session->started = true;
+	blktap_recovery_start(tap);
 	blktap_session_notify(session);
 	return 0;
 }
 
-static int blktap_disk_start_locked(struct blktap_session *session,
-				    const struct blktap_start *start)
+static int blktap_disk_start_new(struct blktap_session *session, const struct blktap_start *start)
 {
 	struct blktap_tap *tap = session->tap;
 	struct blktap_disk *disk;
-
-	if (tap->session != session)
-		return -ENODEV;
-	if (tap->disk)
-		return blktap_disk_resume(tap->disk, session, start);
 
 	disk = blktap_disk_alloc(tap, start);
 	if (IS_ERR(disk))
@@ -512,9 +632,27 @@ static int blktap_disk_start_locked(struct blktap_session *session,
 	tap->start_error = 0;
 	tap->disk = disk;
 	session->demand = start->flags & BLKTAP_DISK_DEMAND;
-	rcu_assign_pointer(disk->session, session);
+	session->started = true;
+	blktap_recovery_start(tap);
 	queue_work(blktap_disk_wq, &disk->add_work);
 	return 0;
+}
+
+static int blktap_disk_start_locked(struct blktap_session *session,
+				    const struct blktap_start *start)
+{
+	struct blktap_tap *tap = session->tap;
+
+	if (tap->session != session && tap->successor != session)
+		return -ENODEV;
+	/* A successor has to wait until there is nothing under way. */
+	if (tap->successor == session && (!tap->session->started || !tap->session->holding))
+		return -EBUSY;
+	if (tap->dying)
+		return -ENODEV;
+
+	return tap->disk ? blktap_disk_resume(tap->disk, session, start) :
+			   blktap_disk_start_new(session, start);
 }
 
 int blktap_disk_start(struct blktap_session *session, const struct blktap_start *start)
@@ -538,13 +676,12 @@ struct blktap_disk *blktap_session_disk(struct blktap_session *session)
 {
 	struct blktap_tap *tap = session->tap;
 
-	if (tap->session != session || !tap->disk ||
-	    rcu_access_pointer(tap->disk->session) != session)
+	if (tap->session != session || !session->started)
 		return NULL;
 	return tap->disk;
 }
 
-int blktap_disk_stop(struct blktap_session *session)
+int blktap_disk_stop(struct blktap_session *session, bool force)
 {
 	struct blktap_disk *disk;
 	int err = -ENODEV;
@@ -552,7 +689,35 @@ int blktap_disk_stop(struct blktap_session *session)
 	blktap_tap_lock(session->tap);
 	disk = blktap_session_disk(session);
 	if (disk)
-		err = blktap_disk_remove(disk);
+		err = blktap_disk_remove(disk, force);
+	blktap_tap_unlock(session->tap);
+
+	return err;
+}
+
+static int blktap_disk_hold_locked(struct blktap_disk *disk, struct blktap_session *session,
+				   bool hold)
+{
+	if (READ_ONCE(disk->state) != BLKTAP_DISK_STATE_LIVE || disk->condemned)
+		return -EBUSY;
+	if (session->holding == hold)
+		return -EALREADY;
+
+	session->holding = hold;
+	session->resumed = jiffies;
+	blktap_recovery_gate(disk);
+	return 0;
+}
+
+int blktap_disk_hold(struct blktap_session *session, bool hold)
+{
+	struct blktap_disk *disk;
+	int err = -ENODEV;
+
+	blktap_tap_lock(session->tap);
+	disk = blktap_session_disk(session);
+	if (disk)
+		err = blktap_disk_hold_locked(disk, session, hold);
 	blktap_tap_unlock(session->tap);
 
 	return err;

@@ -20,6 +20,11 @@ struct blktap_disk {
 	struct blktap_session __rcu *session;	/* written under the tap's lock */
 	struct blktap_workers *workers;		/* NULL: none have been needed yet */
 
+	/* Written under the tap's lock. */
+	u32 recovery;				/* BLKTAP_RECOVERY_* */
+	bool gated;				/* requests wait in the block layer */
+	bool condemned;				/* it goes, even if it is open */
+
 	u32 flags;				/* BLKTAP_DISK_* */
 	u32 logical_block_size;
 	u32 physical_block_size;
@@ -31,23 +36,27 @@ struct blktap_disk {
 
 	struct work_struct add_work;
 	struct work_struct remove_work;
+
+	/* A request is late: with the daemon, or with a device below. */
+	struct work_struct late_work;
+	bool daemon_late;
 };
 
 int blktap_disk_start(struct blktap_session *session, const struct blktap_start *start);
-int blktap_disk_stop(struct blktap_session *session);
+int blktap_disk_stop(struct blktap_session *session, bool force);
+int blktap_disk_hold(struct blktap_session *session, bool hold);
 int blktap_disk_resize(struct blktap_session *session, u64 capacity);
 
 /*
  * Removes a disk in the background, with the tap locked. -EBUSY if it is open
- * or being added.
+ * or being added; not with @force: then its requests fail from now on.
  */
-int blktap_disk_remove(struct blktap_disk *disk);
+int blktap_disk_remove(struct blktap_disk *disk, bool force);
+
+bool blktap_disk_is_adding(const struct blktap_disk *disk);
 
 /* STOP or DEL_TAP has decided that it goes. */
-bool blktap_disk_is_removing(struct blktap_disk *disk);
-
-/* Takes the session away, with the tap locked: requests fail from now on. */
-void blktap_disk_orphan(struct blktap_disk *disk, struct blktap_session *session);
+bool blktap_disk_is_removing(const struct blktap_disk *disk);
 
 /* The disk that this session serves, with the tap locked; or NULL. */
 struct blktap_disk *blktap_session_disk(struct blktap_session *session);

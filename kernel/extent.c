@@ -249,7 +249,7 @@ static int blktap_extent_unmap_locked(struct blktap_session *session, u64 offset
 	u64 mask = (disk ? disk->logical_block_size : SECTOR_SIZE) - 1;
 	unsigned long first, last = ULONG_MAX;
 
-	if (session->tap->session != session)
+	if (!blktap_session_attached(session))
 		return -ENODEV;
 	if ((offset & mask) || offset > S64_MAX || !length)
 		return -EINVAL;

@@ -280,7 +280,7 @@ static int blktap_files_add(struct blktap_session *session, struct blktap_file *
 {
 	int nr, err;
 
-	if (session->tap->session != session)
+	if (!blktap_session_attached(session))
 		return -ENODEV;
 
 	nr = blktap_files_free_slot(session);
@@ -355,7 +355,7 @@ int blktap_file_unregister(struct blktap_session *session, u32 slot)
 	int err = 0;
 
 	blktap_tap_lock(session->tap);
-	if (session->tap->session != session)
+	if (!blktap_session_attached(session))
 		err = -ENODEV;
 	else if (!blktap_file_in_slot(session, slot))
 		err = -EINVAL;

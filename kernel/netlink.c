@@ -35,8 +35,12 @@ static int blktap_nl_put_config(struct sk_buff *skb, const struct blktap_config 
 	    nla_put_u32(skb, BLKTAP_A_DEPTH, config->depth) ||
 	    nla_put_u32(skb, BLKTAP_A_MAX_IO, config->max_io) ||
 	    nla_put_u32(skb, BLKTAP_A_ON_DEATH, config->on_death) ||
-	    nla_put_u32(skb, BLKTAP_A_HOLD_MS, 0) ||
-	    nla_put_u32(skb, BLKTAP_A_IO_TIMEOUT_MS, 0))
+	    nla_put_u32(skb, BLKTAP_A_IO_TIMEOUT_MS, config->io_timeout_ms) ||
+	    nla_put_u32(skb, BLKTAP_A_ON_TIMEOUT, config->on_timeout))
+		return -EMSGSIZE;
+
+	if (config->on_death == BLKTAP_ON_DEATH_HOLD &&
+	    nla_put_u32(skb, BLKTAP_A_HOLD_MS, config->hold_ms))
 		return -EMSGSIZE;
 
 	if (config->serial[0] && nla_put_string(skb, BLKTAP_A_SERIAL, config->serial))
@@ -88,7 +92,11 @@ static int blktap_nl_put_disk(struct sk_buff *skb, const struct blktap_tap_info 
 	    nla_put_u32(skb, BLKTAP_A_OPENERS, info->openers) ||
 	    blktap_nl_put_u64(skb, BLKTAP_A_CAPACITY, info->capacity) ||
 	    nla_put_u32(skb, BLKTAP_A_LOGICAL_BLOCK_SIZE, info->logical_block_size) ||
-	    nla_put_u32(skb, BLKTAP_A_PHYSICAL_BLOCK_SIZE, info->physical_block_size))
+	    nla_put_u32(skb, BLKTAP_A_PHYSICAL_BLOCK_SIZE, info->physical_block_size) ||
+	    nla_put_u32(skb, BLKTAP_A_RECOVERY, info->recovery))
+		return -EMSGSIZE;
+
+	if (info->hold_left_ms && nla_put_u32(skb, BLKTAP_A_HOLD_LEFT_MS, info->hold_left_ms))
 		return -EMSGSIZE;
 
 	return 0;
@@ -245,38 +253,49 @@ static int blktap_nl_get_features(struct sk_buff *request, struct genl_info *inf
 	return genlmsg_reply(skb, info);
 }
 
-/* What is in the interface and not in the driver. */
-static int blktap_nl_refuse_unbuilt(struct genl_info *info)
+/* A choice of 0 or 1, and what it is if nothing is said. */
+static int blktap_nl_parse_choice(struct genl_info *info, int attr, u32 otherwise, u32 *choice)
 {
-	struct nlattr **attrs = info->attrs;
+	*choice = info->attrs[attr] ? nla_get_u32(info->attrs[attr]) : otherwise;
+	if (*choice <= 1)
+		return 0;
 
-	if (attrs[BLKTAP_A_ON_DEATH]) {
-		switch (nla_get_u32(attrs[BLKTAP_A_ON_DEATH])) {
-		case BLKTAP_ON_DEATH_FAIL:
-			break;
-		case BLKTAP_ON_DEATH_HOLD:
-			NL_SET_ERR_MSG_ATTR(info->extack, attrs[BLKTAP_A_ON_DEATH],
-					    "on-death=hold is not built");
-			return -EOPNOTSUPP;
-		default:
-			NL_SET_ERR_MSG_ATTR(info->extack, attrs[BLKTAP_A_ON_DEATH],
-					    "on-death is neither fail nor hold");
-			return -EINVAL;
-		}
+	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attr], "there is no such policy");
+	return -EINVAL;
+}
+
+static int blktap_nl_parse_ms(struct genl_info *info, int attr, u32 otherwise, u32 *ms)
+{
+	*ms = info->attrs[attr] ? nla_get_u32(info->attrs[attr]) : otherwise;
+	if (*ms <= BLKTAP_MAX_TIME_MS)
+		return 0;
+
+	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attr], "the time is more than a day");
+	return -ERANGE;
+}
+
+static int blktap_nl_parse_recovery(struct genl_info *info, struct blktap_config *config)
+{
+	int err;
+
+	err = blktap_nl_parse_choice(info, BLKTAP_A_ON_DEATH, BLKTAP_ON_DEATH_HOLD,
+				     &config->on_death);
+	if (!err)
+		err = blktap_nl_parse_choice(info, BLKTAP_A_ON_TIMEOUT, BLKTAP_ON_TIMEOUT_REPORT,
+					     &config->on_timeout);
+	if (!err)
+		err = blktap_nl_parse_ms(info, BLKTAP_A_HOLD_MS, BLKTAP_DEFAULT_HOLD_MS,
+					 &config->hold_ms);
+	if (!err)
+		err = blktap_nl_parse_ms(info, BLKTAP_A_IO_TIMEOUT_MS, 0, &config->io_timeout_ms);
+	if (err)
+		return err;
+
+	if (info->attrs[BLKTAP_A_HOLD_MS] && config->on_death != BLKTAP_ON_DEATH_HOLD) {
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[BLKTAP_A_HOLD_MS],
+				    "a hold time is for on-death=hold");
+		return -EINVAL;
 	}
-
-	if (attrs[BLKTAP_A_HOLD_MS] && nla_get_u32(attrs[BLKTAP_A_HOLD_MS])) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attrs[BLKTAP_A_HOLD_MS],
-				    "a hold time is not built");
-		return -EOPNOTSUPP;
-	}
-
-	if (attrs[BLKTAP_A_IO_TIMEOUT_MS] && nla_get_u32(attrs[BLKTAP_A_IO_TIMEOUT_MS])) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attrs[BLKTAP_A_IO_TIMEOUT_MS],
-				    "an I/O time-out is not built");
-		return -EOPNOTSUPP;
-	}
-
 	return 0;
 }
 
@@ -356,9 +375,9 @@ static int blktap_nl_new_tap(struct sk_buff *request, struct genl_info *info)
 	int minor;
 	int err;
 
-	err = blktap_nl_refuse_unbuilt(info);
+	err = blktap_nl_parse_geometry(info, &config);
 	if (!err)
-		err = blktap_nl_parse_geometry(info, &config);
+		err = blktap_nl_parse_recovery(info, &config);
 	if (!err)
 		err = blktap_nl_parse_identity(info, &minor, &config);
 	if (err)
@@ -374,7 +393,7 @@ static int blktap_nl_new_tap(struct sk_buff *request, struct genl_info *info)
 	/* A caller that cannot be told its minor could never free it. */
 	err = blktap_nl_reply_tap(info, tap);
 	if (err)
-		blktap_tap_del(tap->minor, info->extack);
+		blktap_tap_del(tap->minor, false, info->extack);
 	blktap_tap_put(tap);
 
 	return err;
@@ -400,7 +419,29 @@ static int blktap_nl_del_tap(struct sk_buff *request, struct genl_info *info)
 	if (err)
 		return err;
 
-	return blktap_tap_del(minor, info->extack);
+	return blktap_tap_del(minor, nla_get_flag(info->attrs[BLKTAP_A_FORCE]), info->extack);
+}
+
+static int blktap_nl_end_session(struct sk_buff *request, struct genl_info *info)
+{
+	struct nlattr **attrs = info->attrs;
+	u32 minor, pid = 0;
+	int err;
+
+	err = blktap_nl_minor(info, &minor);
+	if (err)
+		return err;
+
+	if (attrs[BLKTAP_A_PID]) {
+		pid = nla_get_u32(attrs[BLKTAP_A_PID]);
+		if (!pid) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attrs[BLKTAP_A_PID], "no process is 0");
+			return -EINVAL;
+		}
+	}
+
+	return blktap_tap_end_session(minor, pid, nla_get_flag(attrs[BLKTAP_A_FORCE]),
+				      info->extack);
 }
 
 static int blktap_nl_get_tap(struct sk_buff *request, struct genl_info *info)
@@ -496,7 +537,7 @@ static const struct nla_policy blktap_minor_attrs[BLKTAP_A_MINOR + 1] = {
 	[BLKTAP_A_MINOR]	= { .type = NLA_U32 },
 };
 
-static const struct nla_policy blktap_new_attrs[BLKTAP_A_UUID + 1] = {
+static const struct nla_policy blktap_new_attrs[BLKTAP_A_ON_TIMEOUT + 1] = {
 	[BLKTAP_A_MINOR]	= { .type = NLA_U32 },
 	[BLKTAP_A_QUEUES]	= { .type = NLA_U32 },
 	[BLKTAP_A_DEPTH]	= { .type = NLA_U32 },
@@ -506,6 +547,18 @@ static const struct nla_policy blktap_new_attrs[BLKTAP_A_UUID + 1] = {
 	[BLKTAP_A_IO_TIMEOUT_MS] = { .type = NLA_U32 },
 	[BLKTAP_A_SERIAL]	= { .type = NLA_NUL_STRING, .len = BLKTAP_MAX_SERIAL },
 	[BLKTAP_A_UUID]		= NLA_POLICY_EXACT_LEN(BLKTAP_UUID_LEN),
+	[BLKTAP_A_ON_TIMEOUT]	= { .type = NLA_U32 },
+};
+
+static const struct nla_policy blktap_del_attrs[BLKTAP_A_FORCE + 1] = {
+	[BLKTAP_A_MINOR]	= { .type = NLA_U32 },
+	[BLKTAP_A_FORCE]	= { .type = NLA_FLAG },
+};
+
+static const struct nla_policy blktap_end_attrs[BLKTAP_A_FORCE + 1] = {
+	[BLKTAP_A_MINOR]	= { .type = NLA_U32 },
+	[BLKTAP_A_PID]		= { .type = NLA_U32 },
+	[BLKTAP_A_FORCE]	= { .type = NLA_FLAG },
 };
 
 static const struct genl_ops blktap_ops[] = {
@@ -524,8 +577,8 @@ static const struct genl_ops blktap_ops[] = {
 	{
 		.cmd		= BLKTAP_CMD_DEL_TAP,
 		.doit		= blktap_nl_del_tap,
-		.policy		= blktap_minor_attrs,
-		.maxattr	= ARRAY_SIZE(blktap_minor_attrs) - 1,
+		.policy		= blktap_del_attrs,
+		.maxattr	= ARRAY_SIZE(blktap_del_attrs) - 1,
 	},
 	{
 		.cmd		= BLKTAP_CMD_GET_TAP,
@@ -534,6 +587,12 @@ static const struct genl_ops blktap_ops[] = {
 		.dumpit		= blktap_nl_dump_taps,
 		.policy		= blktap_minor_attrs,
 		.maxattr	= ARRAY_SIZE(blktap_minor_attrs) - 1,
+	},
+	{
+		.cmd		= BLKTAP_CMD_END_SESSION,
+		.doit		= blktap_nl_end_session,
+		.policy		= blktap_end_attrs,
+		.maxattr	= ARRAY_SIZE(blktap_end_attrs) - 1,
 	},
 };
 

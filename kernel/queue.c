@@ -226,7 +226,8 @@ blk_status_t blktap_queue_submit(struct blktap_queue *queue, struct request *rq,
 
 	if (has_data)
 		blktap_buffer_release(&queue->buffer, cmd->slot);
-	return BLK_STS_IOERR;
+	/* The gate is closed by now: it is tried again when that opens. */
+	return queue->requeue ? BLK_STS_RESOURCE : BLK_STS_IOERR;
 }
 
 /* --- ending -------------------------------------------------------------- */
@@ -277,11 +278,28 @@ static void blktap_queue_finish(struct blktap_queue *queue, struct request *rq, 
 		blktap_request_end(rq, BLK_STS_OK);
 }
 
-void blktap_queue_kill(struct blktap_queue *queue)
+/* A request that was claimed after the end. */
+static void blktap_queue_return(struct blktap_queue *queue, struct request *rq)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+
+	if (!queue->requeue) {
+		blktap_queue_finish(queue, rq, -EIO, NULL);
+		return;
+	}
+
+	if (blktap_request_has_data(rq))
+		blktap_buffer_release(&queue->buffer, cmd->slot);
+	trace_blktap_held(blktap_queue_minor(queue), queue->index, rq->tag);
+	blk_mq_requeue_request(rq, true);
+}
+
+void blktap_queue_kill(struct blktap_queue *queue, bool requeue)
 {
 	u32 tag;
 
 	spin_lock(&queue->sq_lock);
+	queue->requeue = requeue;
 	queue->dead = true;
 	spin_unlock(&queue->sq_lock);
 	smp_mb(); /* pairs with that in blktap_queue_unclaim() */
@@ -291,7 +309,7 @@ void blktap_queue_kill(struct blktap_queue *queue)
 		struct request *rq = blktap_queue_claim(queue, tag, generation);
 
 		if (rq)
-			blktap_queue_finish(queue, rq, -EIO, NULL);
+			blktap_queue_return(queue, rq);
 		cond_resched();
 	}
 
@@ -453,7 +471,7 @@ static void blktap_queue_unclaim(struct blktap_queue *queue, u32 tag, u32 genera
 
 	rq = blktap_queue_claim(queue, tag, generation);
 	if (rq)
-		blktap_queue_finish(queue, rq, -EIO, NULL);
+		blktap_queue_return(queue, rq);
 }
 
 static int blktap_queue_fetch_tag(struct blktap_queue *queue, u32 nr, u32 generation)

@@ -63,6 +63,7 @@ struct blktap_queue {
 	/* Submitting. */
 	spinlock_t sq_lock ____cacheline_aligned_in_smp;
 	bool dead;
+	bool requeue;			/* dead: what it had waits for the next session */
 	u32 sq_tail;
 	u32 sq_kicked;			/* sq_tail when wake-ups were last considered */
 	wait_queue_head_t wait;
@@ -105,8 +106,8 @@ static inline void blktap_queue_kick_rest(struct blktap_queue *queue)
  */
 struct request *blktap_queue_claim(struct blktap_queue *queue, u16 tag, u32 generation);
 
-/* No more submissions; what the daemon has fails. */
-void blktap_queue_kill(struct blktap_queue *queue);
+/* No more submissions; what the daemon has fails, or waits for another (@requeue). */
+void blktap_queue_kill(struct blktap_queue *queue, bool requeue);
 
 /* Whether there is a submission that the daemon has not taken, as it says. */
 static inline bool blktap_queue_is_ready(const struct blktap_queue *queue)

@@ -48,7 +48,9 @@ static long blktap_ring_attach(struct blktap_session *session, struct file *file
 		return -EINVAL;
 	if (attach.flags & ~BLKTAP_ATTACH_TAKEOVER)
 		return -EINVAL;
-	if (attach.flags || (attach.features & ~BLKTAP_FEATURES))
+	if (attach.features & ~BLKTAP_FEATURES)
+		return -EOPNOTSUPP;
+	if ((attach.flags & BLKTAP_ATTACH_TAKEOVER) && !(attach.features & BLKTAP_F_TAKEOVER))
 		return -EOPNOTSUPP;
 	if (!(file->f_mode & FMODE_READ) || !(file->f_mode & FMODE_WRITE))
 		return -EBADF;
@@ -85,10 +87,10 @@ static long blktap_ring_stop(struct blktap_session *session, const void __user *
 	err = blktap_copy_struct_in(&stop, sizeof(stop), arg, &user_size);
 	if (err)
 		return err;
-	if (stop.flags)
+	if (stop.flags & ~BLKTAP_STOP_FORCE)
 		return -EINVAL;
 
-	return blktap_disk_stop(session);
+	return blktap_disk_stop(session, stop.flags & BLKTAP_STOP_FORCE);
 }
 
 static long blktap_ring_resize(struct blktap_session *session, const void __user *arg)
@@ -112,7 +114,7 @@ static int blktap_ring_read_state(struct blktap_session *session, struct blktap_
 	struct blktap_tap_info info;
 
 	blktap_tap_lock(tap);
-	if (tap->session != session) {
+	if (!blktap_session_attached(session)) {
 		blktap_tap_unlock(tap);
 		return -ENODEV;
 	}
@@ -124,6 +126,7 @@ static int blktap_ring_read_state(struct blktap_session *session, struct blktap_
 	state->size = sizeof(*state);
 	state->disk_state = info.disk_state;
 	state->openers = info.openers;
+	state->recovery = info.recovery;
 	state->capacity = info.capacity;
 	state->rejected = info.counts.rejected;
 
@@ -139,7 +142,7 @@ static long blktap_ring_get_state(struct blktap_session *session, void __user *a
 	err = blktap_copy_struct_in(&state, sizeof(state), arg, &user_size);
 	if (err)
 		return err;
-	if (state.flags || state.reserved0 ||
+	if (state.flags || state.recovery ||
 	    memchr_inv(state.reserved, 0, sizeof(state.reserved)))
 		return -EINVAL;
 
@@ -175,6 +178,24 @@ static int blktap_ring_need(struct blktap_session *session, u64 features)
 		return -ENODEV;
 
 	return session->features & features ? 0 : -EOPNOTSUPP;
+}
+
+static long blktap_ring_hold(struct blktap_session *session, const void __user *arg, bool hold)
+{
+	struct blktap_hold request;
+	u32 user_size;
+	int err;
+
+	err = blktap_copy_struct_in(&request, sizeof(request), arg, &user_size);
+	if (err)
+		return err;
+	if (request.flags)
+		return -EINVAL;
+	err = blktap_ring_need(session, BLKTAP_F_HOLD);
+	if (err)
+		return err;
+
+	return blktap_disk_hold(session, hold);
 }
 
 static long blktap_ring_register_file(struct blktap_session *session, void __user *arg)
@@ -275,20 +296,6 @@ static long blktap_ring_unmap_extent(struct blktap_session *session, const void 
 	return err;
 }
 
-static bool blktap_ring_ioctl_is_planned(unsigned int cmd)
-{
-	if (_IOC_TYPE(cmd) != BLKTAP_IOC_MAGIC)
-		return false;
-
-	switch (_IOC_NR(cmd)) {
-	case _IOC_NR(BLKTAP_IOC_HOLD):
-	case _IOC_NR(BLKTAP_IOC_RELEASE):
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* The structures may grow, so their sizes do not tell one call from another. */
 #define BLKTAP_IOC_WITHOUT_SIZE(cmd)	((cmd) & ~IOCSIZE_MASK)
 
@@ -310,6 +317,10 @@ static long blktap_ring_ioctl(struct file *file, unsigned int cmd, unsigned long
 		return blktap_ring_get_state(session, user);
 	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_GET_QUEUE_FD):
 		return blktap_ring_get_queue_fd(session, user);
+	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_HOLD):
+		return blktap_ring_hold(session, user, true);
+	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_RELEASE):
+		return blktap_ring_hold(session, user, false);
 	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_REGISTER_FILE):
 		return blktap_ring_register_file(session, user);
 	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_UNREGISTER_FILE):
@@ -319,7 +330,7 @@ static long blktap_ring_ioctl(struct file *file, unsigned int cmd, unsigned long
 	case BLKTAP_IOC_WITHOUT_SIZE(BLKTAP_IOC_UNMAP_EXTENT):
 		return blktap_ring_unmap_extent(session, user);
 	default:
-		return blktap_ring_ioctl_is_planned(cmd) ? -EOPNOTSUPP : -ENOTTY;
+		return -ENOTTY;
 	}
 }
 

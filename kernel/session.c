@@ -4,6 +4,7 @@
 #include "disk.h"
 #include "netlink.h"
 #include "queue.h"
+#include "recovery.h"
 #include "tap.h"
 
 #include <linux/fs.h>
@@ -12,6 +13,7 @@
 #include <linux/pid.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -113,6 +115,7 @@ struct blktap_session *blktap_session_new(struct blktap_tap *tap)
 	kref_init(&session->kref);
 	blktap_tap_get(tap);
 	session->tap = tap;
+	INIT_LIST_HEAD(&session->ended);
 	init_waitqueue_head(&session->wait);
 	mutex_init(&session->mapping_lock);
 	INIT_DELAYED_WORK(&session->trim_work, blktap_session_trim_work);
@@ -227,19 +230,11 @@ static void blktap_session_describe(const struct blktap_session *session,
 	attach->files = blktap_session_may_register(session) ? BLKTAP_MAX_FILES : 0;
 }
 
-static int blktap_session_attach_locked(struct blktap_session *session, struct file *file,
-					u64 features)
+/* What it needs; nothing is left if that fails. */
+static int blktap_session_prepare(struct blktap_session *session)
 {
-	struct blktap_tap *tap = session->tap;
-	int err;
+	int err = blktap_session_make_queues(session);
 
-	if (tap->dying)
-		return -ENODEV;
-	if (tap->session || session->state != BLKTAP_SESSION_NEW)
-		return -EBUSY;
-
-	session->features = features;
-	err = blktap_session_make_queues(session);
 	if (err)
 		return err;
 	err = blktap_barrier_start(session);
@@ -247,17 +242,44 @@ static int blktap_session_attach_locked(struct blktap_session *session, struct f
 		blktap_session_free_queues(session->queues, session->nr_queues);
 		session->queues = NULL;
 		session->nr_queues = 0;
-		return err;
 	}
+	return err;
+}
+
+/* Now it is the tap's. */
+static void blktap_session_enthrone(struct blktap_tap *tap, struct blktap_session *session)
+{
+	tap->session = session;
+	tap->start_error = 0;
+	blktap_netlink_event(tap, BLKTAP_EVENT_ATTACHED);
+}
+
+static int blktap_session_attach_locked(struct blktap_session *session, struct file *file,
+					const struct blktap_attach *attach)
+{
+	bool succeeds = attach->flags & BLKTAP_ATTACH_TAKEOVER;
+	struct blktap_tap *tap = session->tap;
+	int err;
+
+	if (tap->dying)
+		return -ENODEV;
+	if (session->state != BLKTAP_SESSION_NEW || tap->successor || (tap->session && !succeeds))
+		return -EBUSY;
+
+	session->features = attach->features;
+	err = blktap_session_prepare(session);
+	if (err)
+		return err;
 
 	session->pid = get_task_pid(current, PIDTYPE_TGID);
 	session->mapping = file->f_mapping;
 	session->epoch = ++tap->epoch;
-	tap->session = session;
-	tap->start_error = 0;
 	/* Pairs with blktap_session_attached(). */
 	smp_store_release(&session->state, BLKTAP_SESSION_ATTACHED);
-	blktap_netlink_event(tap, BLKTAP_EVENT_ATTACHED);
+	if (tap->session)
+		tap->successor = session;
+	else
+		blktap_session_enthrone(tap, session);
 
 	return 0;
 }
@@ -268,7 +290,7 @@ int blktap_session_attach(struct blktap_session *session, struct file *file,
 	int err;
 
 	blktap_tap_lock(session->tap);
-	err = blktap_session_attach_locked(session, file, attach->features);
+	err = blktap_session_attach_locked(session, file, attach);
 	blktap_tap_unlock(session->tap);
 
 	if (!err)
@@ -276,45 +298,99 @@ int blktap_session_attach(struct blktap_session *session, struct file *file,
 	return err;
 }
 
-static void blktap_session_detach(struct blktap_session *session)
+/* What it had is taken back; @requeue: requests that it has wait for the next one. */
+static void blktap_session_strip(struct blktap_session *session, bool requeue)
 {
-	struct blktap_tap *tap = session->tap;
 	u32 i;
 
-	if (tap->disk)
-		blktap_disk_orphan(tap->disk, session);
 	for (i = 0; i < session->nr_queues; i++)
-		blktap_queue_kill(&session->queues[i]);
+		blktap_queue_kill(&session->queues[i], requeue);
 	blktap_extents_clear(session);
 	blktap_files_drop(session);
 	blktap_barrier_stop(session);
+}
+
+static void blktap_session_detach(struct blktap_session *session)
+{
+	struct blktap_tap *tap = session->tap;
+	bool lost = tap->disk && !blktap_disk_is_removing(tap->disk) && !tap->disk->condemned;
+
+	blktap_session_strip(session, blktap_recovery_begin(tap, session));
 
 	tap->session = NULL;
-	if (tap->disk && !blktap_disk_is_removing(tap->disk))
-		blktap_tap_lost(tap, session);
-	else
+	session->told |= !lost;
+	if (lost || session->started)
+		blktap_recovery_ended(tap, session);
+	if (!lost)
 		blktap_netlink_event(tap, BLKTAP_EVENT_DETACHED);
+
+	if (tap->successor) {
+		blktap_session_enthrone(tap, tap->successor);
+		tap->successor = NULL;
+	}
+}
+
+static void blktap_session_end_locked(struct blktap_session *session)
+{
+	struct blktap_tap *tap = session->tap;
+	int state = session->state;
+
+	WRITE_ONCE(session->state, BLKTAP_SESSION_ENDED);
+	if (state != BLKTAP_SESSION_ATTACHED)
+		return;
+
+	if (tap->successor == session) {
+		tap->successor = NULL;
+		blktap_session_strip(session, false);
+	} else {
+		blktap_session_detach(session);
+	}
+}
+
+static void blktap_session_hang_up(struct blktap_session *session)
+{
+	wake_up_interruptible_poll(&session->wait, EPOLLERR | EPOLLHUP);
 }
 
 void blktap_session_end(struct blktap_session *session)
 {
-	int state;
-
 	blktap_tap_lock(session->tap);
-	state = session->state;
-	WRITE_ONCE(session->state, BLKTAP_SESSION_ENDED);
-	if (state == BLKTAP_SESSION_ATTACHED)
-		blktap_session_detach(session);
+	blktap_session_end_locked(session);
 	blktap_tap_unlock(session->tap);
 
-	wake_up_interruptible_poll(&session->wait, EPOLLERR | EPOLLHUP);
+	blktap_session_hang_up(session);
+	blktap_tap_try_remove(session->tap);
+}
+
+void blktap_session_kill(struct blktap_session *session)
+{
+	/* First, so that it does not find out and go on with something. */
+	kill_pid(session->pid, SIGKILL, 1);
+	blktap_session_end(session);
+}
+
+void blktap_session_supplant(struct blktap_session *session)
+{
+	lockdep_assert_held(&session->tap->lock);
+	session->told = true;
+	blktap_session_end_locked(session);
+	blktap_session_hang_up(session);
 }
 
 void blktap_session_release(struct blktap_session *session)
 {
+	bool waited_for;
+
 	mutex_lock(&session->mapping_lock);
 	session->mapping = NULL;
 	mutex_unlock(&session->mapping_lock);
+
+	blktap_tap_lock(session->tap);
+	session->released = true;
+	waited_for = !list_empty(&session->ended);
+	blktap_tap_unlock(session->tap);
+	if (waited_for)
+		blktap_recovery_look(session->tap);
 }
 
 /* --- mapping ------------------------------------------------------------- */

@@ -23,7 +23,8 @@ struct pid;
 struct vm_area_struct;
 
 /* What is built. */
-#define BLKTAP_FEATURES	(BLKTAP_F_DATA_ON_DEMAND | BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS)
+#define BLKTAP_FEATURES	(BLKTAP_F_DATA_ON_DEMAND | BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS | \
+			 BLKTAP_F_HOLD | BLKTAP_F_TAKEOVER)
 
 enum blktap_session_state {
 	BLKTAP_SESSION_NEW,
@@ -34,12 +35,20 @@ enum blktap_session_state {
 struct blktap_session {
 	struct kref kref;
 	struct rcu_work free_work;
-	struct list_head lost;		/* in the tap's lost_sessions */
 	struct blktap_tap *tap;
 	int state;			/* written under the tap's lock */
 	u64 epoch;
 	u64 features;			/* granted */
 	bool demand;			/* START: WRITEs come without data */
+
+	/* Under the tap's lock, as it serves its disk and after that. */
+	bool started;			/* it has a disk, and may have had requests */
+	bool holding;			/* HOLD: it has no I/O under way */
+	bool released;			/* nobody has its ring file any more */
+	bool told;			/* that it has ended */
+	unsigned long resumed;		/* jiffies: time counts from here on */
+	struct list_head ended;		/* in the tap's ended_sessions */
+
 	struct pid *pid;
 	u32 nr_queues;
 	struct blktap_queue *queues;
@@ -72,8 +81,14 @@ bool blktap_session_may_register(const struct blktap_session *session);
 bool blktap_session_attached(const struct blktap_session *session);
 int blktap_session_mmap(struct blktap_session *session, struct vm_area_struct *vma);
 
-/* Ends it, in whatever state: requests that its daemon has fail. */
+/* Ends it, in whatever state: requests that its daemon has wait or fail. */
 void blktap_session_end(struct blktap_session *session);
+
+/* The same, and its process is killed. */
+void blktap_session_kill(struct blktap_session *session);
+
+/* With the tap locked, for its successor: it ends, and that is the tap's session. */
+void blktap_session_supplant(struct blktap_session *session);
 
 /* The ring file goes: nothing is mapped any more. */
 void blktap_session_release(struct blktap_session *session);

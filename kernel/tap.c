@@ -2,6 +2,7 @@
 #include "tap.h"
 #include "disk.h"
 #include "netlink.h"
+#include "recovery.h"
 #include "ring.h"
 #include "session.h"
 
@@ -13,9 +14,6 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 #include <linux/xarray.h>
-
-/* How often to look whether a lost daemon's process is gone. */
-#define BLKTAP_LOST_POLL	msecs_to_jiffies(20)
 
 struct workqueue_struct *blktap_wq;
 struct workqueue_struct *blktap_disk_wq;
@@ -105,70 +103,6 @@ struct blktap_tap *blktap_tap_next(unsigned long *minor)
 	return tap;
 }
 
-static void blktap_tap_send_lost(struct blktap_tap *tap, struct blktap_session *session)
-{
-	struct blktap_tap_info info;
-
-	/* The tap may have its next session already. */
-	blktap_tap_info(tap, &info);
-	info.pid = pid_nr(session->pid);
-	info.epoch = session->epoch;
-	blktap_netlink_event_info(&info, BLKTAP_EVENT_DAEMON_LOST);
-
-	list_del(&session->lost);
-	blktap_session_put(session);
-}
-
-/* On its way out, but it may still hold files, and with them image locks. */
-static bool blktap_process_is_exiting(struct pid *pid)
-{
-	struct task_struct *task;
-	bool exiting = false;
-
-	rcu_read_lock();
-	task = pid_task(pid, PIDTYPE_TGID);
-	if (task && thread_group_empty(task))
-		exiting = (task->flags & PF_EXITING) && !task->exit_state;
-	else if (task)
-		exiting = task->signal->flags & SIGNAL_GROUP_EXIT;
-	rcu_read_unlock();
-
-	return exiting;
-}
-
-static void blktap_tap_lost_work(struct work_struct *work)
-{
-	struct blktap_tap *tap = container_of(to_delayed_work(work), struct blktap_tap, lost_work);
-	struct blktap_session *session, *next;
-
-	blktap_tap_lock(tap);
-	list_for_each_entry_safe(session, next, &tap->lost_sessions, lost) {
-		/* The image's lock goes with the last of its open files. */
-		if (!blktap_process_is_exiting(session->pid) &&
-		    !atomic_read(&session->files.closing))
-			blktap_tap_send_lost(tap, session);
-	}
-	if (!list_empty(&tap->lost_sessions))
-		queue_delayed_work(blktap_wq, &tap->lost_work, BLKTAP_LOST_POLL);
-	blktap_tap_unlock(tap);
-}
-
-void blktap_tap_lost(struct blktap_tap *tap, struct blktap_session *session)
-{
-	blktap_session_get(session);
-	list_add_tail(&session->lost, &tap->lost_sessions);
-	queue_delayed_work(blktap_wq, &tap->lost_work, 0);
-}
-
-/* A tap that is freed waits for nobody. */
-static void blktap_tap_flush_lost(struct blktap_tap *tap)
-{
-	struct blktap_session *session, *next;
-
-	list_for_each_entry_safe(session, next, &tap->lost_sessions, lost)
-		blktap_tap_send_lost(tap, session);
-}
-
 static struct blktap_tap *blktap_tap_alloc(const struct blktap_config *config)
 {
 	struct blktap_tap *tap = kzalloc(sizeof(*tap), GFP_KERNEL);
@@ -179,9 +113,8 @@ static struct blktap_tap *blktap_tap_alloc(const struct blktap_config *config)
 	atomic_inc(&blktap_live_taps);
 	kref_init(&tap->kref);
 	mutex_init(&tap->lock);
-	INIT_LIST_HEAD(&tap->lost_sessions);
 	tap->config = *config;
-	INIT_DELAYED_WORK(&tap->lost_work, blktap_tap_lost_work);
+	blktap_recovery_init(tap);
 
 	return tap;
 }
@@ -274,7 +207,7 @@ static void blktap_tap_remove(struct blktap_tap *tap)
 {
 	unsigned int noio;
 
-	cancel_delayed_work_sync(&tap->lost_work);
+	blktap_recovery_stop(tap);
 
 	noio = memalloc_noio_save();
 	mutex_lock(&blktap_table_lock);
@@ -282,7 +215,7 @@ static void blktap_tap_remove(struct blktap_tap *tap)
 	blktap_tap_lock(tap);
 	xa_erase(&blktap_taps, tap->minor);
 	blktap_tap_changed();
-	blktap_tap_flush_lost(tap);
+	blktap_recovery_flush(tap);
 	blktap_netlink_event(tap, BLKTAP_EVENT_FREED);
 	blktap_tap_unlock(tap);
 	mutex_unlock(&blktap_table_lock);
@@ -292,29 +225,56 @@ static void blktap_tap_remove(struct blktap_tap *tap)
 	module_put(THIS_MODULE);
 }
 
-void blktap_tap_disk_gone(struct blktap_tap *tap)
+void blktap_tap_try_remove(struct blktap_tap *tap)
 {
-	bool dying = tap->dying;
+	bool now;
 
+	blktap_tap_lock(tap);
+	now = tap->dying && !tap->gone && !tap->session && !tap->disk;
+	if (now)
+		tap->gone = true;
 	blktap_tap_unlock(tap);
-	if (dying)
+
+	if (now)
 		blktap_tap_remove(tap);
 }
 
+/* Ends all sessions that there are, and kills the processes; more must not come. */
+static void blktap_tap_end_sessions(struct blktap_tap *tap)
+{
+	struct blktap_session *session;
+
+	do {
+		blktap_tap_lock(tap);
+		session = tap->session;
+		if (session)
+			blktap_session_get(session);
+		blktap_tap_unlock(tap);
+
+		if (session) {
+			blktap_session_kill(session);
+			blktap_session_put(session);
+		}
+	} while (session);
+}
+
 /* Decides with the tap locked; on success the tap is dying. */
-static int blktap_tap_start_dying(struct blktap_tap *tap, struct netlink_ext_ack *extack)
+static int blktap_tap_start_dying(struct blktap_tap *tap, bool force,
+				  struct netlink_ext_ack *extack)
 {
 	if (tap->dying) {
 		NL_SET_ERR_MSG(extack, "the tap is being freed already");
 		return -EBUSY;
 	}
 
-	if (tap->session) {
+	if (tap->session && !force) {
 		NL_SET_ERR_MSG(extack, "a daemon is attached");
 		return -EBUSY;
 	}
 
-	if (tap->disk && blktap_disk_remove(tap->disk)) {
+	/* One whose daemon died before it was there has no users. */
+	force |= tap->disk && !tap->session && blktap_disk_is_adding(tap->disk);
+	if (tap->disk && blktap_disk_remove(tap->disk, force)) {
 		NL_SET_ERR_MSG(extack, "the disk is open or being added");
 		return -EBUSY;
 	}
@@ -323,24 +283,71 @@ static int blktap_tap_start_dying(struct blktap_tap *tap, struct netlink_ext_ack
 	return 0;
 }
 
-int blktap_tap_del(u32 minor, struct netlink_ext_ack *extack)
+static struct blktap_tap *blktap_tap_find_told(u32 minor, struct netlink_ext_ack *extack)
 {
 	struct blktap_tap *tap = blktap_tap_find(minor);
-	bool now;
+
+	if (!tap)
+		NL_SET_ERR_MSG(extack, "no such minor");
+	return tap;
+}
+
+int blktap_tap_del(u32 minor, bool force, struct netlink_ext_ack *extack)
+{
+	struct blktap_tap *tap = blktap_tap_find_told(minor, extack);
 	int err;
 
-	if (!tap) {
-		NL_SET_ERR_MSG(extack, "no such minor");
+	if (!tap)
 		return -ENODEV;
-	}
 
 	blktap_tap_lock(tap);
-	err = blktap_tap_start_dying(tap, extack);
-	now = !err && !tap->disk;
+	err = blktap_tap_start_dying(tap, force, extack);
 	blktap_tap_unlock(tap);
 
-	if (now)
-		blktap_tap_remove(tap);
+	if (!err && force)
+		blktap_tap_end_sessions(tap);
+	if (!err)
+		blktap_tap_try_remove(tap);
+	blktap_tap_put(tap);
+
+	return err;
+}
+
+/* With the tap locked: the session that is meant, kept; or NULL. */
+static struct blktap_session *blktap_tap_session_of(struct blktap_tap *tap, u32 pid)
+{
+	struct blktap_session *session = tap->session;
+
+	if (!session || (pid && pid_nr(session->pid) != pid))
+		return NULL;
+
+	blktap_session_get(session);
+	return session;
+}
+
+int blktap_tap_end_session(u32 minor, u32 pid, bool force, struct netlink_ext_ack *extack)
+{
+	struct blktap_tap *tap = blktap_tap_find_told(minor, extack);
+	struct blktap_session *session;
+	int err = 0;
+
+	if (!tap)
+		return -ENODEV;
+
+	blktap_tap_lock(tap);
+	session = blktap_tap_session_of(tap, pid);
+	if (!session && (pid || !force)) {
+		NL_SET_ERR_MSG(extack, "no daemon is attached, or it is another process");
+		err = -ESRCH;
+	} else if (force && tap->disk) {
+		blktap_disk_remove(tap->disk, true);
+	}
+	blktap_tap_unlock(tap);
+
+	if (session) {
+		blktap_session_kill(session);
+		blktap_session_put(session);
+	}
 	blktap_tap_put(tap);
 
 	return err;
@@ -368,6 +375,8 @@ void blktap_tap_info(struct blktap_tap *tap, struct blktap_tap_info *info)
 		info->capacity = disk->capacity;
 		info->logical_block_size = disk->logical_block_size;
 		info->physical_block_size = disk->physical_block_size;
+		info->recovery = disk->recovery;
+		info->hold_left_ms = blktap_recovery_left_ms(tap);
 		spin_lock(&disk->lock);
 		info->disk_state = disk->state;
 		info->openers = disk->openers;

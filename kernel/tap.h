@@ -22,6 +22,9 @@ struct blktap_config {
 	u32 depth;
 	u32 max_io;		/* bytes */
 	u32 on_death;
+	u32 hold_ms;
+	u32 io_timeout_ms;
+	u32 on_timeout;
 	char serial[BLKTAP_MAX_SERIAL + 1];
 	bool has_uuid;
 	u8 uuid[BLKTAP_UUID_LEN];
@@ -39,15 +42,19 @@ struct blktap_tap {
 	 */
 	struct mutex lock;
 	unsigned int noio;
-	bool dying;			/* freed; the disk may still be going */
+	bool dying;			/* freed; session and disk may still be going */
+	bool gone;			/* these have gone: who says so removes the tap */
 	u64 epoch;			/* of the last session */
 	int start_error;		/* of the last attempt to add a disk */
 	struct blktap_session *session;	/* the attached one, or NULL */
+	struct blktap_session *successor;	/* only with a session; or NULL */
 	struct blktap_disk *disk;
 
-	/* Sessions that left a disk; their events wait until the processes are gone. */
-	struct delayed_work lost_work;
-	struct list_head lost_sessions;
+	/* Recovery: sessions that may still write, or whose end is to be told. */
+	struct list_head ended_sessions;
+	struct delayed_work ended_work;
+	struct delayed_work hold_work;
+	unsigned long hold_until;	/* jiffies; while the disk's requests wait */
 };
 
 /* A tap as it is at one moment, for reports. */
@@ -65,6 +72,8 @@ struct blktap_tap_info {
 	u64 capacity;
 	u32 logical_block_size;
 	u32 physical_block_size;
+	u32 recovery;			/* BLKTAP_RECOVERY_* */
+	u32 hold_left_ms;
 };
 
 /* For short work, and for adding and removing disks. */
@@ -79,10 +88,13 @@ extern struct workqueue_struct *blktap_retry_wq;
  */
 struct blktap_tap *blktap_tap_new(int minor, const struct blktap_config *config,
 				  struct netlink_ext_ack *extack);
-int blktap_tap_del(u32 minor, struct netlink_ext_ack *extack);
+int blktap_tap_del(u32 minor, bool force, struct netlink_ext_ack *extack);
 
-/* The disk of a tap is gone; called with the tap locked, unlocks it. */
-void blktap_tap_disk_gone(struct blktap_tap *tap);
+/* END_SESSION; @pid 0: whoever it is. */
+int blktap_tap_end_session(u32 minor, u32 pid, bool force, struct netlink_ext_ack *extack);
+
+/* Its disk is gone, or a session: a tap that was freed may be able to go. */
+void blktap_tap_try_remove(struct blktap_tap *tap);
 
 /* With a reference, or NULL. blktap_tap_next() looks from *@minor upwards. */
 struct blktap_tap *blktap_tap_find(u32 minor);
@@ -95,9 +107,6 @@ void blktap_tap_unlock(struct blktap_tap *tap);
 
 /* Called with the tap locked. */
 void blktap_tap_info(struct blktap_tap *tap, struct blktap_tap_info *info);
-
-/* Tells the world, once its process is gone, that a disk lost its daemon. */
-void blktap_tap_lost(struct blktap_tap *tap, struct blktap_session *session);
 
 /* Changes whenever a tap comes or goes; never 0. */
 u32 blktap_tap_generation(void);

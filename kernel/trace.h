@@ -162,6 +162,12 @@ TRACE_EVENT(blktap_moved,
 		  __entry->tag, __entry->error)
 );
 
+/* Its daemon has gone: it waits for the next one. */
+DEFINE_EVENT(blktap_tag, blktap_held,
+	TP_PROTO(u32 minor, u32 queue, u32 tag),
+	TP_ARGS(minor, queue, tag)
+);
+
 /* Its data is where it belongs; it goes back to the block layer. */
 DEFINE_EVENT(blktap_tag, blktap_completed,
 	TP_PROTO(u32 minor, u32 queue, u32 tag),

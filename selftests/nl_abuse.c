@@ -79,9 +79,10 @@ static void test_hold(void)
 	int ret;
 
 	nl_start(&nl, &msg, BLKTAP_CMD_NEW_TAP, NLM_F_ACK);
-	nl_put_u32(&msg, BLKTAP_A_ON_DEATH, BLKTAP_ON_DEATH_HOLD);
+	nl_put_u32(&msg, BLKTAP_A_ON_DEATH, BLKTAP_ON_DEATH_FAIL);
+	nl_put_u32(&msg, BLKTAP_A_HOLD_MS, 1000);
 	ret = call(&msg);
-	is_refused("holding, which is not built,", ret, -EOPNOTSUPP);
+	is_refused("a hold time without holding", ret, -EINVAL);
 	ktap(strcasestr(nl.text, "hold"), "and the text names it");
 }
 

@@ -44,6 +44,9 @@ static const struct { const char *name; uint16_t attr; } keys[] = {
 	{ "extent_offset", BLKTAP_A_EXTENT_OFFSET },
 	{ "extent_length", BLKTAP_A_EXTENT_LENGTH },
 	{ "error", BLKTAP_A_ERROR },
+	{ "on_timeout", BLKTAP_A_ON_TIMEOUT },
+	{ "recovery", BLKTAP_A_RECOVERY },
+	{ "hold_left_ms", BLKTAP_A_HOLD_LEFT_MS },
 };
 
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
@@ -59,6 +62,9 @@ static const char * const events[] = {
 	[BLKTAP_EVENT_TIMEOUT] = "timeout",
 	[BLKTAP_EVENT_RESIZED] = "resized",
 	[BLKTAP_EVENT_EXTENT_DROPPED] = "extent-dropped",
+	[BLKTAP_EVENT_RESUMED] = "resumed",
+	[BLKTAP_EVENT_HOLD_EXPIRED] = "hold-expired",
+	[BLKTAP_EVENT_STUCK] = "stuck",
 };
 
 static void print_attrs(const struct nl_attrs *attrs, void *arg)
@@ -137,6 +143,36 @@ static int do_del(struct nl *nl, int argc, char **argv)
 	for (i = 0; i < argc && !ret; i++)
 		ret = nl_del_wait(nl, strtoul(argv[i], NULL, 0));
 	return ret;
+}
+
+/* MINOR [pid=N] [force] */
+static int do_minor(struct nl *nl, uint8_t cmd, int argc, char **argv)
+{
+	struct nl_msg msg;
+	int i;
+
+	if (argc < 1)
+		return -EINVAL;
+	nl_start(nl, &msg, cmd, NLM_F_ACK);
+	nl_put_u32(&msg, BLKTAP_A_MINOR, strtoul(argv[0], NULL, 0));
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "force"))
+			nl_put(&msg, BLKTAP_A_FORCE, NULL, 0);
+		else if (put_word(&msg, argv[i]))
+			return -EINVAL;
+	}
+	return nl_call(nl, &msg, NULL, NULL);
+}
+
+static int do_end(struct nl *nl, int argc, char **argv)
+{
+	return do_minor(nl, BLKTAP_CMD_END_SESSION, argc, argv);
+}
+
+/* Does not wait until it has gone. */
+static int do_free(struct nl *nl, int argc, char **argv)
+{
+	return do_minor(nl, BLKTAP_CMD_DEL_TAP, argc, argv);
 }
 
 static int do_get(struct nl *nl, int argc, char **argv)
@@ -293,6 +329,8 @@ static const struct {
 	{ "features", do_features },
 	{ "new", do_new },
 	{ "del", do_del },
+	{ "free", do_free },
+	{ "end", do_end },
 	{ "get", do_get },
 	{ "list", do_list },
 	{ "many", do_many },
@@ -322,6 +360,6 @@ int main(int argc, char **argv)
 				strerror(-ret), nl.text);
 		return -ret & 0xff;
 	}
-	fprintf(stderr, "usage: nl_tool features|new|del|get|list|fill|drain|many|events ...\n");
+	fprintf(stderr, "usage: nl_tool features|new|del|free|end|get|list|fill|drain|many|events ...\n");
 	return EINVAL;
 }

@@ -13,7 +13,7 @@ busy() { [ "$(awk '{ print $1 + $5 }' '/sys/block/xen!blktap-2!tapdev0/stat')" -
 
 image disk.img 16M
 must dd if=/dev/urandom of="$IMAGE" bs=1M count=16 conv=notrunc
-create -a "aio:$IMAGE"
+create --on-death=fail -a "aio:$IMAGE"
 exec 8<"$DISK"
 load randread
 first=$JOB

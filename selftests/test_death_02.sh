@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Servers that die at bad moments: before the disk, in its scan, in a request.
+# Servers that die at bad moments: before the disk, in its scan, in a request. Where nothing
+# is held, requests fail.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup
 log_expect_errors
@@ -18,14 +19,14 @@ dies() {
 	check "the session is gone and the disk settled" wait_for 20 settled
 }
 
-must nl_tool new minor=3
+must nl_tool new minor=3 on_death=0
 MINOR=3 DISK=$NODES/tapdev3
 dies "dying between ATTACH and START" --die attach
 check_not "no disk is left" test -e "$DISK"
 dies "dying in the partition scan" --die scan --size 4M
 check "the tap can be freed, whatever came of the disk" nl_tool del 3
 
-must nl_tool new minor=3
+must nl_tool new minor=3 on_death=0
 dies "dying in the scan again" --die scan --size 4M
 background ring_server --size 4M "$MINOR"
 SERVER=$JOB
@@ -33,7 +34,7 @@ check "the next server serves" wait_for 20 live
 check "it reads" dd if="$DISK" of=/dev/null bs=1M iflag=direct
 unserve
 
-serve "" --size 4M --no-scan --ram "$WORK/ram" --fault die --after 5
+serve "on_death=0" --size 4M --no-scan --ram "$WORK/ram" --fault die --after 5
 background dd if=/dev/zero of="$DISK" bs=64k count=20 oflag=direct
 writer=$JOB
 ends "dying in a request" 137 "$SERVER"
@@ -43,7 +44,7 @@ serve_again --size 4M --no-scan --ram "$WORK/ram"
 check "the next server's data is read" cmp "$WORK/ram" <(dd if="$DISK" bs=1M iflag=direct status=none)
 unserve
 
-serve "" --size 4M --no-scan --fault never
+serve "on_death=0" --size 4M --no-scan --fault never
 background dd if=/dev/zero of="$DISK" bs=64k count=1 oflag=direct
 writer=$JOB
 wait_for 10 grep -q keeping "$WORK/job.$SERVER"

@@ -7,7 +7,7 @@ log_expect_errors
 log_expect 'I/O error|EXT4-fs|JBD2|Aborting journal'
 
 image disk.img 24M
-create -a "aio:$IMAGE"
+create --on-death=fail -a "aio:$IMAGE"
 check "mkfs.ext4" mkfs.ext4 -q "$DISK"
 mkdir -p "$WORK/mnt"
 must mount "$DISK" "$WORK/mnt"

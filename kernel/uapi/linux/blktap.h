@@ -302,11 +302,12 @@ struct blktap_start {
 
 /*
  * STOP: the disk disappears, asynchronously; EPOLLPRI and GET_STATE tell when.
- * From success on it cannot be opened. With FORCE, it goes even if it is open: from
- * then on its requests fail, and who has it open keeps a disk that is dead.
+ * From success on it cannot be opened. With FORCE, it goes even if it is open: new
+ * requests fail, those that the daemon has are to be answered, and who has it open
+ * keeps a disk that is dead.
  *
- * EBUSY   the disk is open, or still being added (FORCE: it goes once it has been
- *         added, EBUSY never comes), or is being removed: nothing has changed
+ * EBUSY   the disk is open, or still being added: nothing has changed. Not with
+ *         FORCE: it goes once it has been added
  * ENODEV  there is no disk, or the session has ended
  */
 #define BLKTAP_STOP_FORCE	(1U << 0)
