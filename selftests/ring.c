@@ -39,17 +39,18 @@ int ring_open_disk(unsigned int minor, int flags)
 	return open_name(BLKTAP_DEV_DIR "/tapdev%u", minor, flags);
 }
 
-static int attach_with(int fd, struct blktap_attach *at, uint64_t features)
+static int attach_with(int fd, struct blktap_attach *at, uint64_t features, uint32_t flags)
 {
 	memset(at, 0, sizeof(*at));
 	at->size = sizeof(*at);
+	at->flags = flags;
 	at->features = features;
 	return call(fd, BLKTAP_IOC_ATTACH, at);
 }
 
 int ring_attach(int fd, struct blktap_attach *at)
 {
-	return attach_with(fd, at, 0);
+	return attach_with(fd, at, 0, 0);
 }
 
 int ring_queue_fd(int fd, unsigned int queue)
@@ -101,12 +102,7 @@ static int open_queue(struct ring *ring, unsigned int index)
 	return q->fd < 0 ? q->fd : 0;
 }
 
-int ring_open(struct ring *ring, unsigned int minor)
-{
-	return ring_open_with(ring, minor, 0);
-}
-
-int ring_open_with(struct ring *ring, unsigned int minor, uint64_t features)
+static int open_ring(struct ring *ring, unsigned int minor, uint64_t features, uint32_t flags)
 {
 	unsigned int i;
 	int ret;
@@ -116,7 +112,7 @@ int ring_open_with(struct ring *ring, unsigned int minor, uint64_t features)
 	ring->fd = ring_open_node(minor);
 	if (ring->fd < 0)
 		return ring->fd;
-	ret = attach_with(ring->fd, &ring->at, features);
+	ret = attach_with(ring->fd, &ring->at, features, flags);
 	if (ret) {
 		close(ring->fd);
 		return ret;
@@ -127,6 +123,21 @@ int ring_open_with(struct ring *ring, unsigned int minor, uint64_t features)
 	for (i = 0; i < ring->at.queues && !ret; i++)
 		ret = open_queue(ring, i);
 	return ret;
+}
+
+int ring_open(struct ring *ring, unsigned int minor)
+{
+	return open_ring(ring, minor, 0, 0);
+}
+
+int ring_open_with(struct ring *ring, unsigned int minor, uint64_t features)
+{
+	return open_ring(ring, minor, features, 0);
+}
+
+int ring_succeed(struct ring *ring, unsigned int minor, uint64_t features)
+{
+	return open_ring(ring, minor, features | BLKTAP_F_TAKEOVER, BLKTAP_ATTACH_TAKEOVER);
 }
 
 void ring_close(struct ring *ring)
@@ -163,6 +174,27 @@ int ring_stop(int fd)
 	struct blktap_stop arg = { .size = sizeof(arg) };
 
 	return call(fd, BLKTAP_IOC_STOP, &arg);
+}
+
+int ring_stop_force(int fd)
+{
+	struct blktap_stop arg = { .size = sizeof(arg), .flags = BLKTAP_STOP_FORCE };
+
+	return call(fd, BLKTAP_IOC_STOP, &arg);
+}
+
+int ring_hold(int fd)
+{
+	struct blktap_hold arg = { .size = sizeof(arg) };
+
+	return call(fd, BLKTAP_IOC_HOLD, &arg);
+}
+
+int ring_release(int fd)
+{
+	struct blktap_hold arg = { .size = sizeof(arg) };
+
+	return call(fd, BLKTAP_IOC_RELEASE, &arg);
 }
 
 int ring_resize(int fd, uint64_t capacity)

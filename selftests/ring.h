@@ -37,6 +37,7 @@ int ring_open_disk(unsigned int minor, int flags);
 int ring_attach(int fd, struct blktap_attach *at);
 int ring_open(struct ring *ring, unsigned int minor);	/* attach and map all */
 int ring_open_with(struct ring *ring, unsigned int minor, uint64_t features);
+int ring_succeed(struct ring *ring, unsigned int minor, uint64_t features);	/* TAKEOVER */
 void ring_close(struct ring *ring);
 
 int ring_queue_fd(int fd, unsigned int queue);
@@ -47,6 +48,9 @@ void *ring_map_buffer(int fd, const struct blktap_attach *at, unsigned int queue
 void ring_start_init(struct blktap_start *start, uint64_t capacity);
 int ring_start(int fd, const struct blktap_start *start);
 int ring_stop(int fd);
+int ring_stop_force(int fd);
+int ring_hold(int fd);
+int ring_release(int fd);
 int ring_resize(int fd, uint64_t capacity);
 int ring_state(int fd, struct blktap_state *state);
 /* Waits for a state of the disk, at most @ms; -ETIMEDOUT, or START's error. */

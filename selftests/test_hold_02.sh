@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A daemon dies at all kinds of moments, and the next one goes on: nobody gets an error.
+. "$(dirname "$(readlink -f "$0")")/common.sh"
+setup ring_server fio
+log_expect_errors
+log_expect 'no daemon for [0-9]* ms: requests fail'
+
+recovery() { tap_value "$MINOR" recovery; }
+is_held() { [ "$(recovery)" = 1 ]; }
+has_failed() { [ "$(recovery)" = 2 ]; }
+no_session() { [ -z "$(tap_value "$MINOR" pid)" ]; }
+happened() { grep -q " event=$1 " "$WORK/job.$MONITOR"; }
+order() { sed -n 's/.* event=\([a-z-]*\) .*/\1/p' "$WORK/job.$MONITOR" | tail -n "$1" | tr '\n' ' '; }
+killed() {
+	kill -KILL "$SERVER" 2>/dev/null
+	reap "$SERVER"
+}
+# dies TEXT OPTIONS...: one more server that kills itself
+dies() {
+	background ring_server "${@:2}" "$MINOR"
+	ends "$1" 137 "$JOB"
+	wait_for 10 no_session
+}
+
+background nl_tool events
+MONITOR=$JOB
+wait_for 10 grep -q listening "$WORK/job.$MONITOR"
+
+# Killed again and again under checked writes.
+serve "queues=2" --size 16M --write-cache --ram "$WORK/ram"
+background fio --name=verify --filename="$DISK" --rw=randrw --bs=4k-64k --direct=1 --ioengine=libaio --iodepth=16 \
+	--size=16M --io_size=24M --verify=crc32c --verify_backlog=32 --do_verify=1 --output="$WORK/fio"
+fio=$JOB
+for round in 1 2 3 4 5; do
+	sleep 0.7
+	killed
+	check "round $round: it is held" wait_for 10 is_held
+	serve_again --size 16M --write-cache --ram "$WORK/ram"
+done
+same "lost, attached, resumed" "daemon-lost attached resumed " "$(order 3)"
+ends "fio verify sees no error" 0 "$fio" 120
+same "and found nothing wrong" "" "$(grep -i 'verify.*fail\|bad magic\|error' "$WORK/fio")"
+
+# At bad moments, with a request that waits for the outcome.
+killed
+background dd if="$WORK/ram" of="$DISK" bs=64k count=64 oflag=direct
+writer=$JOB
+dies "dying between ATTACH and START" --size 16M --write-cache --die attach
+dies "dying in the first request" --size 16M --write-cache --ram "$WORK/ram" --fault die
+dies "dying between two queues' requests" --size 16M --write-cache --ram "$WORK/ram" --fault die --after 3
+check "the writer waits" test -e "/proc/$writer"
+serve_again --size 16M --write-cache --ram "$WORK/ram"
+ends "then it has its way" 0 "$writer"
+check "the data is right" cmp -n 4194304 "$WORK/ram" <(dd if="$DISK" bs=64k count=64 iflag=direct status=none)
+
+# One with another idea of the disk does not get it.
+killed
+wait_for 10 is_held
+background dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
+reader=$JOB
+background ring_server --size 8M --write-cache "$MINOR"
+ends "another size is refused" 124 "$JOB"
+check "and the disk waits on" is_held
+serve_again --size 16M --write-cache --ram "$WORK/ram"
+ends "the reader has its data" 0 "$reader"
+unserve
+
+# In the partition scan.
+serve_dead() {
+	must nl_tool new minor="$1" "${@:2}"
+	MINOR=$1 DISK=$NODES/tapdev$1
+}
+serve_dead 7
+dies "dying in the partition scan" --die scan --size 4M --ram "$WORK/ram7"
+same "the disk is still being added" 1 "$(tap_value 7 state)"
+serve_again --size 4M --ram "$WORK/ram7"
+check "the next server finishes the scan, and serves" dd if="$DISK" of=/dev/null bs=1M iflag=direct
+unserve
+serve_dead 7
+dies "dying in the scan again" --die scan --size 4M
+check "one that nobody serves can be freed all the same" timeout 20 nl_tool del 7
+check_not "its disk has gone" test -e "$DISK"
+
+# The time is over.
+serve "hold_ms=1500" --size 4M --no-scan --ram "$WORK/ram7" --fault never
+background dd if=/dev/zero of="$DISK" bs=64k count=1 oflag=direct
+writer=$JOB
+wait_for 10 grep -q keeping "$WORK/job.$SERVER"
+killed
+begin=$(date +%s%N)
+fails "a write fails when the time is over" "$writer" 10
+took=$((($(date +%s%N) - begin) / 1000000))
+check "not before ($took ms)" test "$took" -ge 1300
+check "nor long after" test "$took" -lt 4000
+check "recovery: failed" has_failed
+check "the event hold-expired" wait_for 5 happened hold-expired
+check_not "a new read fails at once" timeout 5 dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
+serve_again --size 4M --no-scan --ram "$WORK/ram7"
+check "the next session serves again" dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
+unserve
+
+# Nothing is held for a disk that is to go.
+serve "hold_ms=0" --size 4M --no-scan --ram "$WORK/ram7"
+killed
+check "held without limit" is_held
+same "nothing is said of the time left" "" "$(tap_value "$MINOR" hold_left_ms)"
+check "a disk that is held can be freed" timeout 20 nl_tool del "$MINOR"
+
+kill "$MONITOR"
+reap "$MONITOR"
+finish

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A daemon that does not answer: who waits is told, or it is killed.
+. "$(dirname "$(readlink -f "$0")")/common.sh"
+setup ring_server
+log_expect_errors
+log_expect 'has not answered a request'
+
+times() { grep -c " event=$1 minor=$MINOR" "$WORK/job.$MONITOR"; }
+happened() { [ "$(times "$1")" -ge "${2:-1}" ]; }
+keeping() { grep -q keeping "$WORK/job.$SERVER"; }
+write() {
+	background dd if=/dev/zero of="$DISK" bs=4k count=1 oflag=direct
+	writer=$JOB
+}
+
+background nl_tool events
+MONITOR=$JOB
+wait_for 10 grep -q listening "$WORK/job.$MONITOR"
+
+serve "io_timeout_ms=1000" --size 4M --no-scan --fault never --times 1
+same "what follows: a report" 0 "$(tap_value "$MINOR" on_timeout)"
+write
+wait_for 10 keeping
+check "a request is late: the event" wait_for 10 happened timeout
+check "and again" wait_for 10 happened timeout 2
+check "the request still waits" test -e "/proc/$writer"
+kill -KILL "$SERVER"
+reap "$SERVER"
+sleep 0.2
+before=$(times timeout)
+sleep 3
+same "there is no time-out while it is held" "$before" "$(times timeout)"
+serve_again --size 4M --no-scan
+ends "the next session answers" 0 "$writer"
+unserve
+
+serve "io_timeout_ms=1000 on_timeout=1" --size 4M --no-scan --fault never --times 1
+write
+wait_for 10 keeping
+ends "one that is late is killed" 137 "$SERVER" 10
+check "told so" happened timeout
+check "the request waits" test -e "/proc/$writer"
+serve_again --size 4M --no-scan
+ends "and the next session answers" 0 "$writer"
+unserve
+
+serve "io_timeout_ms=1500" --size 4M --no-scan --fault delay=700
+before=$(times timeout)
+dd if=/dev/zero of="$DISK" bs=4k count=4 oflag=direct status=none
+same "one that is slow, but in time" "$before" "$(times timeout)"
+unserve
+serve "" --size 4M --no-scan
+same "if nothing was said, there is no time-out" 0 "$(tap_value "$MINOR" io_timeout_ms)"
+unserve
+
+kill "$MONITOR"
+reap "$MONITOR"
+finish
