@@ -188,8 +188,11 @@ void blktap_recovery_start(struct blktap_tap *tap)
 	struct blktap_disk *disk = tap->disk;
 
 	lockdep_assert_held(&tap->lock);
-	/* A new disk waits, too: what was written to the last one may be its image. */
-	if (disk->recovery == BLKTAP_RECOVERY_NONE && !blktap_tap_is_fenced(tap)) {
+	/*
+	 * It has a daemon, so requests wait, whatever was before. Those of a new disk, too:
+	 * what is still written for the last one may be this one's image.
+	 */
+	if (disk->recovery != BLKTAP_RECOVERY_HELD && !blktap_tap_is_fenced(tap)) {
 		blktap_hold_begin(tap, disk);
 		blktap_recovery_gate(disk);
 	}

@@ -114,13 +114,24 @@ long io_do(unsigned int minor, bool write, uint64_t offset, size_t length, int p
 	return ret;
 }
 
-void tap_new(struct nl *nl, unsigned int *minor, unsigned int queues, unsigned int depth)
+static void new_tap(struct nl *nl, unsigned int *minor, unsigned int queues, unsigned int depth,
+		    uint32_t on_death)
 {
 	int got = -1;
 
-	if (nl_open(nl) || nl_new(nl, &got, queues, depth))
+	if (nl_open(nl) || nl_new_tap(nl, &got, queues, depth, on_death))
 		ktap_die("cannot allocate a tap: %s", nl->text);
 	*minor = got;
+}
+
+void tap_new(struct nl *nl, unsigned int *minor, unsigned int queues, unsigned int depth)
+{
+	new_tap(nl, minor, queues, depth, BLKTAP_ON_DEATH_FAIL);
+}
+
+void tap_new_holding(struct nl *nl, unsigned int *minor, unsigned int queues, unsigned int depth)
+{
+	new_tap(nl, minor, queues, depth, BLKTAP_ON_DEATH_HOLD);
 }
 
 void tap_start(struct ring *ring, unsigned int minor, uint64_t features, uint32_t flags,

@@ -37,6 +37,9 @@ long io_do(unsigned int minor, bool write, uint64_t offset, size_t length, int p
 
 /* A tap of @queues with a disk of @size bytes, or the end of the test. */
 void tap_new(struct nl *nl, unsigned int *minor, unsigned int queues, unsigned int depth);
+/* The same; requests wait when its session ends. */
+void tap_new_holding(struct nl *nl, unsigned int *minor, unsigned int queues,
+		     unsigned int depth);
 void tap_start(struct ring *ring, unsigned int minor, uint64_t features, uint32_t flags,
 	       uint64_t size);
 void tap_stop(struct ring *ring);	/* and the session */

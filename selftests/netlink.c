@@ -246,13 +246,14 @@ static void take_attrs(const struct nl_attrs *attrs, void *arg)
 	*(struct nl_attrs *)arg = *attrs;
 }
 
-int nl_new(struct nl *nl, int *minor, uint32_t queues, uint32_t depth)
+int nl_new_tap(struct nl *nl, int *minor, uint32_t queues, uint32_t depth, uint32_t on_death)
 {
 	struct nl_attrs attrs = { 0 };
 	struct nl_msg msg;
 	int ret;
 
 	nl_start(nl, &msg, BLKTAP_CMD_NEW_TAP, NLM_F_ACK);
+	nl_put_u32(&msg, BLKTAP_A_ON_DEATH, on_death);
 	if (*minor >= 0)
 		nl_put_u32(&msg, BLKTAP_A_MINOR, *minor);
 	if (queues)
@@ -266,6 +267,11 @@ int nl_new(struct nl *nl, int *minor, uint32_t queues, uint32_t depth)
 		return -EPROTO;
 	*minor = attrs.val[BLKTAP_A_MINOR];
 	return 0;
+}
+
+int nl_new(struct nl *nl, int *minor, uint32_t queues, uint32_t depth)
+{
+	return nl_new_tap(nl, minor, queues, depth, BLKTAP_ON_DEATH_FAIL);
 }
 
 int nl_del(struct nl *nl, uint32_t minor)

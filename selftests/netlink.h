@@ -47,6 +47,8 @@ int nl_call(struct nl *nl, struct nl_msg *msg, nl_each each, void *arg);
 void nl_parse(const struct nlmsghdr *h, struct nl_attrs *attrs);
 
 /* Allocates; *minor is -1 or the one wanted on entry, the one given on return. */
+int nl_new_tap(struct nl *nl, int *minor, uint32_t queues, uint32_t depth, uint32_t on_death);
+/* One whose requests fail when its session ends. */
 int nl_new(struct nl *nl, int *minor, uint32_t queues, uint32_t depth);
 int nl_del(struct nl *nl, uint32_t minor);
 /* Frees and waits until the minor is gone. */

@@ -361,7 +361,7 @@ static void test_force(void)
 int main(void)
 {
 	ktap_start();
-	tap_new(&nl, &minor, 1, 8);
+	tap_new_holding(&nl, &minor, 1, 8);
 	test_rules();
 	test_hold();
 	test_stop_while_holding();

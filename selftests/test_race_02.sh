@@ -29,7 +29,7 @@ lister=$JOB
 for ((i = 0; i < 6; i++)); do
 	serve "minor=0" --size 1M
 	unserve
-	serve "minor=0" --size 1M --fault die --after 8
+	serve "minor=0 on_death=0" --size 1M --fault die --after 8
 	wait_for 20 job_gone "$SERVER"
 	reap "$SERVER"
 	wait_for 20 nl_tool del 0 || die "the tap cannot be freed"
