@@ -7,7 +7,7 @@ log_expect_errors
 
 gone() { [ ! -e "/proc/$1" ]; }
 image disk.img 8M
-create -a "aio:$IMAGE"
+create --on-death=fail -a "aio:$IMAGE"
 
 same "pause" 0 "$(rpc_errno pause '{"minor":0}')"
 background dd if="$DISK" of=/dev/null bs=64k count=4 iflag=direct
