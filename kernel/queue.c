@@ -316,6 +316,22 @@ void blktap_queue_kill(struct blktap_queue *queue, bool requeue)
 	wake_up_interruptible_poll(&queue->wait, EPOLLERR | EPOLLHUP);
 }
 
+/* Gives a claimed request back to the daemon, which may have died meanwhile. */
+static void blktap_queue_unclaim(struct blktap_queue *queue, u32 tag, u32 generation)
+{
+	struct request *rq;
+
+	/* Who ends the session says so, then looks for requests; here it is the reverse. */
+	smp_store_release(&queue->tags[tag].owner, generation);
+	smp_mb(); /* pairs with that in blktap_queue_kill() */
+	if (!READ_ONCE(queue->dead))
+		return;
+
+	rq = blktap_queue_claim(queue, tag, generation);
+	if (rq)
+		blktap_queue_return(queue, rq);
+}
+
 /* --- taking completions -------------------------------------------------- */
 
 /* Shared memory is read once; what is checked is what is used. */
@@ -354,6 +370,11 @@ static bool blktap_queue_take_cqe(struct blktap_queue *queue, u32 index,
 	rq = blktap_queue_claim(queue, cqe.tag, cqe.generation);
 	if (!rq)
 		return false;
+	/* For tests: as if the daemon had kept it. */
+	if (unlikely(blk_should_fake_timeout(rq->q))) {
+		blktap_queue_unclaim(queue, cqe.tag, cqe.generation);
+		return false;
+	}
 
 	blktap_queue_finish(queue, rq, cqe.result, batch);
 	WRITE_ONCE(queue->ios_daemon, queue->ios_daemon + 1);
@@ -457,22 +478,6 @@ static long blktap_queue_enter(struct blktap_queue *queue, void __user *arg)
 }
 
 /* --- fetching -------------------------------------------------------------- */
-
-/* Gives a claimed request back to the daemon, which may have died meanwhile. */
-static void blktap_queue_unclaim(struct blktap_queue *queue, u32 tag, u32 generation)
-{
-	struct request *rq;
-
-	/* Who ends the session says so, then looks for requests; here it is the reverse. */
-	smp_store_release(&queue->tags[tag].owner, generation);
-	smp_mb(); /* pairs with that in blktap_queue_kill() */
-	if (!READ_ONCE(queue->dead))
-		return;
-
-	rq = blktap_queue_claim(queue, tag, generation);
-	if (rq)
-		blktap_queue_return(queue, rq);
-}
 
 static int blktap_queue_fetch_tag(struct blktap_queue *queue, u32 nr, u32 generation)
 {

@@ -90,12 +90,12 @@ static int open_queue(struct ring *ring, unsigned int index)
 	void *cq = ring_map_cq(ring->fd, &ring->at, index);
 	void *buffer = ring_map_buffer(ring->fd, &ring->at, index);
 
-	if (sq == MAP_FAILED || cq == MAP_FAILED || buffer == MAP_FAILED)
-		return -errno;
 	q->ring = ring;
 	q->sq = sq;
 	q->cq = cq;
 	q->buffer = buffer;
+	if (sq == MAP_FAILED || cq == MAP_FAILED || buffer == MAP_FAILED)
+		return -ENOMEM;
 	q->sq_head = q->cq->sq_head;
 	q->cq_tail = q->cq->cq_tail;
 	q->fd = ring_queue_fd(ring->fd, index);
@@ -120,8 +120,14 @@ static int open_ring(struct ring *ring, unsigned int minor, uint64_t features, u
 	ring->queues = calloc(ring->at.queues, sizeof(*ring->queues));
 	if (!ring->queues)
 		return -ENOMEM;
+	for (i = 0; i < ring->at.queues; i++)
+		ring->queues[i].fd = -1;
 	for (i = 0; i < ring->at.queues && !ret; i++)
 		ret = open_queue(ring, i);
+	if (ret) {
+		ring_close(ring);
+		ring->queues = NULL;
+	}
 	return ret;
 }
 
@@ -147,10 +153,12 @@ void ring_close(struct ring *ring)
 	for (i = 0; i < ring->at.queues; i++) {
 		struct ring_queue *q = &ring->queues[i];
 
+		/* What was not mapped is no mapping to take away. */
 		munmap((void *)q->sq, ring->at.sq_area_bytes);
 		munmap(q->cq, ring->at.cq_area_bytes);
 		munmap(q->buffer, ring->at.buffer_area_bytes);
-		close(q->fd);
+		if (q->fd >= 0)
+			close(q->fd);
 	}
 	free(ring->queues);
 	close(ring->fd);
