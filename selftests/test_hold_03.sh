@@ -14,7 +14,7 @@ ms() { echo $((($(date +%s%N) - $1) / 1000000)); }
 block() { dd if=<(head -c 4096 /dev/zero | tr '\0' "$1") of="$DISK" bs=4k count=1 oflag=direct iflag=fullblock status=none; }
 first() { dd if="$RAM" bs=1 count=1 iflag=skip_bytes status=none 2>/dev/null; }
 
-slow_disk 4000 || skip_all "needs brd and dm-delay"
+slow_disk 6000 || skip_all "needs brd and dm-delay"
 background nl_tool events
 MONITOR=$JOB
 wait_for 10 grep -q listening "$WORK/job.$MONITOR"
@@ -36,10 +36,10 @@ background block B
 second=$JOB
 check "nothing reaches the disk while that write may" is_held
 ends "then A is written" 0 "$writer"
-check "when the old one has gone" test "$(ms "$begin")" -ge 2500
+check "when the old one has gone" test "$(ms "$begin")" -ge 4000
 ends "the old daemon was killed" 137 "$old"
 ends "and B" 0 "$second"
-sleep 4.5
+sleep 6.5
 same "B is what is there" B "$(first)"
 same "nobody told of a session that is not there" 3 "$(nl_tool end "$MINOR" pid=1 2>/dev/null; echo $?)"
 unserve
