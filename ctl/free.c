@@ -3,7 +3,7 @@
 
 static int run(const struct options *options, struct blktap_error *err)
 {
-	return blktap_free(options->minor, FREE_MS, err);
+	return blktap_free(options->minor, options->force, FREE_MS, err);
 }
 
 static const struct option_spec options[] = {
