@@ -674,6 +674,9 @@ struct blktap_row {
 	char *type;		/* NULL: no image */
 	char *path;		/* NULL: no image */
 	enum blktap_kernel_io kernel_io;	/* in use; DEFAULT: not told */
+	uint32_t recovery;	/* BLKTAP_RECOVERY_* */
+	bool has_hold_left;
+	uint32_t hold_left_ms;
 };
 
 /* Rows have to match everything that is given. */

@@ -13,11 +13,15 @@
 static int allocate(struct blktap_nl *nl, const struct blktap_tap_params *params,
 		    const char *link, struct blktap_tap *tap, struct blktap_error *err)
 {
+	struct record_mark record;
 	int ret;
 
 	ret = blktap_nl_allocate(nl, params, tap, err);
 	if (ret)
 		return ret;
+	/* What an earlier tap of this number has left says nothing about this one. */
+	record_look(tap->minor, &record);
+	record_forget(tap->minor, &record);
 	ret = link_renew(tap->minor, link, err);
 	/* What an earlier tap has left is no reason to have none. */
 	if (!ret || !link)

@@ -120,6 +120,12 @@ static void test_free_removes_it(void **state)
 	put(GOOD, 0600);
 	assert_int_equal(blktap_free(3, false, 1000, NULL), 0);
 	assert_int_equal(access(path_of("tap3.json"), F_OK), -1);
+	/* Nor is there one of a tap that is new. */
+	put(GOOD, 0600);
+	assert_int_equal(blktap_allocate(&(struct blktap_tap_params){ .minor = 3 }, NULL, NULL, NULL),
+			 0);
+	assert_int_equal(access(path_of("tap3.json"), F_OK), -1);
+	assert_int_equal(blktap_free(3, false, 1000, NULL), 0);
 	/* but not that of another disk of this number */
 	kernel_add(3, 0);
 	put(GOOD, 0600);
