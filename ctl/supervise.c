@@ -272,7 +272,7 @@ static int supervise(struct supervisor *supervisor, struct blktap_error *err)
 /* -------------------------------------------------------------------------- the rest */
 
 /* Whose children's deaths are not to be missed. */
-static void init_process(const struct options *options)
+static void init_process(const struct options *options, int lock)
 {
 	char name[40];
 
@@ -282,6 +282,9 @@ static void init_process(const struct options *options)
 	snprintf(name, sizeof(name), "supervisor[%d]", (int)getpid());
 	blktap_log_init(name, options->background ? BLKTAP_LOG_SYSLOG : BLKTAP_LOG_STDERR, LOG_INFO);
 	protect_process();
+	/* For people. */
+	if (dprintf(lock, "%d\n", (int)getpid()) < 0)
+		blktap_log(LOG_WARNING, "the lock does not tell whose it is: %s", strerror(errno));
 }
 
 static int start(struct supervisor *supervisor, const struct options *options,
@@ -305,7 +308,7 @@ static int run(const struct options *options, struct blktap_error *err)
 		ret = signals_hold_endless(&supervisor.held, err);
 	if (ret)
 		return ret;
-	init_process(options);
+	init_process(options, supervisor.lock);
 	ret = blktap_monitor_open(&supervisor.monitor, err);
 	if (!ret) {
 		blktap_log(LOG_INFO, "watching");

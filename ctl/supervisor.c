@@ -41,7 +41,8 @@ int supervisor_lock(struct blktap_error *err)
 	if (fd < 0)
 		return blktap_error_set(err, fd, "cannot use %s/supervisor: %s",
 					blktap_control_dir(), strerror(-fd));
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	/* The pid of an earlier one goes. */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0)
 		return TAKE_FD(fd);
 	if (errno != EWOULDBLOCK)
 		return blktap_error_set(err, -errno, "cannot lock %s/supervisor: %s",
