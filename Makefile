@@ -26,6 +26,7 @@ ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 UDEVRULESDIR ?= $(PREFIX)/lib/udev/rules.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 SYSCTLDIR ?= $(PREFIX)/lib/sysctl.d
+SYSTEMDUNITDIR ?= $(PREFIX)/lib/systemd/system
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 INSTALL_MOD_PATH ?= $(DESTDIR)
@@ -41,7 +42,7 @@ SYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo 1)
 
 # These are words of rules; install and uninstall must not see them as several.
 $(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIGDIR BASHCOMPDIR ZSHCOMPDIR \
-		UDEVRULESDIR TMPFILESDIR SYSCTLDIR,\
+		UDEVRULESDIR TMPFILESDIR SYSCTLDIR SYSTEMDUNITDIR,\
 	$(if $(word 2,$($v)),$(error $v holds a blank: $($v))))
 
 VERSION := $(shell cat VERSION)
@@ -70,7 +71,7 @@ places = $(PREFIX) $(LIBDIR) $(INCLUDEDIR)
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 lib_objects := $(call objects,user/*.c)
-ctl_objects := $(call objects,ctl/*.c)
+ctl_objects := $(call objects,ctl/*.c tapdisk/protect.c)
 tapdisk_objects := $(call objects,tapdisk/*.c tapdisk/drivers/*.c)
 test_objects := $(call objects,user/tests/test-*.c ctl/tests/test-*.c tapdisk/tests/test-*.c)
 tests := $(test_objects:.o=)
@@ -176,6 +177,8 @@ install: user
 	$(Q)$(INSTALL) -D -m 644 udev/60-blktap.rules $(DESTDIR)$(UDEVRULESDIR)/60-blktap.rules
 	$(Q)$(INSTALL) -D -m 644 systemd/blktap.conf $(DESTDIR)$(TMPFILESDIR)/blktap.conf
 	$(Q)$(INSTALL) -D -m 644 systemd/sysctl.conf $(DESTDIR)$(SYSCTLDIR)/60-blktap.conf
+	$(Q)$(INSTALL) -d $(DESTDIR)$(SYSTEMDUNITDIR)
+	$(Q)sed 's|@SBINDIR@|$(SBINDIR)|' systemd/blktap-supervisor.service >$(DESTDIR)$(SYSTEMDUNITDIR)/blktap-supervisor.service
 	$(Q)$(foreach m,$(manuals),$(INSTALL) -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)) &&) true
 	$(Q)$(INSTALL) -D -m 644 completion/bash/tap-ctl $(DESTDIR)$(BASHCOMPDIR)/tap-ctl
 	$(Q)$(INSTALL) -D -m 644 completion/zsh/_tap-ctl $(DESTDIR)$(ZSHCOMPDIR)/_tap-ctl
@@ -186,6 +189,7 @@ uninstall:
 		$(PKGCONFIGDIR)/libblktap.pc $(INCLUDEDIR)/libblktap.h $(INCLUDEDIR)/linux/blktap.h \
 		$(BASHCOMPDIR)/tap-ctl $(ZSHCOMPDIR)/_tap-ctl \
 		$(UDEVRULESDIR)/60-blktap.rules $(TMPFILESDIR)/blktap.conf $(SYSCTLDIR)/60-blktap.conf \
+		$(SYSTEMDUNITDIR)/blktap-supervisor.service \
 		$(foreach m,$(manuals),$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))))
 	$(Q)rm -rf $(DESTDIR)$(LIBEXECDIR)/blktap
 

@@ -147,7 +147,7 @@ static void time_disk(pid_t pid, const char *image)
 	begin();
 	done("close", blktap_ctl_close(pid, tap.minor, PATIENCE_MS, false, &err));
 	done("detach", blktap_ctl_detach(pid, tap.minor, &err));
-	done("free", blktap_free(tap.minor, PATIENCE_MS, &err));
+	done("free", blktap_free(tap.minor, false, PATIENCE_MS, &err));
 }
 
 int main(int argc, char **argv)

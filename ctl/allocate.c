@@ -15,7 +15,7 @@ static int allocate(const struct options *options, struct blktap_error *err)
 	/* A tap that nobody has been told of would stay forever. */
 	ret = print_disk(options->json, 0, tap.minor, options->link, err);
 	if (ret)
-		blktap_free(tap.minor, FREE_MS, NULL);
+		blktap_free(tap.minor, false, FREE_MS, NULL);
 	return ret;
 }
 
@@ -32,6 +32,10 @@ static const struct option_spec options[] = {
 	OPTION_QUEUES,
 	OPTION_DEPTH,
 	OPTION_MAX_IO,
+	OPTION_ON_DEATH,
+	OPTION_HOLD_TIME,
+	OPTION_IO_TIMEOUT,
+	OPTION_ON_TIMEOUT,
 	OPTION_JSON,
 	OPTION_END,
 };

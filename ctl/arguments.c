@@ -139,9 +139,9 @@ int take_iterations(struct options *options, const struct option_spec *spec,
 	return parse_range(spec, argument, 1, INT64_MAX, &options->iterations, err);
 }
 
-/* Also with a decimal point. */
-int take_delay(struct options *options, const struct option_spec *spec, const char *argument,
-	       struct blktap_error *err)
+/* Also with a decimal point; not beyond a day. */
+static int parse_seconds(const struct option_spec *spec, const char *argument, double least,
+			 int *ms, struct blktap_error *err)
 {
 	double seconds;
 	char *end;
@@ -149,10 +149,38 @@ int take_delay(struct options *options, const struct option_spec *spec, const ch
 	seconds = strtod(argument, &end);
 	if (*end || !isdigit((unsigned char)*argument) || strpbrk(argument, "xX"))
 		return REFUSE(err, spec, argument, "not a number");
-	if (seconds < 0.1 || seconds > 86400)
-		return REFUSE(err, spec, argument, "not between 0.1 and 86400");
-	options->delay_ms = seconds * 1000;
+	if (seconds < least || seconds > 86400)
+		return blktap_error_set(err, -EINVAL, "%s %s: not between %g and 86400",
+					option_name(spec), argument, least);
+	*ms = seconds * 1000;
 	return 0;
+}
+
+int take_delay(struct options *options, const struct option_spec *spec, const char *argument,
+	       struct blktap_error *err)
+{
+	return parse_seconds(spec, argument, 0.1, &options->delay_ms, err);
+}
+
+/* What is not given is 0. */
+int take_hold_time(struct options *options, const struct option_spec *spec,
+		   const char *argument, struct blktap_error *err)
+{
+	int ms = 0;
+	int ret = parse_seconds(spec, argument, 0, &ms, err);
+
+	options->hold_ms = ms ? ms : -1;
+	return ret;
+}
+
+int take_io_timeout(struct options *options, const struct option_spec *spec,
+		    const char *argument, struct blktap_error *err)
+{
+	int ms = 0;
+	int ret = parse_seconds(spec, argument, 0.1, &ms, err);
+
+	options->io_timeout_ms = ms;
+	return ret;
 }
 
 /* ----------------------------------------------------------------------- sizes */
@@ -206,6 +234,30 @@ int take_kernel_io(struct options *options, const struct option_spec *spec,
 {
 	if (blktap_parse_kernel_io(argument, &options->kernel_io))
 		return REFUSE(err, spec, argument, "not auto, redirect or off");
+	return 0;
+}
+
+int take_on_death(struct options *options, const struct option_spec *spec, const char *argument,
+		  struct blktap_error *err)
+{
+	if (strcmp(argument, "hold") == 0)
+		options->on_death = BLKTAP_DEATH_HOLD;
+	else if (strcmp(argument, "fail") == 0)
+		options->on_death = BLKTAP_DEATH_FAIL;
+	else
+		return REFUSE(err, spec, argument, "not hold or fail");
+	return 0;
+}
+
+int take_on_timeout(struct options *options, const struct option_spec *spec,
+		    const char *argument, struct blktap_error *err)
+{
+	if (strcmp(argument, "report") == 0)
+		options->on_timeout = BLKTAP_ON_TIMEOUT_REPORT;
+	else if (strcmp(argument, "kill") == 0)
+		options->on_timeout = BLKTAP_ON_TIMEOUT_KILL;
+	else
+		return REFUSE(err, spec, argument, "not report or kill");
 	return 0;
 }
 

@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "ctl.h"
+#include "victims.h"
+
+static int close_by_force(const struct options *options, struct blktap_error *err)
+{
+	struct victims victims;
+	pid_t killed;
+	int ret;
+
+	victims_note(&victims);
+	ret = blktap_force_close(options->pid, options->minor, timeout_or(options, 0), &killed, err);
+	victims_tell(&victims, killed, options->minor);
+	return ret;
+}
 
 static int run(const struct options *options, struct blktap_error *err)
 {
-	return blktap_ctl_close(options->pid, options->minor, timeout_or(options, 0),
-				options->force, err);
+	if (options->force)
+		return close_by_force(options, err);
+	return blktap_ctl_close(options->pid, options->minor, timeout_or(options, 0), false, err);
 }
 
 static const struct option_spec options[] = {

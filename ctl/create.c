@@ -2,6 +2,7 @@
 #include "ctl.h"
 #include "output.h"
 #include "signals.h"
+#include "supervisor.h"
 
 static int announce(unsigned int minor, pid_t pid, void *data, struct blktap_error *err)
 {
@@ -21,7 +22,11 @@ static int create(const struct options *options, struct blktap_error *err)
 	};
 	unsigned int minor;
 	pid_t pid;
+	int ret;
 
+	ret = options->restart ? supervisor_ensure(err) : 0;
+	if (ret)
+		return ret;
 	return blktap_create(&params, &minor, &pid, err);
 }
 
@@ -50,6 +55,11 @@ static const struct option_spec options[] = {
 	OPTION_QUEUES,
 	OPTION_DEPTH,
 	OPTION_MAX_IO,
+	OPTION_ON_DEATH,
+	OPTION_HOLD_TIME,
+	OPTION_IO_TIMEOUT,
+	OPTION_ON_TIMEOUT,
+	OPTION_RESTART,
 	OPTION_JSON,
 	OPTION_END,
 };

@@ -23,7 +23,7 @@ struct command {
 
 extern const struct command command_list, command_allocate, command_free, command_create,
 	command_destroy, command_spawn, command_attach, command_detach, command_open,
-	command_close, command_pause, command_unpause, command_resize, command_kernel_io, command_stats,
+	command_close, command_recover, command_supervise, command_pause, command_unpause, command_resize, command_kernel_io, command_stats,
 	command_top, command_monitor, command_info, command_major, command_check;
 
 /* What is said of a new tap. */

@@ -79,6 +79,8 @@ static void put_shape(json_t *object, const struct blktap_tap *tap)
 	put_text(object, "on_death", tap->on_death == BLKTAP_ON_DEATH_HOLD ? "hold" : "fail");
 	put_number(object, "hold_ms", tap->hold_ms);
 	put_number(object, "io_timeout_ms", tap->io_timeout_ms);
+	put_text(object, "on_timeout",
+		 tap->on_timeout == BLKTAP_ON_TIMEOUT_KILL ? "kill" : "report");
 	if (tap->serial[0])
 		put_text(object, "serial", tap->serial);
 	if (tap->has_uuid) {
@@ -105,6 +107,21 @@ static void put_disk(json_t *object, const struct blktap_tap *tap)
 	put_number(object, "physical_block_size", tap->physical_block_size);
 	put_number(object, "openers", tap->openers);
 	put_flags(object, tap->disk_flags);
+	describe_recovery(object, tap->recovery, tap->has_hold_left, tap->hold_left_ms);
+}
+
+void describe_recovery(json_t *object, uint32_t recovery, bool has_hold_left, uint32_t hold_left_ms)
+{
+	const char *name = blktap_recovery_name(recovery);
+
+	if (recovery == BLKTAP_RECOVERY_NONE)
+		return;
+	if (name)
+		put_text(object, "recovery", name);
+	else
+		put_number(object, "recovery", recovery);
+	if (has_hold_left)
+		put_number(object, "hold_left_ms", hold_left_ms);
 }
 
 static void put_kernel_io(json_t *object, const struct blktap_tap *tap)
@@ -188,6 +205,7 @@ json_t *describe_notice(const struct blktap_notice *notice, const char *time)
 	if (has_disk(notice)) {
 		put_number(object, "capacity", tap->capacity);
 		put_number(object, "openers", tap->openers);
+		describe_recovery(object, tap->recovery, tap->has_hold_left, tap->hold_left_ms);
 	}
 	if (notice->kind == BLKTAP_NOTICE_EVENT)
 		put_dropped(object, &notice->msg);

@@ -73,6 +73,20 @@ static json_t *ask_vbds(pid_t pid, int minor, struct blktap_error *err)
 	return array;
 }
 
+/* What the tapdisk has written down for the time after its death. */
+static void add_record(json_t *object, unsigned int minor)
+{
+	struct blktap_record *record;
+
+	if (blktap_record_read(minor, &record, NULL))
+		return;
+	json_object_set_new(object, "record",
+			    json_pack("{s:i, s:s, s:b, s:b}", "pid", (int)record->pid,
+				      "image", record->open.image,
+				      "restart", record->open.restart, "paused", record->paused));
+	blktap_record_free(record);
+}
+
 /* What a tapdisk does not tell is just missing: the kernel has been heard. */
 static int about_tap(const struct options *options, json_t **object, struct blktap_error *err)
 {
@@ -88,6 +102,7 @@ static int about_tap(const struct options *options, json_t **object, struct blkt
 		vbds = ask_vbds(tap.pid, options->minor, NULL);
 	if (json_array_size(vbds))
 		json_object_set(*object, "vbd", json_array_get(vbds, 0));
+	add_record(*object, tap.minor);
 	return 0;
 }
 

@@ -23,6 +23,8 @@ static const struct command *const commands[] = {
 	&command_detach,
 	&command_open,
 	&command_close,
+	&command_recover,
+	&command_supervise,
 	&command_pause,
 	&command_unpause,
 	&command_resize,

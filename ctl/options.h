@@ -30,6 +30,12 @@ struct options {
 	uint32_t queues;
 	uint32_t depth;
 	uint32_t max_io;	/* bytes */
+	enum blktap_death on_death;
+	int hold_ms;		/* negative: without limit */
+	uint32_t io_timeout_ms;
+	enum blktap_on_timeout on_timeout;
+	bool restart;
+	bool background;
 	uint64_t size;		/* bytes */
 	bool shrink;
 	bool openmetrics;
@@ -86,6 +92,14 @@ int take_size(struct options *options, const struct option_spec *spec, const cha
 	      struct blktap_error *err);
 int take_kernel_io(struct options *options, const struct option_spec *spec,
 		   const char *argument, struct blktap_error *err);
+int take_on_death(struct options *options, const struct option_spec *spec, const char *argument,
+		  struct blktap_error *err);
+int take_hold_time(struct options *options, const struct option_spec *spec,
+		   const char *argument, struct blktap_error *err);
+int take_io_timeout(struct options *options, const struct option_spec *spec,
+		    const char *argument, struct blktap_error *err);
+int take_on_timeout(struct options *options, const struct option_spec *spec,
+		    const char *argument, struct blktap_error *err);
 int take_delay(struct options *options, const struct option_spec *spec, const char *argument,
 	       struct blktap_error *err);
 int take_iterations(struct options *options, const struct option_spec *spec,
@@ -115,6 +129,12 @@ enum {
 	ONLY_SHRINK,
 	ONLY_OPENMETRICS,
 	ONLY_KERNEL_IO,
+	ONLY_ON_DEATH,
+	ONLY_HOLD_TIME,
+	ONLY_IO_TIMEOUT,
+	ONLY_ON_TIMEOUT,
+	ONLY_RESTART,
+	ONLY_BACKGROUND,
 };
 
 /* In place of a letter: the word of a command that has no option before it. */
@@ -130,8 +150,8 @@ enum {
 	VALUE('t', "timeout", "SECONDS", "wait until nobody has the disk open (2)", take_timeout)
 #define OPTION_TIMEOUT							\
 	VALUE('t', "timeout", "SECONDS", "give up after that time (120)", take_timeout)
-#define OPTION_FORCE	FLAG('f', "force", "fail requests that are left, do not retry them", force)
-#define OPTION_FORCE_DESTROY	TO_COME('f', "force", NULL, "close a disk that is open")
+#define OPTION_FORCE							\
+	FLAG('f', "force", "also if it is open, and if its tapdisk must be killed for it", force)
 
 /* A new tap. */
 #define OPTION_NEW_MINOR						\
@@ -146,6 +166,19 @@ enum {
 #define OPTION_MAX_IO							\
 	VALUE(ONLY_MAX_IO, "max-io", "BYTES", "longest request, K and M for units", take_max_io)
 
+#define OPTION_ON_DEATH							\
+	VALUE(ONLY_ON_DEATH, "on-death", "POLICY",			\
+	      "requests without a tapdisk: hold or fail (hold)", take_on_death)
+#define OPTION_HOLD_TIME							\
+	VALUE(ONLY_HOLD_TIME, "hold-time", "SECONDS", "fail them after that time; 0: never (30)", \
+	      take_hold_time)
+#define OPTION_IO_TIMEOUT							\
+	VALUE(ONLY_IO_TIMEOUT, "io-timeout", "SECONDS", "a tapdisk is late after that time (never)", \
+	      take_io_timeout)
+#define OPTION_ON_TIMEOUT							\
+	VALUE(ONLY_ON_TIMEOUT, "on-timeout", "ACTION",			\
+	      "a tapdisk that is late: report or kill (report)", take_on_timeout)
+
 /* What to open, and how. */
 #define OPTION_IMAGE	REQUIRED('a', "args", "TYPE:PATH", "the image", take_image)
 #define OPTION_READ_ONLY	FLAG('R', "read-only", "a read-only disk", read_only)
@@ -159,6 +192,8 @@ enum {
 #define OPTION_SPIN							\
 	VALUE(ONLY_SPIN, "spin", "MICROSECONDS", "look for requests so long before sleeping (200)", \
 	      take_spin)
+#define OPTION_RESTART							\
+	FLAG(ONLY_RESTART, "restart", "recover it by itself when its tapdisk dies", restart)
 #define OPTION_READ_CACHE	TO_COME('r', "read-cache", NULL, "share reads of a parent")
 #define OPTION_PARENT							\
 	TO_COME('e', "existing-parent", "MINOR", "use a parent that is open")

@@ -12,6 +12,10 @@ struct blktap_tap_params tap_params(const struct options *options)
 	params.queues = options->queues;
 	params.depth = options->depth;
 	params.max_io = options->max_io;
+	params.on_death = options->on_death;
+	params.hold_ms = options->hold_ms;
+	params.io_timeout_ms = options->io_timeout_ms;
+	params.on_timeout = options->on_timeout;
 	params.serial = options->serial;
 	params.uuid = options->has_uuid ? options->uuid : NULL;
 	return params;
@@ -26,6 +30,7 @@ struct blktap_open_params open_params(const struct options *options)
 		.request_timeout_ms = options->request_timeout_ms,
 		.kernel_io = options->kernel_io,
 		.spin_us = options->spin_us,
+		.restart = options->restart,
 	};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <string.h>
 
+#include "describe.h"
 #include "output.h"
 #include "rows.h"
 
@@ -96,6 +97,7 @@ json_t *row_json(const struct blktap_row *row)
 	if (blktap_kernel_io_name(row->kernel_io))
 		json_object_set_new(object, "kernel_io",
 				    json_string(blktap_kernel_io_name(row->kernel_io)));
+	describe_recovery(object, row->recovery, row->has_hold_left, row->hold_left_ms);
 	return object;
 }
 

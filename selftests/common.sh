@@ -228,12 +228,32 @@ tapdisks() {
 	done
 }
 
+# supervisors: the PIDs of all that run; and what may become of them.
+supervisors() {
+	local file
+	for file in /proc/[0-9]*/cmdline; do
+		{ tr '\0' ' ' <"$file" | grep -qE '(^|/)tap-ctl supervise '; } 2>/dev/null || continue
+		file=${file%/cmdline}
+		job_gone "${file#/proc/}" || echo "${file#/proc/}"
+	done
+}
+supervisor_runs() { [ -n "$(supervisors)" ]; }
+no_supervisor() { [ -z "$(supervisors)" ]; }
+supervisor_ends() {
+	supervisors | xargs -r kill -TERM
+	wait_for 5 no_supervisor
+}
+
 no_tapdisk() {
 	[ -z "$(tapdisks)" ]
 }
 
 control_sockets() {
 	find "$CONTROL" -maxdepth 1 -name 'ctl*' 2>/dev/null
+}
+
+records() {
+	find "$CONTROL" -maxdepth 1 -name 'tap*' 2>/dev/null
 }
 
 taps() {
@@ -435,8 +455,14 @@ leftovers() {
 	for pid in $(tapdisks); do
 		echo "tapdisk $pid"
 	done
+	for pid in $(supervisors); do
+		echo "supervisor $pid"
+	done
 	for file in $(control_sockets); do
 		echo "socket $file"
+	done
+	for file in $(records); do
+		echo "record $file"
 	done
 }
 
@@ -464,11 +490,11 @@ sweep() {
 	for dir in $(mounts_of_taps | sort -r); do
 		umount "$dir" || umount -l "$dir"
 	done
-	for pid in $(tapdisks); do
+	for pid in $(supervisors) $(tapdisks); do
 		kill -KILL "$pid"
 	done
 	sweep_taps
-	control_sockets | xargs -r rm -f
+	{ control_sockets; records; } | xargs -r rm -f
 } 2>/dev/null
 
 log_expect() {

@@ -18,6 +18,7 @@
 #include "control.h"
 #include "protect.h"
 #include "ready.h"
+#include "vbd-record.h"
 #include "scope.h"
 
 struct options {
@@ -157,7 +158,16 @@ static int set_up(struct process *process, struct blktap_error *err)
 	ret = blktap_control_path(process->path, sizeof(process->path), getpid());
 	if (ret)
 		return blktap_error_set(err, ret, "the name of the control directory is too long");
-	return control_new(&process->control, &process->tapdisk, process->path, err);
+	ret = control_new(&process->control, &process->tapdisk, process->path, err);
+	if (ret)
+		return ret;
+	process->tapdisk.env.records = record_open_folder(process->path);
+	if (process->tapdisk.env.records >= 0)
+		return 0;
+	ret = blktap_error_set(err, process->tapdisk.env.records, "cannot open the control directory: %s",
+			       strerror(-process->tapdisk.env.records));
+	control_free(process->control);
+	return ret;
 }
 
 static void init_log(const struct options *options)

@@ -76,6 +76,7 @@ struct args {
 	const char *image;
 	bool read_only;
 	bool no_direct;
+	bool restart;
 	uint64_t capacity;
 	bool shrink;
 	bool force;
@@ -99,7 +100,7 @@ struct param {
 };
 
 #define PARAM(field, type, required) { #field, type, offsetof(struct args, field), required }
-#define MAX_PARAMS	8
+#define MAX_PARAMS	10
 
 static bool integer_in(const json_t *json, json_int_t low, json_int_t high)
 {
@@ -231,10 +232,10 @@ static struct vbd *find_vbd(struct call *call, const struct args *args)
 static void do_version(struct call *call, const struct args *args)
 {
 	(void)args;
-	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s,s]}", "protocol", BLKTAP_RPC_VERSION,
+	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s,s,s]}", "protocol", BLKTAP_RPC_VERSION,
 				      "version", blktap_version(), "pid", (int)getpid(),
 				      "features", "pause", "resize", "stats", "shared",
-				      "kernel_io"));
+				      "kernel_io", "restart"));
 }
 
 /* As many as fit: the first one always does. */
@@ -324,6 +325,7 @@ static void do_open(struct call *call, const struct args *args)
 		.request_timeout_ms = args->request_timeout_ms,
 		.max_spin_ns = args->spin_us * NS_PER_US,
 		.kernel_io = args->kernel_io,
+		.restart = args->restart,
 		.timeout_ms = args->timeout_ms,
 	};
 	struct vbd *vbd = find_vbd(call, args);
@@ -434,6 +436,7 @@ static const struct method {
 		PARAM(kernel_io, PARAM_KERNEL_IO, false),
 		PARAM(request_timeout_ms, PARAM_MS, false),
 		PARAM(spin_us, PARAM_SPIN, false),
+		PARAM(restart, PARAM_BOOL, false),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, -1 },
 	{ "close", do_close, {

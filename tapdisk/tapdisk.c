@@ -155,6 +155,7 @@ int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop)
 		.loop = loop,
 		.workers = tapdisk->workers,
 		.images = tapdisk->images,
+		.records = -1,
 		.threads = true,
 		.changed = vbd_changed,
 		.gone = vbd_gone,

@@ -17,6 +17,7 @@
 
 #include "cleanup.h"
 #include "image.h"
+#include "vbd-record.h"
 #include "vbd.h"
 
 static void go_on(struct vbd *vbd)
@@ -90,6 +91,7 @@ void vbd_released(struct vbd *vbd)
 	}
 	if (!was_paused)
 		blktap_log(LOG_INFO, "tapdev%u: paused", vbd->minor);
+	record_write(vbd->env->records, vbd);
 	vbd_finish(vbd, VBD_PAUSED);
 }
 
@@ -169,6 +171,7 @@ void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 	free(vbd->spec);
 	vbd->spec = spec;
 	vbd->paused = false;
+	record_write(vbd->env->records, vbd);
 	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: goes on with %s", vbd->minor, spec);
 	vbd_finish(vbd, VBD_LIVE);
@@ -236,6 +239,7 @@ void vbd_switch(struct vbd *vbd, enum blktap_kernel_io mode, int timeout_ms, vbd
 {
 	if (vbd->state == VBD_PAUSED) {
 		vbd->kernel_io = mode;
+		record_write(vbd->env->records, vbd);
 		done(vbd, data, NULL);
 		return;
 	}
@@ -264,6 +268,7 @@ static void change_in_worker(struct work *work)
 static void adopt_change(struct vbd *vbd, const struct vbd_job *job)
 {
 	vbd->kernel_io = job->kernel_io;
+	record_write(vbd->env->records, vbd);
 	if (!job->resize)
 		return;
 	if (!job->err.code)

@@ -15,6 +15,7 @@
 
 #include "cleanup.h"
 #include "image.h"
+#include "vbd-record.h"
 #include "vbd.h"
 
 /* Probes of udev and friends are over within this time. */
@@ -282,6 +283,7 @@ static void ring_ready(struct loop_fd *event, uint32_t events)
 static void disk_goes(struct vbd *vbd)
 {
 	vbd->state = VBD_REMOVING;
+	record_remove(vbd->env->records, vbd->minor);
 	if (!vbd->aborting)
 		loop_timer_cancel(&vbd->deadline);
 	if (vbd->server && vbd->force)
@@ -292,17 +294,19 @@ static void disk_goes(struct vbd *vbd)
 		check_state(vbd);
 }
 
-static void try_stop(struct vbd *vbd)
+/* False: it is still open, or its partitions are being scanned. */
+static bool try_stop(struct vbd *vbd, bool force)
 {
 	struct blktap_error err;
-	int ret = blktap_ring_stop(vbd->ring, &err);
+	int ret = blktap_ring_stop(vbd->ring, force, &err);
 
 	if (ret == -EBUSY)
-		return;		/* the last close raises EPOLLPRI */
+		return false;		/* the last close raises EPOLLPRI */
 	if (ret)
 		vbd_session_lost(vbd, err.text);
 	else
 		disk_goes(vbd);
+	return true;
 }
 
 static enum vbd_state state_before_close(const struct vbd *vbd)
@@ -316,13 +320,34 @@ static void still_open(struct vbd *vbd)
 	vbd_finish(vbd, state_before_close(vbd));
 }
 
+/* Those who wait for the last close have waited in vain. */
+static void close_too_slow(struct vbd *vbd)
+{
+	if (!vbd->force) {
+		still_open(vbd);
+		return;
+	}
+	blktap_log(LOG_WARNING, "tapdev%u: still open, and taken away by force", vbd->minor);
+	if (!try_stop(vbd, true))
+		still_open(vbd);
+}
+
+/* A close that waits, say for ever since SIGTERM, gives way to one that does not. */
+static bool overtakes(struct vbd *vbd, bool force)
+{
+	if (vbd->state != VBD_CLOSING || vbd->aborting || !force || vbd->force)
+		return false;
+	still_open(vbd);
+	return true;
+}
+
 void vbd_close(struct vbd *vbd, int timeout_ms, bool force, vbd_done done, void *data)
 {
 	if (vbd->state == VBD_IDLE) {
 		done(vbd, data, NULL);
 		return;
 	}
-	if (vbd->state != VBD_LIVE && vbd->state != VBD_PAUSED) {
+	if (vbd->state != VBD_LIVE && vbd->state != VBD_PAUSED && !overtakes(vbd, force)) {
 		vbd_refuse(vbd, done, data, -EBUSY, "is busy with another operation");
 		return;
 	}
@@ -330,7 +355,7 @@ void vbd_close(struct vbd *vbd, int timeout_ms, bool force, vbd_done done, void 
 	vbd->closed = true;
 	vbd->force = force;
 	vbd->state = VBD_CLOSING;
-	try_stop(vbd);
+	try_stop(vbd, false);
 }
 
 bool vbd_withdraw(struct vbd *vbd, const void *data)
@@ -392,6 +417,7 @@ static void live(struct vbd *vbd)
 	const struct image *image = vbd->image;
 
 	vbd->closed = false;
+	record_write(vbd->env->records, vbd);
 	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: %s, %llu bytes in blocks of %u%s", vbd->minor, vbd->spec,
 		   (unsigned long long)image->limits.capacity, image->limits.logical_block_size,
@@ -415,7 +441,7 @@ static void check_started(struct vbd *vbd, const struct blktap_state *state)
 		disk_not_added(vbd, state->error);
 	} else if (state->disk_state == BLKTAP_DISK_STATE_LIVE && vbd->aborting) {
 		vbd->state = VBD_CLOSING;
-		try_stop(vbd);
+		try_stop(vbd, false);
 	} else if (state->disk_state == BLKTAP_DISK_STATE_LIVE) {
 		live(vbd);
 	}
@@ -433,7 +459,7 @@ static void check_state(struct vbd *vbd)
 	if (vbd->state == VBD_STARTING)
 		check_started(vbd, &state);
 	else if (vbd->state == VBD_CLOSING)
-		try_stop(vbd);
+		try_stop(vbd, false);
 	else if (vbd->state == VBD_REMOVING && state.disk_state == BLKTAP_DISK_STATE_NONE)
 		drain(vbd);
 	else if (vbd->state == VBD_PAUSED)
@@ -566,6 +592,7 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
 	vbd->request_timeout_ms = params->request_timeout_ms;
 	vbd->max_spin_ns = params->max_spin_ns;
 	vbd->kernel_io = params->kernel_io ?: BLKTAP_KERNEL_IO_AUTO;
+	vbd->restart = params->restart;
 	vbd_begin(vbd, done, data, params->timeout_ms);
 	if (vbd_open_image(vbd, params->image, VBD_OPENING)) {
 		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
@@ -600,7 +627,7 @@ static void deadline_passed(struct loop_timer *timer)
 		if (vbd->aborting)
 			open_too_slow(vbd);
 		else
-			still_open(vbd);
+			close_too_slow(vbd);
 		break;
 	case VBD_OPENING:
 		timed_out(vbd, "has an image that took too long to open");

@@ -21,6 +21,7 @@ struct vbd_env {
 	struct loop *loop;
 	struct workers *workers;	/* for opening and closing images */
 	struct image_table *images;	/* shared ones; or NULL */
+	int records;			/* the folder for them, see vbd-record.h; -1: none */
 	bool threads;			/* each VBD is served by a thread of its own */
 	/* An operation has ended. The VBD must not be freed from here. */
 	void (*changed)(const struct vbd_env *env, struct vbd *vbd);
@@ -67,6 +68,7 @@ struct vbd {
 	unsigned int request_timeout_ms;
 	uint32_t max_spin_ns;
 	enum blktap_kernel_io kernel_io;	/* at most */
+	bool restart;			/* to be recovered without being asked */
 	struct blktap_start disk;	/* what the kernel was told */
 	struct queue_stats *stats;	/* by queue */
 	unsigned int nr_queues;
@@ -79,7 +81,7 @@ struct vbd {
 	bool closed;			/* by "close", as opposed to never opened */
 	bool paused;			/* no image, but a disk */
 	bool unwanted;			/* the pause under way: to be undone */
-	bool force;			/* the close under way does not wait for retries */
+	bool force;			/* the close under way takes an open disk away */
 	bool aborting;			/* "open" failed: all is being undone */
 	bool lost;			/* the session has ended */
 	struct vbd_operation op;
@@ -100,6 +102,7 @@ struct vbd_open_params {
 	unsigned int request_timeout_ms;
 	uint32_t max_spin_ns;	/* to look for requests before sleeping; 0: never */
 	enum blktap_kernel_io kernel_io;	/* at most; DEFAULT: AUTO */
+	bool restart;		/* for the record */
 	int timeout_ms;		/* negative: none */
 };
 
@@ -119,8 +122,8 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
 /*
  * Removes the disk, at its last close, then closes the image. EBUSY: the disk was
  * still open after @timeout_ms (negative: no limit, 0: a grace for probes) and
- * goes on as before. With @force, requests that are left when nobody has it open
- * any more fail instead of being tried again.
+ * goes on as before. With @force, it is taken away then, and requests that are left
+ * fail instead of being tried again.
  */
 void vbd_close(struct vbd *vbd, int timeout_ms, bool force, vbd_done done, void *data);
 

@@ -14,6 +14,6 @@ int blktap_destroy(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_
 	if (!ret)
 		ret = blktap_ctl_detach(pid, minor, err);
 	if (!ret)
-		ret = blktap_free(minor, FREE_MS, err);
+		ret = blktap_free(minor, false, FREE_MS, err);
 	return ret;
 }

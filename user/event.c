@@ -21,6 +21,9 @@ const char *blktap_event_name(enum blktap_event event)
 		[BLKTAP_EVENT_TIMEOUT] = "timeout",
 		[BLKTAP_EVENT_RESIZED] = "resized",
 		[BLKTAP_EVENT_EXTENT_DROPPED] = "extent-dropped",
+		[BLKTAP_EVENT_RESUMED] = "resumed",
+		[BLKTAP_EVENT_HOLD_EXPIRED] = "hold-expired",
+		[BLKTAP_EVENT_STUCK] = "stuck",
 	};
 
 	return (size_t)event < ARRAY_SIZE(names) ? names[event] : NULL;
@@ -60,4 +63,15 @@ const char *blktap_disk_state_name(uint32_t state)
 	};
 
 	return state < ARRAY_SIZE(names) ? names[state] : NULL;
+}
+
+const char *blktap_recovery_name(uint32_t recovery)
+{
+	static const char *const names[] = {
+		[BLKTAP_RECOVERY_NONE] = "none",
+		[BLKTAP_RECOVERY_HELD] = "held",
+		[BLKTAP_RECOVERY_FAILED] = "failed",
+	};
+
+	return recovery < ARRAY_SIZE(names) ? names[recovery] : NULL;
 }

@@ -97,23 +97,35 @@ struct blktap_features {
 	uint32_t max_io;	/* bytes */
 };
 
+/* What becomes of requests while no daemon is there. */
+enum blktap_death {
+	BLKTAP_DEATH_DEFAULT,	/* what the driver does when it is not told: hold */
+	BLKTAP_DEATH_FAIL,	/* they fail */
+	BLKTAP_DEATH_HOLD,	/* they wait */
+};
+
 /* Parameters of a new tap; all zero (and minor -1) means defaults. */
 struct blktap_tap_params {
 	int minor;		/* -1: the lowest free one */
 	uint32_t queues;	/* 0: default */
 	uint32_t depth;		/* 0: default */
 	uint32_t max_io;	/* bytes, 0: default */
-	uint32_t on_death;	/* enum blktap_on_death */
-	uint32_t hold_ms;
-	uint32_t io_timeout_ms;
+	enum blktap_death on_death;
+	int hold_ms;		/* how long they wait; 0: default; negative: no limit */
+	uint32_t io_timeout_ms;	/* of a request; 0: none */
+	enum blktap_on_timeout on_timeout;
 	const char *serial;	/* NULL: none */
 	const uint8_t *uuid;	/* 16 bytes; NULL: none */
 };
-#define BLKTAP_TAP_PARAMS_INIT	{ -1, 0, 0, 0, 0, 0, 0, NULL, NULL }
+#define BLKTAP_TAP_PARAMS_INIT						\
+	{ -1, 0, 0, 0, BLKTAP_DEATH_DEFAULT, 0, 0, BLKTAP_ON_TIMEOUT_REPORT, NULL, NULL }
 
 /* A tap as the kernel reports it. */
 struct blktap_tap {
-	uint32_t minor, queues, depth, max_io, on_death, hold_ms, io_timeout_ms;
+	uint32_t minor, queues, depth, max_io;
+	uint32_t on_death;	/* enum blktap_on_death */
+	uint32_t hold_ms, io_timeout_ms;
+	uint32_t on_timeout;	/* enum blktap_on_timeout */
 	char serial[BLKTAP_MAX_SERIAL + 1];
 	bool has_uuid;
 	uint8_t uuid[BLKTAP_UUID_LEN];
@@ -123,6 +135,9 @@ struct blktap_tap {
 	uint32_t disk_state, disk_flags, openers;
 	uint64_t capacity;
 	uint32_t logical_block_size, physical_block_size;
+	uint32_t recovery;	/* BLKTAP_RECOVERY_* */
+	bool has_hold_left;	/* held, and with a limit */
+	uint32_t hold_left_ms;
 	/* I/O by the kernel, of this session */
 	bool has_kernel_io;	/* false: an older module, or no session */
 	uint32_t files, extents;	/* now */
@@ -149,11 +164,20 @@ int blktap_nl_features(struct blktap_nl *nl, struct blktap_features *features,
 int blktap_nl_allocate(struct blktap_nl *nl, const struct blktap_tap_params *params,
 		       struct blktap_tap *tap, struct blktap_error *err);
 /*
- * Frees a tap and waits, at most @timeout_ms, until it is gone.
+ * Frees a tap and waits, at most @timeout_ms, until it is gone. With @force, its
+ * process is killed and its disk removed first, even if that is open.
  * ENODEV: no such minor; EBUSY: attached or open; ETIMEDOUT.
  */
-int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, int timeout_ms,
+int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, bool force, int timeout_ms,
 		   struct blktap_error *err);
+/*
+ * Kills the process that has the tap, if it is @pid (0: whoever it is), and ends its
+ * session. With @force, the disk is removed in the background, even if it is open, and
+ * it is no error if there is no session. ENODEV: no such minor; ESRCH: no session, or
+ * somebody else's.
+ */
+int blktap_nl_end_session(struct blktap_nl *nl, unsigned int minor, pid_t pid, bool force,
+			  struct blktap_error *err);
 int blktap_nl_get(struct blktap_nl *nl, unsigned int minor, struct blktap_tap *tap,
 		  struct blktap_error *err);
 /* All taps by ascending minor; an interrupted dump is repeated. free() *@taps. */
@@ -175,6 +199,8 @@ int blktap_nl_next_event(struct blktap_nl *nl, struct blktap_event_msg *msg,
 const char *blktap_event_name(enum blktap_event event);
 /* "live"; NULL: a state (BLKTAP_DISK_STATE_*) that it does not know. */
 const char *blktap_disk_state_name(uint32_t state);
+/* "held"; NULL: a state (BLKTAP_RECOVERY_*) that it does not know. */
+const char *blktap_recovery_name(uint32_t recovery);
 
 /*
  * Events that account for what is lost. After LOST there is a STATE for each tap
@@ -241,7 +267,8 @@ int blktap_ring_fd(const struct blktap_ring *ring);
 /* BLKTAP_IOC_START, _STOP, _RESIZE, _GET_STATE; @params->size is filled in. */
 int blktap_ring_start(struct blktap_ring *ring, struct blktap_start *params,
 		      struct blktap_error *err);
-int blktap_ring_stop(struct blktap_ring *ring, struct blktap_error *err);
+/* With @force, also if it is open, or still being added. */
+int blktap_ring_stop(struct blktap_ring *ring, bool force, struct blktap_error *err);
 int blktap_ring_resize(struct blktap_ring *ring, uint64_t capacity,
 		       struct blktap_error *err);
 int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,
@@ -432,6 +459,7 @@ struct blktap_open_params {
 	int spin_us;		/* to look for requests before sleeping, microseconds,
 				 * at most BLKTAP_MAX_SPIN_US; 0: 200; negative: never
 				 */
+	bool restart;		/* it is to be recovered without being asked */
 };
 
 /*
@@ -496,8 +524,8 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 		    const struct blktap_open_params *params, struct blktap_error *err);
 /*
  * Waits for the disk's last close, at most @timeout_ms (0: a short grace for
- * probes). EBUSY: it is still open, and goes on as before. With @force, requests
- * that are left then fail instead of being tried again.
+ * probes). EBUSY: it is still open, and goes on as before. With @force, the disk is
+ * taken away then, and requests that are left fail instead of being tried again.
  */
 int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 		     struct blktap_error *err);
@@ -557,8 +585,8 @@ int blktap_major(bool ring, struct blktap_error *err);
  */
 int blktap_allocate(const struct blktap_tap_params *params, const char *link,
 		    struct blktap_tap *tap, struct blktap_error *err);
-/* Frees a tap as blktap_nl_free() does, and removes its link. */
-int blktap_free(unsigned int minor, int timeout_ms, struct blktap_error *err);
+/* Frees a tap as blktap_nl_free() does, and removes its link and its record. */
+int blktap_free(unsigned int minor, bool force, int timeout_ms, struct blktap_error *err);
 
 struct blktap_create_params {
 	struct blktap_tap_params tap;
@@ -573,7 +601,7 @@ struct blktap_create_params {
 };
 #define BLKTAP_CREATE_PARAMS_INIT						\
 	{ BLKTAP_TAP_PARAMS_INIT, NULL,						\
-	  { NULL, false, false, 0, 0, BLKTAP_KERNEL_IO_DEFAULT }, NULL, NULL }
+	  { NULL, false, false, 0, 0, BLKTAP_KERNEL_IO_DEFAULT, 0, false }, NULL, NULL }
 
 /*
  * A disk in one step: allocates a tap, spawns a tapdisk, attaches and opens. It is
@@ -589,6 +617,52 @@ int blktap_create(const struct blktap_create_params *params, unsigned int *minor
  */
 int blktap_destroy(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err);
 
+/*
+ * The same by force, in bounded time, whatever the disk's users and its tapdisk do:
+ * closing takes @timeout_ms at most (0: as above), then an open disk is taken away; a
+ * tapdisk that does not do so within some seconds is killed by the kernel. Its pid is
+ * in *@killed then, else 0: the other disks that it had wait to be recovered.
+ * @pid 0, for blktap_force_destroy(): whoever has it, if anybody.
+ */
+int blktap_force_close(pid_t pid, unsigned int minor, int timeout_ms, pid_t *killed,
+		       struct blktap_error *err);
+int blktap_force_destroy(pid_t pid, unsigned int minor, int timeout_ms, pid_t *killed,
+			 struct blktap_error *err);
+
+/* ------------------------------------------------------------------- recovery */
+
+/* What a tapdisk has left in writing about a disk that it serves, or served when it died. */
+struct blktap_record {
+	unsigned int minor;
+	pid_t pid;			/* of this tapdisk */
+	bool paused;			/* somebody had it let go of the image */
+	struct blktap_open_params open;	/* how to open it again; the record owns its image */
+};
+
+/* ENOENT: there is none; EPROTO: it makes no sense. blktap_record_free() *@record. */
+int blktap_record_read(unsigned int minor, struct blktap_record **record,
+		       struct blktap_error *err);
+void blktap_record_free(struct blktap_record *record);
+
+struct blktap_recover_params {
+	unsigned int minor;
+	const char *image;	/* "type:path"; NULL: as recorded */
+	pid_t pid;		/* of a tapdisk to serve it; 0: a new one */
+	bool force;		/* also from a tapdisk that answers, also if it was paused */
+	int timeout_ms;
+};
+
+/*
+ * Takes a disk whose tapdisk is dead, or does not answer and is killed for it (*@killed,
+ * 0: none), to another one, whose pid is in *@pid. Waits, at most @timeout_ms, until the
+ * earlier one has let go of the image and requests pass. After a failure the disk is as
+ * before, but for an earlier tapdisk that was killed.
+ * EINVAL: there is no disk; EBUSY: its tapdisk answers, it was paused, or somebody is at
+ * it already; ENOENT: there is no record, and no image is given; ETIMEDOUT.
+ */
+int blktap_recover(const struct blktap_recover_params *params, pid_t *pid, pid_t *killed,
+		   struct blktap_error *err);
+
 /* ----------------------------------------------------------------------- list */
 
 /* A tap with the tapdisk that serves it, a tapdisk without a tap, or a tap alone. */
@@ -600,6 +674,9 @@ struct blktap_row {
 	char *type;		/* NULL: no image */
 	char *path;		/* NULL: no image */
 	enum blktap_kernel_io kernel_io;	/* in use; DEFAULT: not told */
+	uint32_t recovery;	/* BLKTAP_RECOVERY_* */
+	bool has_hold_left;
+	uint32_t hold_left_ms;
 };
 
 /* Rows have to match everything that is given. */

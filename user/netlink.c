@@ -192,6 +192,8 @@ static const char *reason(int code, const struct nl_answer *answer)
 	switch (code) {
 	case -ENODEV:
 		return "no such minor";
+	case -ESRCH:
+		return "no daemon is attached, or another one";
 	case -EPROTO:
 		return "the kernel's answer makes no sense";
 	case -ETIMEDOUT:
@@ -285,15 +287,26 @@ static bool put_optional(struct nl_msg *message, int type, uint32_t value)
 	return !value || nla_put_u32(message, type, value) == 0;
 }
 
+/* What becomes of requests when a daemon dies or is late. */
+static bool put_recovery(struct nl_msg *message, const struct blktap_tap_params *params)
+{
+	return (params->on_death == BLKTAP_DEATH_DEFAULT ||
+		!nla_put_u32(message, BLKTAP_A_ON_DEATH, params->on_death == BLKTAP_DEATH_HOLD ?
+			     BLKTAP_ON_DEATH_HOLD : BLKTAP_ON_DEATH_FAIL)) &&
+	       (!params->hold_ms ||
+		!nla_put_u32(message, BLKTAP_A_HOLD_MS,
+			     params->hold_ms < 0 ? 0 : params->hold_ms)) &&
+	       put_optional(message, BLKTAP_A_IO_TIMEOUT_MS, params->io_timeout_ms) &&
+	       put_optional(message, BLKTAP_A_ON_TIMEOUT, params->on_timeout);
+}
+
 static bool put_params(struct nl_msg *message, const struct blktap_tap_params *params)
 {
 	return (params->minor < 0 || !nla_put_u32(message, BLKTAP_A_MINOR, params->minor)) &&
 	       put_optional(message, BLKTAP_A_QUEUES, params->queues) &&
 	       put_optional(message, BLKTAP_A_DEPTH, params->depth) &&
 	       put_optional(message, BLKTAP_A_MAX_IO, params->max_io) &&
-	       put_optional(message, BLKTAP_A_ON_DEATH, params->on_death) &&
-	       put_optional(message, BLKTAP_A_HOLD_MS, params->hold_ms) &&
-	       put_optional(message, BLKTAP_A_IO_TIMEOUT_MS, params->io_timeout_ms) &&
+	       put_recovery(message, params) &&
 	       (!params->serial ||
 		!nla_put_string(message, BLKTAP_A_SERIAL, params->serial)) &&
 	       (!params->uuid ||
@@ -322,19 +335,29 @@ int blktap_nl_get(struct blktap_nl *nl, unsigned int minor, struct blktap_tap *t
 	return transact_tap(nl, message, minor, tap, err);
 }
 
-/* -------------------------------------------------------------------------- free */
+/* ------------------------------------------------------------- ending and freeing */
 
-static int delete_tap(struct blktap_nl *nl, unsigned int minor, struct blktap_error *err)
+/* A command about @minor, and @pid unless it is 0, that has no answer but its outcome. */
+static int order(struct blktap_nl *nl, int command, unsigned int minor, pid_t pid, bool force,
+		 struct blktap_error *err)
 {
 	CLEANUP_MESSAGE struct nl_msg *message = NULL;
 	struct nl_answer answer = { .each = NULL };
 	int ret;
 
-	message = new_message(nl, BLKTAP_CMD_DEL_TAP, NLM_F_ACK);
-	if (!message || nla_put_u32(message, BLKTAP_A_MINOR, minor))
+	message = new_message(nl, command, NLM_F_ACK);
+	if (!message || nla_put_u32(message, BLKTAP_A_MINOR, minor) ||
+	    !put_optional(message, BLKTAP_A_PID, pid) ||
+	    (force && nla_put_flag(message, BLKTAP_A_FORCE)))
 		return no_memory(err);
 	ret = transact(nl, message, &answer);
 	return ret ? refuse(ret, &answer, minor, err) : 0;
+}
+
+int blktap_nl_end_session(struct blktap_nl *nl, unsigned int minor, pid_t pid, bool force,
+			  struct blktap_error *err)
+{
+	return order(nl, BLKTAP_CMD_END_SESSION, minor, pid, force, err);
 }
 
 static bool saw_freed(struct blktap_nl *events, unsigned int minor)
@@ -375,7 +398,7 @@ static int wait_freed(struct blktap_nl *nl, struct blktap_nl *events, unsigned i
 	}
 }
 
-int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, int timeout_ms,
+int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, bool force, int timeout_ms,
 		   struct blktap_error *err)
 {
 	struct deadline deadline = deadline_in(timeout_ms);
@@ -388,7 +411,7 @@ int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, int timeout_ms,
 		return ret;
 	ret = blktap_nl_subscribe(events, err);
 	if (!ret)
-		ret = delete_tap(nl, minor, err);
+		ret = order(nl, BLKTAP_CMD_DEL_TAP, minor, 0, force, err);
 	if (!ret)
 		ret = wait_freed(nl, events, minor, deadline, err ? err : &ignored);
 	if (!ret && err)

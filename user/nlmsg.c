@@ -138,6 +138,9 @@ static const struct nla_policy policy[BLKTAP_A_MAX + 1] = {
 	[BLKTAP_A_EXTENT_OFFSET] = U64,
 	[BLKTAP_A_EXTENT_LENGTH] = U64,
 	[BLKTAP_A_ERROR] = U32,
+	[BLKTAP_A_ON_TIMEOUT] = U32,
+	[BLKTAP_A_RECOVERY] = U32,
+	[BLKTAP_A_HOLD_LEFT_MS] = U32,
 };
 
 /* @attrs: BLKTAP_A_MAX + 1 of them. */
@@ -175,6 +178,14 @@ static void take_kernel_io(struct nlattr **attrs, struct blktap_tap *tap)
 	tap->ios_retry = get_u64(attrs, BLKTAP_A_IOS_RETRY);
 }
 
+static void take_recovery(struct nlattr **attrs, struct blktap_tap *tap)
+{
+	tap->on_timeout = get_u32(attrs, BLKTAP_A_ON_TIMEOUT);
+	tap->recovery = get_u32(attrs, BLKTAP_A_RECOVERY);
+	tap->has_hold_left = attrs[BLKTAP_A_HOLD_LEFT_MS];
+	tap->hold_left_ms = get_u32(attrs, BLKTAP_A_HOLD_LEFT_MS);
+}
+
 static int take_tap(struct nlattr **attrs, struct blktap_tap *tap)
 {
 	memset(tap, 0, sizeof(*tap));
@@ -203,6 +214,7 @@ static int take_tap(struct nlattr **attrs, struct blktap_tap *tap)
 	tap->capacity = get_u64(attrs, BLKTAP_A_CAPACITY);
 	tap->logical_block_size = get_u32(attrs, BLKTAP_A_LOGICAL_BLOCK_SIZE);
 	tap->physical_block_size = get_u32(attrs, BLKTAP_A_PHYSICAL_BLOCK_SIZE);
+	take_recovery(attrs, tap);
 	take_kernel_io(attrs, tap);
 	return 0;
 }

@@ -459,9 +459,12 @@ int blktap_ring_start(struct blktap_ring *ring, struct blktap_start *params,
 	return start_error(ring, -errno, params, err);
 }
 
-int blktap_ring_stop(struct blktap_ring *ring, struct blktap_error *err)
+int blktap_ring_stop(struct blktap_ring *ring, bool force, struct blktap_error *err)
 {
-	struct blktap_stop args = { .size = sizeof(args) };
+	struct blktap_stop args = {
+		.size = sizeof(args),
+		.flags = force ? BLKTAP_STOP_FORCE : 0,
+	};
 	unsigned int minor = ring->layout.minor;
 	int code;
 

@@ -45,6 +45,13 @@ static int compare_rows(const void *a, const void *b)
 	return (left->minor > right->minor) - (left->minor < right->minor);
 }
 
+static void add_recovery(struct blktap_row *row, const struct blktap_tap *tap)
+{
+	row->recovery = tap->recovery;
+	row->has_hold_left = tap->has_hold_left;
+	row->hold_left_ms = tap->hold_left_ms;
+}
+
 /* Adds a tapdisk's rows; marks the taps that it serves. */
 static size_t add_tapdisk(struct blktap_row *rows, struct blktap_tapdisk *tapdisk,
 			  const struct blktap_tap *taps, size_t tap_count, bool *served)
@@ -69,8 +76,10 @@ static size_t add_tapdisk(struct blktap_row *rows, struct blktap_tapdisk *tapdis
 			.kernel_io = vbd->kernel_io,
 		};
 		tap = taps_find(taps, tap_count, vbd->minor);
-		if (tap)
-			served[tap - taps] = true;
+		if (!tap)
+			continue;
+		served[tap - taps] = true;
+		add_recovery(&rows[i], tap);
 	}
 	return tapdisk->count;
 }
@@ -100,12 +109,12 @@ struct blktap_row *rows_join(const struct blktap_tap *taps, size_t tap_count,
 	for (i = 0; i < tapdisk_count; i++)
 		used += add_tapdisk(&rows[used], &tapdisks[i], taps, tap_count, served);
 	/* A tapdisk that does not answer still has its taps: the kernel knows whose. */
-	for (i = 0; i < tap_count; i++)
-		if (!served[i])
-			rows[used++] = (struct blktap_row){
-				.pid = taps[i].pid,
-				.minor = taps[i].minor,
-			};
+	for (i = 0; i < tap_count; i++) {
+		if (served[i])
+			continue;
+		rows[used] = (struct blktap_row){ .pid = taps[i].pid, .minor = taps[i].minor };
+		add_recovery(&rows[used++], &taps[i]);
+	}
 	qsort(rows, used, sizeof(*rows), compare_rows);
 	*count = used;
 	return rows;

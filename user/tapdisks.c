@@ -125,10 +125,15 @@ int blktap_ctl_tapdisks(pid_t **pids, size_t *count, struct blktap_error *err)
 void tapdisks_sweep(pid_t pid)
 {
 	char path[PATH_MAX];
+	int fd;
 
 	if (kill(pid, 0) == 0 || errno != ESRCH)
 		return;
-	if (call_connect(pid) != -ECONNREFUSED)
+	fd = call_connect(pid);
+	/* Of another pid namespace. */
+	if (fd >= 0)
+		close(fd);
+	if (fd != -ECONNREFUSED)
 		return;
 	if (blktap_control_path(path, sizeof(path), pid) == 0)
 		unlink(path);

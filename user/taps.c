@@ -6,22 +6,27 @@
 
 #include "links.h"
 #include "paths.h"
+#include "record.h"
 
 #define FREE_MS	10000	/* for a tap that nobody knows of yet */
 
 static int allocate(struct blktap_nl *nl, const struct blktap_tap_params *params,
 		    const char *link, struct blktap_tap *tap, struct blktap_error *err)
 {
+	struct record_mark record;
 	int ret;
 
 	ret = blktap_nl_allocate(nl, params, tap, err);
 	if (ret)
 		return ret;
+	/* What an earlier tap of this number has left says nothing about this one. */
+	record_look(tap->minor, &record);
+	record_forget(tap->minor, &record);
 	ret = link_renew(tap->minor, link, err);
 	/* What an earlier tap has left is no reason to have none. */
 	if (!ret || !link)
 		return 0;
-	blktap_nl_free(nl, tap->minor, FREE_MS, NULL);
+	blktap_nl_free(nl, tap->minor, false, FREE_MS, NULL);
 	return ret;
 }
 
@@ -44,8 +49,9 @@ int blktap_allocate(const struct blktap_tap_params *params, const char *link,
 	return ret;
 }
 
-int blktap_free(unsigned int minor, int timeout_ms, struct blktap_error *err)
+int blktap_free(unsigned int minor, bool force, int timeout_ms, struct blktap_error *err)
 {
+	struct record_mark record;
 	struct link_mark mark;
 	struct blktap_nl *nl;
 	int ret;
@@ -56,9 +62,12 @@ int blktap_free(unsigned int minor, int timeout_ms, struct blktap_error *err)
 	if (ret)
 		return ret;
 	link_look(minor, &mark);
-	ret = blktap_nl_free(nl, minor, timeout_ms, err);
-	if (!ret)
+	record_look(minor, &record);
+	ret = blktap_nl_free(nl, minor, force, timeout_ms, err);
+	if (!ret) {
+		record_forget(minor, &record);
 		ret = link_remove(minor, &mark, err);
+	}
 	blktap_nl_close(nl);
 	return ret;
 }

@@ -52,6 +52,7 @@ static const char *const commands[] = {
 	[BLKTAP_CMD_DEL_TAP] = "del-tap",
 	[BLKTAP_CMD_GET_TAP] = "get-tap",
 	[BLKTAP_CMD_EVENT] = "event",
+	[BLKTAP_CMD_END_SESSION] = "end-session",
 };
 
 static const char *const attributes[] = {
@@ -92,6 +93,10 @@ static const char *const attributes[] = {
 	[BLKTAP_A_EXTENT_OFFSET] = "extent-offset",
 	[BLKTAP_A_EXTENT_LENGTH] = "extent-length",
 	[BLKTAP_A_ERROR] = "error",
+	[BLKTAP_A_ON_TIMEOUT] = "on-timeout",
+	[BLKTAP_A_RECOVERY] = "recovery",
+	[BLKTAP_A_HOLD_LEFT_MS] = "hold-left-ms",
+	[BLKTAP_A_FORCE] = "force",
 };
 
 static void put_bytes(const struct nlattr *attr)

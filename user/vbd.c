@@ -13,6 +13,8 @@
 
 #define CALL_MS		60000	/* nothing here waits for the disk's users */
 #define MARGIN_MS	10000	/* for the answer, past the tapdisk's own limit */
+#define GRACE_MS	2000	/* of a close without a limit of its own */
+#define FORCE_MS	3000	/* for the answer, when there is another way */
 
 /* ------------------------------------------------------------- list answers */
 
@@ -188,6 +190,8 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 		json_object_set_new(params, "spin_us",
 				    json_integer(open_params->spin_us < 0 ? 0 :
 						 open_params->spin_us));
+	if (open_params->restart)
+		json_object_set_new(params, "restart", json_true());
 	add_timeout(params, timeout_ms);
 	return call_minor(pid, "open", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
 			  err);
@@ -203,7 +207,8 @@ int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 	if (force)
 		json_object_set_new(params, "force", json_true());
 	/* Once nobody has it open, taking the disk away may still take a while. */
-	return call_minor(pid, "close", minor, params, with_margin(timeout_ms, CALL_MS), NULL, err);
+	return call_minor(pid, "close", minor, params,
+			  with_margin(timeout_ms, force ? GRACE_MS + FORCE_MS : CALL_MS), NULL, err);
 }
 
 int blktap_ctl_pause(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err)

@@ -265,6 +265,63 @@ static const char *after_time(void)
 	return strchr(out, ' ') ? strchr(out, ' ') + 1 : out;
 }
 
+/* Who had it, and how long its users will wait. */
+static void test_held(void **state)
+{
+	struct blktap_tap *tap = kernel_add(3, 0);
+	char path[PATH_MAX];
+	FILE *file;
+
+	(void)state;
+	tap->disk_state = BLKTAP_DISK_STATE_LIVE;
+	tap->capacity = 4096;
+	tap->recovery = BLKTAP_RECOVERY_HELD;
+	tap->has_hold_left = true;
+	tap->hold_left_ms = 29000;
+	assert_int_equal(run(&command_list, OPTIONS(.json = true)), 0);
+	assert_string_equal(out, "[{\"minor\":3,\"recovery\":\"held\",\"hold_left_ms\":29000}]\n");
+	assert_int_equal(run(&command_list, OPTIONS(.pid = 0)), 0);
+	assert_string_equal(out, "minor=3\n");
+	snprintf(path, sizeof(path), "%s/tap3.json", control_dir);
+	file = fopen(path, "we");
+	fputs("{\"minor\":3,\"pid\":44,\"image\":\"aio:/x\",\"read_only\":false,"
+	      "\"no_direct\":false,\"kernel_io\":\"off\",\"request_timeout_ms\":0,"
+	      "\"spin_us\":0,\"restart\":true,\"paused\":false}", file);
+	fclose(file);
+	assert_int_equal(run(&command_info, MINOR(3, .json = true)), 0);
+	assert_non_null(strstr(out, "\"recovery\":\"held\",\"hold_left_ms\":29000"));
+	assert_non_null(strstr(out, "\"on_timeout\":\"report\""));
+	assert_non_null(strstr(out, "\"record\":{\"pid\":44,\"image\":\"aio:/x\",\"restart\":true,"
+			       "\"paused\":false}"));
+	kernel_event(BLKTAP_EVENT_DAEMON_LOST, 7, 1);
+	kernel.events[0].tap = *tap;
+	assert_int_equal(run_until(&command_monitor, OPTIONS(.pid = 0), "\n", SIGTERM), 0);
+	assert_string_equal(after_time(), "seq=7 event=daemon-lost minor=3 disk=live capacity=4096 "
+			    "openers=0 recovery=held hold_left_ms=29000\n");
+}
+
+/* A dead tapdisk's disks go to one; the others do not. */
+static void test_recover_all(void **state)
+{
+	struct blktap_tap *tap;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		tap = kernel_add(i, 0);
+		tap->disk_state = BLKTAP_DISK_STATE_LIVE;
+		tap->recovery = i == 3 ? BLKTAP_RECOVERY_FAILED : BLKTAP_RECOVERY_HELD;
+	}
+	/* Without records all that wait are tried, and the first failure is the outcome. */
+	assert_int_equal(run(&command_recover, OPTIONS(.pid = 0)), -ENOENT);
+	assert_string_equal(err.text, "tapdev0: there is no record of its image");
+	assert_string_equal(out, "");
+	assert_int_equal(run(&command_recover, OPTIONS(.image = "aio:/x")), -EINVAL);
+	for (i = 0; i < 3; i++)
+		kernel.taps[i].recovery = BLKTAP_RECOVERY_NONE;
+	assert_int_equal(run(&command_recover, OPTIONS(.pid = 0)), 0);
+}
+
 static void test_monitor(void **state)
 {
 	(void)state;
@@ -340,6 +397,8 @@ int main(void)
 		TEST(test_kernel_io),
 		TEST(test_kernel_counts),
 		TEST(test_info),
+		TEST(test_held),
+		TEST(test_recover_all),
 		TEST(test_check),
 		TEST(test_monitor),
 		TEST(test_monitor_dropped),

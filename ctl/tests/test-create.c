@@ -68,12 +68,13 @@ int blktap_nl_allocate(struct blktap_nl *nl, const struct blktap_tap_params *par
 	return 0;
 }
 
-int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, int timeout_ms,
+int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, bool force, int timeout_ms,
 		   struct blktap_error *err)
 {
 	static int calls;
 
 	(void)nl;
+	(void)force;
 	(void)minor;
 	(void)timeout_ms;
 	/* Somebody probes the disk that is going. */
@@ -81,6 +82,16 @@ int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, int timeout_ms,
 		return blktap_error_set(err, -EBUSY, "minor 3: the disk is open");
 	note("free");
 	return 0;
+}
+
+int blktap_nl_end_session(struct blktap_nl *nl, unsigned int minor, pid_t pid, bool force,
+			  struct blktap_error *err)
+{
+	(void)nl;
+	(void)minor;
+	(void)pid;
+	(void)force;
+	return blktap_error_set(err, -ENOSYS, "not played");
 }
 
 int blktap_nl_list(struct blktap_nl *nl, struct blktap_tap **taps, size_t *count,

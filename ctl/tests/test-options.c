@@ -109,6 +109,40 @@ static void test_max_io(void **state)
 		assert_int_equal(parse(&command_create, wrong[i]), -EINVAL);
 }
 
+static void test_recovery(void **state)
+{
+	static const struct { const char *line; int ms; } times[] = {
+		{ "create -a x:y --hold-time 30", 30000 }, { "create -a x:y --hold-time 0.25", 250 },
+		{ "create -a x:y --hold-time 0", -1 }, { "create -a x:y --hold-time 86400", 86400000 },
+		{ "create -a x:y", 0 },
+	};
+	static const char *const wrong[] = {
+		"create -a x:y --hold-time -1", "create -a x:y --hold-time 86401",
+		"create -a x:y --hold-time x", "create -a x:y --hold-time nan",
+		"create -a x:y --io-timeout 0", "create -a x:y --io-timeout 1s",
+		"create -a x:y --on-death die", "create -a x:y --on-timeout hold",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(times) / sizeof(*times); i++) {
+		assert_int_equal(parse(&command_create, times[i].line), 0);
+		assert_int_equal(tap_params(&options).hold_ms, times[i].ms);
+	}
+	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(parse(&command_create, wrong[i]), -EINVAL);
+	assert_int_equal(tap_params(&(struct options){ .minor = -1 }).on_death,
+			 BLKTAP_DEATH_DEFAULT);
+	assert_int_equal(parse(&command_allocate, "allocate --on-death=fail --io-timeout=2.5 "
+			       "--on-timeout=kill"), 0);
+	assert_int_equal(tap_params(&options).on_death, BLKTAP_DEATH_FAIL);
+	assert_int_equal(tap_params(&options).io_timeout_ms, 2500);
+	assert_int_equal(tap_params(&options).on_timeout, BLKTAP_ON_TIMEOUT_KILL);
+	assert_int_equal(parse(&command_create, "create -a x:y --on-death=hold --restart"), 0);
+	assert_int_equal(tap_params(&options).on_death, BLKTAP_DEATH_HOLD);
+	assert_true(open_params(&options).restart);
+}
+
 static void test_not_numbers(void **state)
 {
 	static const char *const wrong[] = {
@@ -169,7 +203,7 @@ static void test_still_to_come(void **state)
 	static const char *const lines[] = {
 		"open -r", "open -e 1", "open -2 vhd:/x", "open -s", "open -C /log",
 		"open -E", "open --standby", "create -r", "create -e 1", "create -2 vhd:/x",
-		"create -s", "create -C /log", "create -E", "destroy -f",
+		"create -s", "create -C /log", "create -E",
 		"unpause -2 null", "unpause -c /log",
 	};
 	static const struct command *const commands[] = {
@@ -305,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_close_timeout),
 		cmocka_unit_test(test_shape_of_a_tap),
 		cmocka_unit_test(test_max_io),
+		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_not_numbers),
 		cmocka_unit_test(test_images),
 		cmocka_unit_test(test_missing),

@@ -20,9 +20,9 @@ SPEC = os.path.join(TOP, 'Documentation/netlink/specs/blktap.yaml')
 # Limits that both have; other constants belong to the rings alone.
 SHARED = {'BLKTAP_ABI_VERSION', 'BLKTAP_MAX_MINORS', 'BLKTAP_MAX_DEPTH', 'BLKTAP_DEFAULT_DEPTH',
           'BLKTAP_DEFAULT_QUEUES', 'BLKTAP_MIN_IO', 'BLKTAP_MAX_IO', 'BLKTAP_DEFAULT_IO',
-          'BLKTAP_MAX_SERIAL', 'BLKTAP_UUID_LEN'}
+          'BLKTAP_MAX_SERIAL', 'BLKTAP_DEFAULT_HOLD_MS', 'BLKTAP_MAX_TIME_MS', 'BLKTAP_UUID_LEN'}
 # What begins like this is netlink's, in either of the two.
-OWNED = re.compile(r'(__)?BLKTAP_(GENL|F|CMD|A|ON_DEATH|EVENT|DISK)_')
+OWNED = re.compile(r'(__)?BLKTAP_(GENL|F|CMD|A|ON_DEATH|ON_TIMEOUT|EVENT|DISK|RECOVERY)_')
 # The first number of a C enumeration, and a name of nodes, are not the specification's.
 ALONE = re.compile(r'BLKTAP_(CMD|A|EVENT)_UNSPEC$|BLKTAP_DISK_NAME$')
 

@@ -72,6 +72,7 @@ struct blktap_ring {
 	uint32_t stop_state;	/* where STOP leads to */
 	int enter_error;	/* what ENTER returns */
 	uint64_t capacity;	/* of the last RESIZE */
+	bool forced;		/* the last STOP that worked */
 };
 
 /* The last one opened; how the next one behaves. */
@@ -218,12 +219,13 @@ int blktap_ring_start(struct blktap_ring *ring, struct blktap_start *params,
 	return 0;
 }
 
-int blktap_ring_stop(struct blktap_ring *ring, struct blktap_error *err)
+int blktap_ring_stop(struct blktap_ring *ring, bool force, struct blktap_error *err)
 {
-	if (ring->state.openers || ring->state.disk_state == BLKTAP_DISK_STATE_ADDING)
+	if (!force && (ring->state.openers || ring->state.disk_state == BLKTAP_DISK_STATE_ADDING))
 		return blktap_error_set(err, -EBUSY, "tapdev%u is still open", ring->minor);
 	if (ring->state.disk_state != BLKTAP_DISK_STATE_LIVE)
 		return blktap_error_set(err, -ENODEV, "there is no tapdev%u", ring->minor);
+	ring->forced = force;
 	ring->state.disk_state = ring->stop_state;
 	return 0;
 }

@@ -144,6 +144,49 @@ static void test_close_while_open(void **state)
 	assert_int_equal(world.vbd->state, VBD_IDLE);
 }
 
+static void test_close_by_force(void **state)
+{
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	/* Nobody has it open: there is no need for it. */
+	vbd_close(world.vbd, -1, true, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, 0);
+	assert_false(fake_ring->forced);
+
+	assert_int_equal(open_image("ram:1M"), 0);
+	fake_ring->state.openers = 1;
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_close(world.vbd, 30, true, done, &outcome);
+	assert_int_equal(world.vbd->state, VBD_CLOSING);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 0, 512), 512);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, 0);
+	assert_true(fake_ring->forced);
+	assert_int_equal(world.vbd->state, VBD_IDLE);
+}
+
+/* A close that waits for the last close does not stand in its way. */
+static void test_force_overtakes(void **state)
+{
+	struct outcome patient = { 0 }, outcome = { 0 };
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	fake_ring->state.openers = 1;
+	vbd_close(world.vbd, -1, false, done, &patient);
+	vbd_close(world.vbd, 10, true, done, &outcome);
+	assert_int_equal(patient.calls, 1);
+	assert_int_equal(patient.err.code, -EBUSY);
+	assert_int_equal(outcome.calls, 0);
+	assert_int_equal(close_image(0), -EBUSY);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, 0);
+	assert_int_equal(patient.calls, 1);
+}
+
 static void test_close_withdrawn(void **state)
 {
 	struct outcome outcome = { 0 };
@@ -381,6 +424,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_bad_requests),
 	TEST(test_bounded_batches),
 	TEST(test_close_while_open),
+	TEST(test_close_by_force),
+	TEST(test_force_overtakes),
 	TEST(test_close_withdrawn),
 	TEST(test_slow_removal),
 	TEST(test_failed_opens),

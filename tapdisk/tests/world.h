@@ -63,6 +63,7 @@ static int set_up(void **state)
 		.loop = world.loop,
 		.workers = world.workers,
 		.images = world.images,
+		.records = -1,
 		.changed = changed,
 		.gone = gone,
 	};

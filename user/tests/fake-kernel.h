@@ -22,6 +22,11 @@ static struct fake_kernel {
 	void (*listed)(void);	/* called after each */
 	struct blktap_event_msg events[32];	/* event 0: -ENOBUFS */
 	size_t event_count, next_event;
+	void (*freed)(void);	/* called after a tap was */
+	int end_code;		/* what ending a session gives */
+	size_t ends;		/* how often it was tried */
+	pid_t ended;		/* which process, the last time */
+	bool forced;
 } kernel;
 
 static inline void kernel_reset(void)
@@ -98,20 +103,43 @@ int blktap_nl_allocate(struct blktap_nl *nl, const struct blktap_tap_params *par
 	return 0;
 }
 
-int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, int timeout_ms,
+int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, bool force, int timeout_ms,
 		   struct blktap_error *err)
 {
 	size_t i;
 
 	(void)nl;
+	(void)force;
 	(void)timeout_ms;
 	for (i = 0; i < kernel.count; i++) {
 		if (kernel.taps[i].minor != minor)
 			continue;
 		kernel.taps[i] = kernel.taps[--kernel.count];
+		if (kernel.freed)
+			kernel.freed();
 		return 0;
 	}
 	return blktap_error_set(err, -ENODEV, "minor %u: no such minor", minor);
+}
+
+int blktap_nl_end_session(struct blktap_nl *nl, unsigned int minor, pid_t pid, bool force,
+			  struct blktap_error *err)
+{
+	size_t i;
+
+	(void)nl;
+	kernel.ends++;
+	kernel.ended = pid;
+	kernel.forced = force;
+	if (kernel.end_code)
+		return blktap_error_set(err, kernel.end_code, "minor %u: no", minor);
+	for (i = 0; i < kernel.count; i++) {
+		if (kernel.taps[i].minor != minor)
+			continue;
+		kernel.taps[i].pid = 0;
+		kernel.taps[i].disk_state = force ? BLKTAP_DISK_STATE_NONE : BLKTAP_DISK_STATE_LIVE;
+	}
+	return 0;
 }
 
 int blktap_nl_list(struct blktap_nl *nl, struct blktap_tap **taps, size_t *count,

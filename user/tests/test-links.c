@@ -53,7 +53,7 @@ static void test_link(void **state)
 	assert_int_equal(allocate(5, name, NULL), 0);
 	assert_string_equal(target(name), "/dev/xen/blktap-2/tapdev5");
 	assert_string_equal(record(5), name);
-	assert_int_equal(blktap_free(5, 1000, NULL), 0);
+	assert_int_equal(blktap_free(5, false, 1000, NULL), 0);
 	assert_string_equal(target(name), "");
 	assert_string_equal(record(5), "");
 }
@@ -113,7 +113,7 @@ static void test_replaced_link(void **state)
 	assert_int_equal(allocate(5, name, NULL), 0);
 	unlink(name);
 	close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	assert_int_equal(blktap_free(5, 1000, NULL), 0);
+	assert_int_equal(blktap_free(5, false, 1000, NULL), 0);
 	assert_int_equal(access(name, F_OK), 0);
 	assert_string_equal(record(5), "");
 }
@@ -154,15 +154,15 @@ static void test_relative_directory(void **state)
 	setenv("BLKTAP_CONTROL_DIR", "run", 1);
 	assert_int_equal(allocate(5, NULL, NULL), -EINVAL);
 	assert_int_equal(kernel.count, 0);
-	assert_int_equal(blktap_free(5, 1000, NULL), -EINVAL);
+	assert_int_equal(blktap_free(5, false, 1000, NULL), -EINVAL);
 }
 
 static void test_no_links(void **state)
 {
 	(void)state;
 	assert_int_equal(allocate(5, NULL, NULL), 0);
-	assert_int_equal(blktap_free(5, 1000, NULL), 0);
-	assert_int_equal(blktap_free(5, 1000, NULL), -ENODEV);
+	assert_int_equal(blktap_free(5, false, 1000, NULL), 0);
+	assert_int_equal(blktap_free(5, false, 1000, NULL), -ENODEV);
 }
 
 #define TEST(test)	cmocka_unit_test_setup_teardown(test, set_up, remove_control_dir)

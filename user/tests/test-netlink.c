@@ -431,6 +431,45 @@ static void test_kernel_io(void **state)
 	nlmsg_free(message);
 }
 
+static void test_recovery(void **state)
+{
+	struct nl_msg *message = tap_message(0, 3);
+	struct blktap_event_msg event;
+	struct blktap_tap tap;
+
+	(void)state;
+	/* An older module says nothing of it. */
+	memset(&tap, 0xff, sizeof(tap));
+	assert_int_equal(nlmsg_to_tap(nlmsg_hdr(message), &tap), 0);
+	assert_int_equal(tap.on_timeout, BLKTAP_ON_TIMEOUT_REPORT);
+	assert_int_equal(tap.recovery, BLKTAP_RECOVERY_NONE);
+	assert_false(tap.has_hold_left);
+	nla_put_u32(message, BLKTAP_A_ON_TIMEOUT, BLKTAP_ON_TIMEOUT_KILL);
+	nla_put_u32(message, BLKTAP_A_RECOVERY, BLKTAP_RECOVERY_HELD);
+	nla_put_u32(message, BLKTAP_A_HOLD_LEFT_MS, 29000);
+	nla_put_u32(message, BLKTAP_A_EVENT, BLKTAP_EVENT_HOLD_EXPIRED);
+	nla_put_u64(message, BLKTAP_A_SEQ, 99);
+	assert_int_equal(nlmsg_to_event(nlmsg_hdr(message), &event), 0);
+	assert_int_equal(event.tap.on_timeout, BLKTAP_ON_TIMEOUT_KILL);
+	assert_int_equal(event.tap.recovery, BLKTAP_RECOVERY_HELD);
+	assert_true(event.tap.has_hold_left);
+	assert_int_equal(event.tap.hold_left_ms, 29000);
+	nlmsg_free(message);
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	assert_string_equal(blktap_event_name(BLKTAP_EVENT_RESUMED), "resumed");
+	assert_string_equal(blktap_event_name(BLKTAP_EVENT_HOLD_EXPIRED), "hold-expired");
+	assert_string_equal(blktap_event_name(BLKTAP_EVENT_STUCK), "stuck");
+	assert_null(blktap_event_name(BLKTAP_EVENT_STUCK + 1));
+	assert_string_equal(blktap_recovery_name(BLKTAP_RECOVERY_NONE), "none");
+	assert_string_equal(blktap_recovery_name(BLKTAP_RECOVERY_HELD), "held");
+	assert_string_equal(blktap_recovery_name(BLKTAP_RECOVERY_FAILED), "failed");
+	assert_null(blktap_recovery_name(BLKTAP_RECOVERY_FAILED + 1));
+}
+
 static void test_no_generic_header(void **state)
 {
 	struct nl_msg *message = nlmsg_alloc();
@@ -480,6 +519,8 @@ int main(void)
 		cmocka_unit_test(test_features),
 		cmocka_unit_test(test_event),
 		cmocka_unit_test(test_kernel_io),
+		cmocka_unit_test(test_recovery),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_no_generic_header),
 		cmocka_unit_test(test_open),
 	};

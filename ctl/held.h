@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Disks that nobody serves, and taking them on.
+ */
+#ifndef TAP_CTL_HELD_H
+#define TAP_CTL_HELD_H
+
+#include "libblktap.h"
+
+struct held {
+	unsigned int minor;
+	uint32_t recovery;	/* BLKTAP_RECOVERY_HELD or _FAILED */
+	pid_t of;		/* the tapdisk that it had; 0: there is no record */
+	bool paused;
+	bool restart;
+};
+
+/* Those of one tapdisk next to each other. free() *@disks. */
+int held_list(struct held **disks, size_t *count, struct blktap_error *err);
+
+/*
+ * Recovers @disks, which were those of one tapdisk, with one. @told is called for each,
+ * with the outcome.
+ */
+void held_recover(const struct held *disks, size_t count, int timeout_ms,
+		  void (*told)(const struct held *disk, pid_t pid, const struct blktap_error *err,
+			       void *data), void *data);
+
+#endif /* TAP_CTL_HELD_H */

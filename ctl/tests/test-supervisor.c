@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * There is one supervisor. This program plays it when it is started as one.
+ */
+#include "test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "../ctl.h"
+#include "../output.h"
+#include "../supervisor.h"
+#include "tests/fake-kernel.h"
+#include "tests/fake-tapdisk.h"
+
+#define STEP_US	10000
+#define STEPS	1000
+
+static struct blktap_error err;
+
+/* What the one that runs has written down, once it has. */
+static pid_t read_pid(void)
+{
+	char path[PATH_MAX], text[16];
+	int fd, tries;
+
+	snprintf(path, sizeof(path), "%s/supervisor", control_dir);
+	for (tries = 0; tries < STEPS; tries++) {
+		ssize_t length;
+
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		length = read(fd, text, sizeof(text) - 1);
+		close(fd);
+		text[length > 0 ? length : 0] = '\0';
+		if (atoi(text) > 0)
+			return atoi(text);
+		usleep(STEP_US);
+	}
+	return 0;
+}
+
+static bool ends(pid_t pid)
+{
+	int tries;
+
+	for (tries = 0; tries < STEPS && kill(pid, 0) == 0; tries++)
+		usleep(STEP_US);
+	return tries < STEPS;
+}
+
+static void test_there_is_one(void **state)
+{
+	int lock = supervisor_lock(&err);
+
+	(void)state;
+	assert_true(lock >= 0);
+	assert_int_equal(supervisor_lock(&err), -EEXIST);
+	assert_int_equal(command_supervise.run(&(struct options){ .minor = -1 }, &err), -EEXIST);
+	assert_int_equal(exit_status(err.code), EEXIST);
+	assert_int_equal(supervisor_ensure(&err), 0);
+	close(lock);
+	lock = supervisor_lock(&err);
+	assert_true(lock >= 0);
+	close(lock);
+}
+
+static void test_it_is_started_once(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(supervisor_ensure(&err), 0);
+	assert_int_equal(supervisor_lock(&err), -EEXIST);
+	pid = read_pid();
+	assert_true(pid > 0 && pid != getpid());
+	/* In a session of its own. */
+	assert_int_equal(getsid(pid), pid);
+	assert_int_equal(supervisor_ensure(&err), 0);
+	assert_int_equal(read_pid(), pid);
+	kill(pid, SIGTERM);
+	assert_true(ends(pid));
+	assert_int_equal(supervisor_ensure(&err), 0);
+	assert_int_equal(supervisor_lock(&err), -EEXIST);
+	pid = read_pid();
+	kill(pid, SIGKILL);
+	assert_true(ends(pid));
+}
+
+static void test_it_cannot_start(void **state)
+{
+	(void)state;
+	setenv("BLKTAP_CONTROL_DIR", "relative", 1);
+	assert_int_equal(supervisor_ensure(&err), -EINVAL);
+	setenv("BLKTAP_CONTROL_DIR", "/proc/none", 1);
+	assert_int_equal(supervisor_ensure(&err), -ENOENT);
+}
+
+static int set_up(void **state)
+{
+	kernel_reset();
+	return make_control_dir(state);
+}
+
+/* One that a failure has left. */
+static int tear_down(void **state)
+{
+	int lock = supervisor_lock(&err);
+	pid_t pid = lock == -EEXIST ? read_pid() : 0;
+
+	if (pid && pid != getpid())
+		kill(pid, SIGKILL);
+	close(lock);
+	return remove_control_dir(state);
+}
+
+#define TEST(test)	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_there_is_one),
+		TEST(test_it_is_started_once),
+		TEST(test_it_cannot_start),
+	};
+	struct options options;
+
+	alarm(60);
+	if (argc < 2)
+		return cmocka_run_group_tests(tests, NULL, NULL);
+	if (options_parse(argc - 1, argv + 1, command_supervise.options, &options, &err))
+		return 1;
+	return exit_status(command_supervise.run(&options, &err));
+}

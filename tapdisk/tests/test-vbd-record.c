@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a VBD leaves in writing, as the library reads it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <syslog.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+#include "../vbd-record.h"
+
+static char folder[] = "/tmp/test-record-XXXXXX";
+static struct blktap_record *record;
+
+static int set_up_records(void **state)
+{
+	char socket[64];
+
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(setenv("BLKTAP_CONTROL_DIR", folder, 1), 0);
+	assert_int_equal(set_up(state), 0);
+	snprintf(socket, sizeof(socket), "%s/ctl1", folder);
+	world.env.records = record_open_folder(socket);
+	assert_true(world.env.records >= 0);
+	return 0;
+}
+
+static int tear_down_records(void **state)
+{
+	char command[64];
+	int ret;
+
+	close(world.env.records);
+	ret = tear_down(state);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	return system(command) || ret;
+}
+
+static int nr_files(void)
+{
+	char command[64];
+	int count = -1;
+	FILE *pipe;
+
+	snprintf(command, sizeof(command), "ls -A %s | wc -l", folder);
+	pipe = popen(command, "re");
+	assert_int_equal(fscanf(pipe, "%d", &count), 1);
+	pclose(pipe);
+	return count;
+}
+
+static bool read_paused(void)
+{
+	bool paused;
+
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	paused = record->paused;
+	blktap_record_free(record);
+	return paused;
+}
+
+static void test_from_open_to_close(void **state)
+{
+	struct vbd_open_params params = {
+		.image = "ram:1M", .read_only = true, .request_timeout_ms = 7000,
+		.max_spin_ns = 50000, .restart = true, .timeout_ms = -1,
+	};
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	vbd_open(world.vbd, &params, done, &outcome);
+	assert_int_equal(nr_files(), 0);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, 0);
+	assert_int_equal(nr_files(), 1);
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	assert_int_equal(record->pid, getpid());
+	assert_string_equal(record->open.image, "ram:1M");
+	assert_true(record->open.read_only);
+	assert_false(record->open.no_direct);
+	assert_int_equal(record->open.request_timeout_ms, 7000);
+	assert_int_equal(record->open.spin_us, 50);
+	assert_int_equal(record->open.kernel_io, BLKTAP_KERNEL_IO_AUTO);
+	assert_true(record->open.restart);
+	assert_false(record->paused);
+	blktap_record_free(record);
+	assert_int_equal(close_image(0), 0);
+	assert_int_equal(nr_files(), 0);
+}
+
+static void test_pause_and_another_image(void **state)
+{
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	vbd_pause(world.vbd, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_true(read_paused());
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_unpause(world.vbd, "ram:1024K", -1, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, 0);
+	assert_false(read_paused());
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	assert_string_equal(record->open.image, "ram:1024K");
+	blktap_record_free(record);
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_switch(world.vbd, BLKTAP_KERNEL_IO_OFF, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	assert_int_equal(record->open.kernel_io, BLKTAP_KERNEL_IO_OFF);
+	blktap_record_free(record);
+	assert_int_equal(close_image(0), 0);
+	assert_int_equal(nr_files(), 0);
+}
+
+/* It is for who comes next. */
+static void test_session_ends(void **state)
+{
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	vbd_session_lost(world.vbd, "test");
+	while (!world.gone)
+		turn(2000);
+	assert_int_equal(nr_files(), 1);
+	assert_false(read_paused());
+}
+
+/* A disk that could not be recovered can still be. */
+static void test_failed_open(void **state)
+{
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	vbd_session_lost(world.vbd, "test");
+	while (!world.gone)
+		turn(2000);
+	assert_int_equal(vbd_attach(&world.vbd, &world.env, 7, &err), 0);
+	fake_ring->start_error = -EMEDIUMTYPE;
+	assert_int_equal(open_image("ram:2M"), -EMEDIUMTYPE);
+	assert_int_equal(nr_files(), 1);
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	assert_string_equal(record->open.image, "ram:1M");
+	blktap_record_free(record);
+}
+
+/* The disk works, whether it can be written down or not. */
+static void test_cannot_be_written(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "mkdir %s/tap7.new", folder);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(nr_files(), 1);
+	assert_int_equal(close_image(0), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up_records, tear_down_records)
+
+static const struct CMUnitTest tests[] = {
+	TEST(test_from_open_to_close),
+	TEST(test_pause_and_another_image),
+	TEST(test_session_ends),
+	TEST(test_failed_open),
+	TEST(test_cannot_be_written),
+};
+
+int main(void)
+{
+	blktap_log_init("test", BLKTAP_LOG_STDERR, LOG_EMERG);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

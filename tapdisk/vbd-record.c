@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "vbd-record.h"
+#include "vbd.h"
+
+#define NAME_SIZE	32
+#define NS_PER_US	1000
+
+int record_open_folder(const char *control)
+{
+	CLEANUP_FREE char *folder = strdup(control);
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+	int fd;
+
+	if (!slash)
+		return folder ? -EINVAL : -ENOMEM;
+	*slash = '\0';
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static char *describe(const struct vbd *vbd)
+{
+	CLEANUP_JSON json_t *json = NULL;
+
+	json = json_pack("{s:i, s:i, s:s, s:b, s:b, s:s, s:I, s:I, s:b, s:b}",
+			 "minor", (int)vbd->minor,
+			 "pid", (int)getpid(),
+			 "image", vbd->spec,
+			 "read_only", vbd->params.read_only,
+			 "no_direct", vbd->params.no_direct,
+			 "kernel_io", blktap_kernel_io_name(vbd->kernel_io),
+			 "request_timeout_ms", (json_int_t)vbd->request_timeout_ms,
+			 "spin_us", (json_int_t)(vbd->max_spin_ns / NS_PER_US),
+			 "restart", vbd->restart,
+			 "paused", vbd->paused);
+	return json ? json_dumps(json, JSON_COMPACT) : NULL;
+}
+
+static int write_file(int folder, const char *name, const char *text)
+{
+	CLEANUP_CLOSE int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+				      O_CLOEXEC, 0600);
+	size_t length = strlen(text);
+	ssize_t done;
+
+	if (fd < 0)
+		return -errno;
+	done = write(fd, text, length);
+	if (done < 0)
+		return -errno;
+	return (size_t)done == length ? 0 : -ENOSPC;
+}
+
+/* Nobody ever sees a part of it. A disk has one process that writes about it. */
+static int replace(int folder, unsigned int minor, const char *text)
+{
+	char name[NAME_SIZE], new[NAME_SIZE];
+	int ret;
+
+	snprintf(name, sizeof(name), "tap%u.json", minor);
+	snprintf(new, sizeof(new), "tap%u.new", minor);
+	ret = write_file(folder, new, text);
+	if (!ret && renameat(folder, new, folder, name) != 0)
+		ret = -errno;
+	if (ret)
+		unlinkat(folder, new, 0);
+	return ret;
+}
+
+void record_write(int folder, const struct vbd *vbd)
+{
+	CLEANUP_FREE char *text = NULL;
+	int ret;
+
+	/* Who has taken the disk over writes about it now. */
+	if (folder < 0 || vbd->lost)
+		return;
+	text = describe(vbd);
+	ret = text ? replace(folder, vbd->minor, text) : -ENOMEM;
+	if (ret)
+		blktap_log(LOG_WARNING, "tapdev%u: cannot be recorded: recovering it needs to be "
+			   "told the image: %s", vbd->minor, strerror(-ret));
+}
+
+void record_remove(int folder, unsigned int minor)
+{
+	char name[NAME_SIZE];
+
+	if (folder < 0)
+		return;
+	snprintf(name, sizeof(name), "tap%u.json", minor);
+	if (unlinkat(folder, name, 0) != 0 && errno != ENOENT)
+		blktap_log(LOG_WARNING, "tapdev%u: cannot remove its record: %s", minor,
+			   strerror(errno));
+}

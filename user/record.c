@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "paths.h"
+#include "record.h"
+
+#define MAX_BYTES	65536
+
+static int record_path(char *buf, size_t size, unsigned int minor)
+{
+	int length = snprintf(buf, size, "%s/tap%u.json", blktap_control_dir(), minor);
+
+	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+/* --------------------------------------------------------------------- reading */
+
+/* What others may write says nothing. */
+static bool is_trusted(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & 022) &&
+	       (st.st_uid == 0 || st.st_uid == geteuid()) && st.st_size <= MAX_BYTES;
+}
+
+static int load(const char *path, json_t **json)
+{
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ELOOP ? -EPROTO : -errno;
+	if (!is_trusted(fd))
+		return -EPROTO;
+	*json = json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
+	return *json ? 0 : -EPROTO;
+}
+
+static bool is_image(const char *image)
+{
+	const char *colon = strchr(image, ':');
+
+	return colon && colon != image && colon[1];
+}
+
+static bool is_within(json_int_t number, json_int_t least, json_int_t most)
+{
+	return number >= least && number <= most;
+}
+
+/* More than is known here may come from a newer tapdisk. */
+static int parse(json_t *json, unsigned int minor, struct blktap_record *record)
+{
+	json_int_t number, pid, timeout_ms, spin_us;
+	int read_only, no_direct, restart, paused;
+	const char *image, *mode;
+
+	if (json_unpack(json, "{s:I, s:I, s:s, s:b, s:b, s:s, s:I, s:I, s:b, s:b}",
+			"minor", &number, "pid", &pid, "image", &image, "read_only", &read_only,
+			"no_direct", &no_direct, "kernel_io", &mode,
+			"request_timeout_ms", &timeout_ms, "spin_us", &spin_us,
+			"restart", &restart, "paused", &paused))
+		return -EPROTO;
+	if (number != minor || !is_within(pid, 1, INT_MAX) || !is_image(image) ||
+	    !is_within(timeout_ms, 0, INT_MAX) || !is_within(spin_us, 0, BLKTAP_MAX_SPIN_US) ||
+	    blktap_parse_kernel_io(mode, &record->open.kernel_io))
+		return -EPROTO;
+	record->minor = minor;
+	record->pid = pid;
+	record->paused = paused;
+	record->open.read_only = read_only;
+	record->open.no_direct = no_direct;
+	record->open.request_timeout_ms = timeout_ms;
+	record->open.spin_us = spin_us ? (int)spin_us : -1;
+	record->open.restart = restart;
+	record->open.image = strdup(image);
+	return record->open.image ? 0 : -ENOMEM;
+}
+
+static int failed(int code, unsigned int minor, struct blktap_error *err)
+{
+	switch (code) {
+	case -ENOENT:
+		return blktap_error_set(err, code, "tapdev%u: there is no record of its image", minor);
+	case -EPROTO:
+		return blktap_error_set(err, code, "%s/tap%u.json: it is not a tapdisk's record",
+					blktap_control_dir(), minor);
+	}
+	return blktap_error_set(err, code, "cannot read %s/tap%u.json: %s", blktap_control_dir(),
+				minor, strerror(-code));
+}
+
+int blktap_record_read(unsigned int minor, struct blktap_record **record,
+		       struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *json = NULL;
+	struct blktap_record *read;
+	char path[PATH_MAX];
+	int ret;
+
+	ret = control_dir_check(err);
+	if (ret)
+		return ret;
+	ret = record_path(path, sizeof(path), minor);
+	if (!ret)
+		ret = load(path, &json);
+	if (ret)
+		return failed(ret, minor, err);
+	read = calloc(1, sizeof(*read));
+	ret = read ? parse(json, minor, read) : -ENOMEM;
+	if (ret) {
+		blktap_record_free(read);
+		return failed(ret, minor, err);
+	}
+	*record = read;
+	return 0;
+}
+
+void blktap_record_free(struct blktap_record *record)
+{
+	if (record)
+		free((char *)record->open.image);
+	free(record);
+}
+
+/* -------------------------------------------------------------------- removing */
+
+static bool look(unsigned int minor, char path[PATH_MAX], struct stat *file)
+{
+	return !record_path(path, PATH_MAX, minor) && lstat(path, file) == 0;
+}
+
+void record_look(unsigned int minor, struct record_mark *mark)
+{
+	char path[PATH_MAX];
+
+	mark->there = look(minor, path, &mark->file);
+}
+
+void record_forget(unsigned int minor, const struct record_mark *mark)
+{
+	char path[PATH_MAX];
+	struct stat now;
+
+	if (mark->there && look(minor, path, &now) && now.st_ino == mark->file.st_ino &&
+	    now.st_ctim.tv_sec == mark->file.st_ctim.tv_sec &&
+	    now.st_ctim.tv_nsec == mark->file.st_ctim.tv_nsec)
+		unlink(path);
+}

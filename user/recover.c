@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A disk goes from a tapdisk that is dead, or as good as dead, to another one.
+ *
+ * Two things keep the old from writing beneath the new: the lock on the image, which
+ * only the end of the process gives back, and the kernel, which lets no request pass
+ * before that process can write no more.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "cancel.h"
+#include "cleanup.h"
+#include "serving.h"
+#include "tap-wait.h"
+
+#define RECOVER_MS	60000
+#define ANSWER_MS	3000	/* for a tapdisk that is said to be sick */
+#define RETRY_MS	50
+
+struct recovery {
+	struct blktap_nl *nl;
+	struct deadline deadline;
+	struct blktap_tap tap;
+	struct blktap_record *record;	/* NULL: there is none */
+	struct blktap_open_params open;
+	struct serving serving;
+	pid_t killed;
+};
+
+/* ------------------------------------------------------------ whether, and what */
+
+static bool answers(pid_t pid)
+{
+	return blktap_ctl_call(pid, "version", NULL, ANSWER_MS, NULL, NULL) == 0;
+}
+
+static int check_tap(const struct recovery *recovery, const struct blktap_recover_params *params,
+		     struct blktap_error *err)
+{
+	const struct blktap_tap *tap = &recovery->tap;
+
+	if (tap->disk_state != BLKTAP_DISK_STATE_LIVE)
+		return blktap_error_set(err, -EINVAL, "minor %u: there is no disk to recover",
+					tap->minor);
+	if (!tap->pid || params->force || !answers(tap->pid))
+		return serving_check_cancelled(err);
+	return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it, and answers",
+				tap->minor, (int)tap->pid);
+}
+
+/* A record that cannot be read is as none, where there is no need for it. */
+static int find_image(struct recovery *recovery, const struct blktap_recover_params *params,
+		      struct blktap_error *err)
+{
+	int ret = blktap_record_read(params->minor, &recovery->record, err);
+
+	if (ret && !params->image)
+		return ret;
+	if (!ret)
+		recovery->open = recovery->record->open;
+	if (params->image)
+		recovery->open.image = params->image;
+	else if (recovery->record->paused && !params->force)
+		return blktap_error_set(err, -EBUSY, "tapdev%u was paused, so its image may be in "
+					"other hands: say which one to go on with", params->minor);
+	return 0;
+}
+
+static int look(struct recovery *recovery, const struct blktap_recover_params *params,
+		struct blktap_error *err)
+{
+	int ret;
+
+	ret = blktap_nl_open(&recovery->nl, err);
+	if (!ret)
+		ret = blktap_nl_get(recovery->nl, params->minor, &recovery->tap, err);
+	if (!ret)
+		ret = check_tap(recovery, params, err);
+	return ret ? ret : find_image(recovery, params, err);
+}
+
+/* ----------------------------------------------------------------------- doing */
+
+static int end_earlier(struct recovery *recovery, struct blktap_error *err)
+{
+	pid_t pid = recovery->tap.pid;
+	int ret;
+
+	if (!pid)
+		return 0;
+	ret = blktap_nl_end_session(recovery->nl, recovery->tap.minor, pid, false, err);
+	/* It has died meanwhile, or somebody else was faster, as attaching will show. */
+	if (ret == -ESRCH)
+		return 0;
+	if (!ret)
+		recovery->killed = pid;
+	return ret;
+}
+
+/* Whether the process that served the disk may still have the image. */
+static bool may_linger(const struct recovery *recovery)
+{
+	pid_t pid = recovery->killed;
+
+	if (!pid && recovery->record)
+		pid = recovery->record->pid;
+	return pid && pid != recovery->serving.pid && (kill(pid, 0) == 0 || errno != ESRCH);
+}
+
+static bool is_worth_waiting(const struct recovery *recovery, int code)
+{
+	return code == -EAGAIN || (code == -EBUSY && may_linger(recovery));
+}
+
+static int open_image(struct recovery *recovery, struct blktap_error *err)
+{
+	const struct serving *serving = &recovery->serving;
+	int ret;
+
+	for (;;) {
+		recovery->open.timeout_ms = deadline_left(recovery->deadline) ?: 1;
+		ret = blktap_ctl_open(serving->pid, serving->minor, &recovery->open, err);
+		if (!is_worth_waiting(recovery, ret) || deadline_passed(recovery->deadline))
+			return ret;
+		if (cancel_poll(-1, RETRY_MS) < 0)
+			return serving_check_cancelled(err);
+	}
+}
+
+static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
+{
+	struct serving *serving = &recovery->serving;
+	int ret = 0;
+
+	serving->minor = recovery->tap.minor;
+	serving->pid = pid;
+	if (!pid)
+		ret = serving_spawn(serving, err);
+	if (!ret)
+		ret = end_earlier(recovery, err);
+	if (!ret)
+		ret = serving_attach(serving, err);
+	/* It is somebody else's then, perhaps of this very tapdisk. */
+	if (ret == -EBUSY || ret == -EEXIST)
+		serving->attached = false;
+	if (!ret)
+		ret = open_image(recovery, err);
+	if (ret)
+		serving_undo(serving, false);
+	return ret;
+}
+
+static bool is_served(const struct blktap_tap *tap)
+{
+	return tap->recovery == BLKTAP_RECOVERY_NONE;
+}
+
+/* The kernel's part of the fence. The new tapdisk is there: nothing is undone. */
+static int wait_served(struct recovery *recovery, struct blktap_error *err)
+{
+	int ret = tap_wait(recovery->nl, recovery->tap.minor, is_served, recovery->deadline, err);
+
+	if (ret == -ETIMEDOUT)
+		return blktap_error_set(err, ret, "tapdev%u: tapdisk %d has it now, and waits for "
+					"I/O of the earlier one to end", recovery->tap.minor,
+					(int)recovery->serving.pid);
+	if (ret == -EINTR)
+		return serving_check_cancelled(err);
+	return ret;
+}
+
+int blktap_recover(const struct blktap_recover_params *params, pid_t *pid, pid_t *killed,
+		   struct blktap_error *err)
+{
+	struct recovery recovery = {
+		.deadline = deadline_in(params->timeout_ms ? params->timeout_ms : RECOVER_MS),
+		.serving = SERVING_INIT,
+	};
+	struct blktap_error ignored;
+	int ret;
+
+	err = err ? err : &ignored;
+	ret = look(&recovery, params, err);
+	if (!ret)
+		ret = serve(&recovery, params->pid, err);
+	if (!ret)
+		ret = wait_served(&recovery, err);
+	if (!ret)
+		err->code = 0;
+	*pid = recovery.serving.pid;
+	*killed = recovery.killed;
+	/* What it listened on. */
+	if (recovery.killed)
+		blktap_ctl_sweep();
+	serving_done(&recovery.serving);
+	blktap_record_free(recovery.record);
+	blktap_nl_close(recovery.nl);
+	return ret;
+}

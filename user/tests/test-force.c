@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Closing and destroying by force, and recovering: with tapdisks that answer, refuse,
+ * keep silent, and are not there.
+ */
+#include "test.h"
+
+#include <sys/stat.h>
+#include <time.h>
+
+#include "fake-kernel.h"
+#include "fake-tapdisk.h"
+
+#define RESULT	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n"
+#define ERROR(errno) \
+	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-" errno ",\"message\":\"no\"}}\n"
+
+static struct blktap_error err;
+static struct blktap_tap *tap;
+static pid_t killed, pid;
+
+static void put_record(const char *paused)
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/tap3.json", control_dir);
+	file = fopen(path, "we");
+	/* A pid that nobody has. */
+	fprintf(file, "{\"minor\":3,\"pid\":2147483647,\"image\":\"aio:/old\",\"read_only\":true,"
+		"\"no_direct\":false,\"kernel_io\":\"off\",\"request_timeout_ms\":7000,"
+		"\"spin_us\":50,\"restart\":true,\"paused\":%s}", paused);
+	fchmod(fileno(file), 0600);
+	fclose(file);
+}
+
+/* ----------------------------------------------------------------------- force */
+
+static void test_it_does_as_told(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT };
+
+	(void)state;
+	tap->pid = 9;
+	fake_start(&fake);
+	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), 0);
+	assert_non_null(strstr(fake.request, "\"force\":true"));
+	assert_int_equal(killed, 0);
+	assert_int_equal(kernel.ends, 0);
+	assert_int_equal(blktap_force_destroy(0, 3, 0, &killed, &err), 0);
+	assert_non_null(strstr(fake.request, "\"detach\""));
+	assert_int_equal(killed, 0);
+	assert_int_equal(kernel.count, 0);
+	fake_stop(&fake);
+}
+
+static void test_it_refuses(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = ERROR("5") };
+
+	(void)state;
+	tap->pid = 9;
+	fake_start(&fake);
+	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), 0);
+	assert_int_equal(killed, 9);
+	assert_int_equal(kernel.ended, 9);
+	assert_true(kernel.forced);
+	fake_stop(&fake);
+}
+
+/* For a while: it may be about to finish what it does. */
+static void test_it_is_busy(void **state)
+{
+	static const char *const answers[] = { ERROR("16"), ERROR("16"), RESULT, NULL };
+	struct fake fake = { .pid = 9, .answers = answers };
+
+	(void)state;
+	tap->pid = 9;
+	fake_start(&fake);
+	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), 0);
+	assert_int_equal(kernel.ends, 0);
+	assert_int_equal(fake.requests, 3);
+	fake_stop(&fake);
+}
+
+static void test_it_keeps_silent(void **state)
+{
+	struct fake fake = { .pid = 9 };
+	time_t start = time(NULL);
+
+	(void)state;
+	tap->pid = 9;
+	fake_start(&fake);
+	assert_int_equal(blktap_force_destroy(9, 3, 0, &killed, &err), 0);
+	assert_in_range(time(NULL) - start, 1, 8);
+	assert_int_equal(killed, 9);
+	assert_int_equal(kernel.count, 0);
+	fake_stop(&fake);
+}
+
+/* What it has left goes. */
+static void test_it_is_dead(void **state)
+{
+	(void)state;
+	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), 0);
+	assert_int_equal(killed, 0);
+	assert_true(kernel.forced);
+	assert_int_equal(tap->disk_state, BLKTAP_DISK_STATE_NONE);
+	assert_int_equal(blktap_force_destroy(0, 3, 0, &killed, &err), 0);
+	assert_int_equal(blktap_force_destroy(0, 3, 0, &killed, &err), -ENODEV);
+}
+
+static void test_it_is_somebody_elses(void **state)
+{
+	(void)state;
+	tap->pid = 10;
+	kernel.end_code = -ESRCH;
+	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), -ESRCH);
+	assert_int_equal(killed, 0);
+}
+
+/* --------------------------------------------------------------------- recover */
+
+static int recover(struct blktap_recover_params params)
+{
+	params.minor = 3;
+	return blktap_recover(&params, &pid, &killed, &err);
+}
+
+static void test_as_recorded(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT };
+
+	(void)state;
+	put_record("false");
+	fake_start(&fake);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), 0);
+	assert_int_equal(pid, 9);
+	assert_int_equal(killed, 0);
+	assert_int_equal(kernel.ends, 0);
+	assert_non_null(strstr(fake.request, "\"open\""));
+	assert_non_null(strstr(fake.request, "\"image\":\"aio:/old\",\"read_only\":true,"
+			       "\"request_timeout_ms\":7000,\"kernel_io\":\"off\",\"spin_us\":50,"
+			       "\"restart\":true"));
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .image = "aio:/new" }),
+			 0);
+	assert_non_null(strstr(fake.request, "\"image\":\"aio:/new\",\"read_only\":true"));
+	fake_stop(&fake);
+}
+
+static void test_without_record(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT };
+
+	(void)state;
+	fake_start(&fake);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), -ENOENT);
+	assert_int_equal(fake.requests, 0);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .image = "aio:/new" }),
+			 0);
+	fake_stop(&fake);
+}
+
+static void test_paused(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT };
+
+	(void)state;
+	put_record("true");
+	fake_start(&fake);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), -EBUSY);
+	assert_int_equal(fake.requests, 0);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .force = true }), 0);
+	fake_stop(&fake);
+}
+
+/* Neither a disk that is well, nor one that is not there. */
+static void test_no_need(void **state)
+{
+	struct fake healthy = { .pid = 8, .answer = RESULT }, fake = { .pid = 9, .answer = RESULT };
+
+	(void)state;
+	put_record("false");
+	fake_start(&healthy);
+	fake_start(&fake);
+	tap->pid = 8;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), -EBUSY);
+	assert_int_equal(kernel.ends, 0);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .force = true }), 0);
+	assert_int_equal(kernel.ended, 8);
+	assert_false(kernel.forced);
+	assert_int_equal(killed, 8);
+	tap->pid = 0;
+	tap->disk_state = BLKTAP_DISK_STATE_NONE;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), -EINVAL);
+	fake_stop(&healthy);
+	fake_stop(&fake);
+}
+
+static void test_hung(void **state)
+{
+	struct fake hung = { .pid = 8 }, fake = { .pid = 9, .answer = RESULT };
+
+	(void)state;
+	put_record("false");
+	fake_start(&hung);
+	fake_start(&fake);
+	tap->pid = 8;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), 0);
+	assert_int_equal(killed, 8);
+	assert_int_equal(kernel.ends, 1);
+	fake_stop(&hung);
+	fake_stop(&fake);
+}
+
+/* The earlier one lets go of the image in the end. */
+static void test_locked_at_first(void **state)
+{
+	static const char *const answers[] = { RESULT, ERROR("11"), ERROR("11"), RESULT, NULL };
+	struct fake fake = { .pid = 9, .answers = answers };
+
+	(void)state;
+	put_record("false");
+	fake_start(&fake);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), 0);
+	assert_int_equal(fake.requests, 4);
+	fake_stop(&fake);
+}
+
+static void test_locked_for_good(void **state)
+{
+	static const char *const answers[] = { RESULT, ERROR("11"), NULL };
+	struct fake fake = { .pid = 9, .answers = answers };
+
+	(void)state;
+	put_record("false");
+	fake_start(&fake);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .timeout_ms = 200 }),
+			 -EAGAIN);
+	assert_non_null(strstr(fake.request, "\"detach\""));
+	fake_stop(&fake);
+}
+
+/* Where nobody lingers, a device that is in use will stay so. */
+static void test_busy_image(void **state)
+{
+	static const char *const answers[] = { RESULT, ERROR("16"), NULL };
+	struct fake fake = { .pid = 9, .answers = answers };
+
+	(void)state;
+	put_record("false");
+	fake_start(&fake);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), -EBUSY);
+	assert_int_equal(fake.requests, 3);
+	fake_stop(&fake);
+}
+
+static void test_fence_takes_long(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT };
+
+	(void)state;
+	put_record("false");
+	tap->recovery = BLKTAP_RECOVERY_HELD;
+	fake_start(&fake);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .timeout_ms = 200 }),
+			 -ETIMEDOUT);
+	assert_non_null(strstr(fake.request, "\"open\""));
+	fake_stop(&fake);
+}
+
+static int set_up(void **state)
+{
+	kernel_reset();
+	tap = kernel_add(3, 0);
+	tap->disk_state = BLKTAP_DISK_STATE_LIVE;
+	return make_control_dir(state);
+}
+
+#define TEST(test)	cmocka_unit_test_setup_teardown(test, set_up, remove_control_dir)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_it_does_as_told),
+		TEST(test_it_refuses),
+		TEST(test_it_is_busy),
+		TEST(test_it_keeps_silent),
+		TEST(test_it_is_dead),
+		TEST(test_it_is_somebody_elses),
+		TEST(test_as_recorded),
+		TEST(test_without_record),
+		TEST(test_paused),
+		TEST(test_no_need),
+		TEST(test_hung),
+		TEST(test_locked_at_first),
+		TEST(test_locked_for_good),
+		TEST(test_busy_image),
+		TEST(test_fence_takes_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
