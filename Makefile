@@ -147,6 +147,10 @@ $(examples) $(bench): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $< -L$(B) -lblktap $(libs) $(if $(filter bench/%,$<),-laio)
 
+# For programs that read the sources.
+print-flags:
+	@printf '%s\n' "$(subst ",\",$(flags))"
+
 # The library's header serves C++ as well.
 header:
 	$(Q)! command -v $(CXX) >/dev/null || $(CXX) -Iuser -Ikernel/uapi -Wall -Wextra -Werror \

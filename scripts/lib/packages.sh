@@ -23,7 +23,7 @@ packages_of() {
 		;;
 	lint)
 		echo shellcheck sparse perl-base xz-utils git gcc libc6-dev python3 python3-yaml python3-jsonschema \
-			mandoc zsh
+			mandoc zsh cppcheck clang
 		;;
 	kselftest)
 		echo rsync xz-utils

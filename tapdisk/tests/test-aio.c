@@ -163,18 +163,18 @@ static void test_many_at_once(void **state)
 
 static void test_discard_and_zeroes(void **state)
 {
-	char *data = harness_buffer(MIB, 'd');
 	struct harness h;
 	blkcnt_t full;
+	char *data;
 
 	(void)state;
 	make_file(MIB);
 	assert_int_equal(harness_open(&h, spec, false, false), 0);
 	if (!h.image->limits.max_discard) {
 		harness_close(&h);
-		free(data);
 		skip();
 	}
+	data = harness_buffer(MIB, 'd');
 	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE, 0, 0, MIB, data), 0);
 	full = blocks();
 	assert_true(full >= MIB / 512);
@@ -253,14 +253,13 @@ static void test_cut_file(void **state)
 
 static void test_no_space(void **state)
 {
-	char *data = harness_buffer(MIB, 1);
 	struct harness h;
+	char *data;
 
 	(void)state;
-	if (mount("none", directory, "tmpfs", 0, "size=512k") != 0) {
-		free(data);
+	if (mount("none", directory, "tmpfs", 0, "size=512k") != 0)
 		skip();
-	}
+	data = harness_buffer(MIB, 1);
 	make_file(4 * MIB);
 	assert_int_equal(harness_open(&h, spec, false, false), 0);
 	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE, 0, 0, MIB, data), -ENOSPC);
@@ -330,16 +329,15 @@ static void remove_device(const char *device)
 
 static void test_block_device(void **state)
 {
-	char *data = harness_buffer(MIB, 'b'), device[32];
 	struct harness h, other;
+	char *data, device[32];
 	int claim;
 
 	(void)state;
 	make_file(2 * MIB);
-	if (!make_device(device, sizeof(device))) {
-		free(data);
+	if (!make_device(device, sizeof(device)))
 		skip();
-	}
+	data = harness_buffer(MIB, 'b');
 	assert_int_equal(harness_open(&h, device, false, false), 0);
 	assert_int_equal(h.image->limits.capacity, 2 * MIB);
 	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE, BLKTAP_REQ_FUA, MIB, MIB, data), 0);
