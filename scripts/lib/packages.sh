@@ -11,6 +11,9 @@ packages_of() {
 	unit)	# their tests (the sanitizers come with gcc)
 		echo libcmocka-dev
 		;;
+	coverage)	# what the tests run of the programs
+		echo gcovr python3
+		;;
 	fuzz)	# the fuzz targets
 		echo clang libclang-rt-14-dev
 		;;

@@ -22,10 +22,10 @@ user_flags() {
 	flags+=(-Itapdisk -Iselftests)
 }
 
-# findings TOOL FILE: "TOOL FILE ID: TEXT" for each that a log has, in the words of
-# gcc, without lines and columns, which change too often to be known by.
+# findings TOOL FILE: "TOOL FILE ID: TEXT" for each place that a log names in the
+# form of gcc, without the number of the line, which changes too often to be known by.
 findings() {
-	awk -v tool="$1" -v top="$TOP/" 'match($0, /^[^ :]+:[0-9]+:[0-9]+: (warning|error): /) {
+	awk -v tool="$1" -v top="$TOP/" 'match($0, /^[^ :]+:[0-9]+:[0-9]+: (warning|error): /) && !seen[$0]++ {
 			file = $0
 			sub(/:.*/, "", file)
 			if (index(file, top) == 1) file = substr(file, length(top) + 1)
@@ -36,7 +36,7 @@ findings() {
 				text = substr(text, 1, RSTART - 1)
 			}
 			print tool " " file " " id ": " text
-		}' "$2" | sort -u
+		}' "$2" | sort
 }
 
 # known_findings TOOL: those with an explanation, which is the comment above them.
@@ -44,7 +44,7 @@ known_findings() {
 	awk -v tool="$1" '/^#/ { explained = 1; next }
 		/^$/ { explained = 0; next }
 		!explained { print FILENAME ":" FNR ": this has no explanation" > "/dev/stderr"; exit 1 }
-		$1 == tool' "$KNOWN" | sort -u
+		$1 == tool' "$KNOWN" | sort
 }
 
 # judge TOOL LOG: an error for what is found and not known, and the other way round.
