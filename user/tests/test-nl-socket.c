@@ -125,8 +125,12 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 	struct step *step = next_step(fd);
 
 	assert_int_equal(flags, MSG_DONTWAIT);
-	errno = step ? step->error : EAGAIN;
-	kernel.next += step != NULL;
+	if (!step) {
+		errno = EAGAIN;
+		return -1;
+	}
+	kernel.next++;
+	errno = step->error;
 	if (errno)
 		return -1;
 	number(&step->datagram);
