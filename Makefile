@@ -9,9 +9,9 @@
 # make bench                      what bench/scale uses
 #
 # V=1 shows the commands, WERROR=0 lets warnings pass, SANITIZE=1 builds the
-# programs with ASan and UBSan below build/asan, SYSTEMD=0 leaves libsystemd out,
-# which otherwise is used where it is: tapdisks then outlive the service that
-# started them.
+# programs with ASan and UBSan below build/asan, COVERAGE=1 for gcov below
+# build/coverage, SYSTEMD=0 leaves libsystemd out, which otherwise is used where
+# it is: tapdisks then outlive the service that started them.
 
 PREFIX ?= /usr
 DESTDIR ?=
@@ -37,6 +37,7 @@ CFLAGS ?= -O2 -g
 FUZZ_CC ?= clang
 WERROR ?= 1
 SANITIZE ?= 0
+COVERAGE ?= 0
 FUZZ ?= 0
 SYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo 1)
 
@@ -48,7 +49,7 @@ $(foreach v,DESTDIR PREFIX SBINDIR LIBDIR LIBEXECDIR INCLUDEDIR MANDIR PKGCONFIG
 VERSION := $(shell cat VERSION)
 SONAME := libblktap.so.0
 LIBS := libnl-3.0 libnl-genl-3.0 jansson
-B := $(if $(filter 1,$(FUZZ)),build/fuzz,$(if $(filter 1,$(SANITIZE)),build/asan,build))
+B := $(if $(filter 1,$(FUZZ)),build/fuzz,$(if $(filter 1,$(SANITIZE)),build/asan,$(if $(filter 1,$(COVERAGE)),build/coverage,build)))
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(Q),@printf '  %-8s%s\n' $(1) $(2))
 
@@ -56,6 +57,7 @@ flags := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -fPIC
 flags += $(if $(filter 1,$(WERROR)),-Werror)
 flags += $(if $(filter 1,$(SANITIZE)),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 flags += $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer-no-link)
+flags += $(if $(filter 1,$(COVERAGE)),--coverage -fprofile-update=atomic)
 flags += -D_GNU_SOURCE -DBLKTAP_VERSION='"$(VERSION)"' -DBLKTAP_TAPDISK='"$(LIBEXECDIR)/blktap/tapdisk"'
 flags += -Iuser -Ikernel/uapi $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 libs = $(or $(shell $(PKG_CONFIG) --libs $(LIBS)),$(error $(LIBS): not found by $(PKG_CONFIG); on Debian run scripts/deps build))
@@ -147,6 +149,10 @@ $(examples) $(bench): $(B)/%: %.c $(B)/$(SONAME) user/libblktap.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $< -L$(B) -lblktap $(libs) $(if $(filter bench/%,$<),-laio)
+
+# For programs that read the sources.
+print-flags:
+	@printf '%s\n' "$(subst ",\",$(flags))"
 
 # The library's header serves C++ as well.
 header:

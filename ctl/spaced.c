@@ -15,9 +15,10 @@ static size_t most(size_t length)
 static char *space(const char *c, char *out)
 {
 	bool in_string = false;
+	const char *begin = out;
 
 	for (; *c; c++) {
-		if (!in_string && strchr("]}", *c) && out[-1] != ' ')
+		if (!in_string && strchr("]}", *c) && out > begin && out[-1] != ' ')
 			*out++ = ' ';
 		*out++ = *c;
 		if (in_string && *c == '\\')

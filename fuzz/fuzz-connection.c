@@ -45,6 +45,7 @@ static void hear(struct peer *peer)
 		if (peer->size - peer->used < 4096) {
 			peer->size += 65536;
 			peer->in = realloc(peer->in, peer->size);
+			PROMISE(peer->in, "no memory");
 		}
 		done = recv(peer->fd, peer->in + peer->used, 4096, MSG_DONTWAIT);
 		if (done > 0)

@@ -285,6 +285,7 @@ static int do_long(const char *number)
 			break;
 		length -= done;
 	}
+	free(text);
 	return print_answer(fd);
 }
 
@@ -315,6 +316,7 @@ static int do_crowd(const char *number)
 		say(fds[i], LIST, strlen(LIST));
 	for (i = 0; i < count; i++)
 		got += hear(fds[i], 1);
+	free(fds);
 	printf("answers=%u ms=%lld\n", got, now_ms() - start);
 	return got == count ? 0 : 1;
 }

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct { const char *name; uint16_t attr; } keys[] = {
 	{ "minor", BLKTAP_A_MINOR },
@@ -261,6 +262,50 @@ static int do_many(struct nl *nl, int argc, char **argv)
 	return seen == count ? 0 : -EPROTO;
 }
 
+/* Whether others that want the same explain it. */
+static bool is_rivalry(int ret)
+{
+	return ret == -EEXIST || ret == -ENODEV || ret == -EBUSY;
+}
+
+/* Allocates and frees a minor N times; others may do the same with it. */
+static int do_cycle(struct nl *nl, int argc, char **argv)
+{
+	unsigned int count = argc == 2 ? strtoul(argv[0], NULL, 0) : 0, i, given = 0;
+	int wanted = argc == 2 ? strtol(argv[1], NULL, 0) : -1;
+
+	if (!count || wanted < 0)
+		return -EINVAL;
+	for (i = 0; i < count; i++) {
+		int minor = wanted, ret = nl_new(nl, &minor, 1, 1);
+
+		if (!ret && minor != wanted)
+			return -EPROTO;
+		given += !ret;
+		if (!ret)
+			ret = nl_del(nl, minor);
+		if (ret && !is_rivalry(ret))
+			return ret;
+	}
+	printf("given=%u\n", given);
+	return given ? 0 : -EPROTO;
+}
+
+/* Asks for all taps and reads nothing of the answer until it is killed. */
+static int do_stall(struct nl *nl, int argc, char **argv)
+{
+	struct nl_msg msg;
+
+	(void)argc;
+	(void)argv;
+	nl_start(nl, &msg, BLKTAP_CMD_GET_TAP, NLM_F_DUMP);
+	if (send(nl->fd, &msg, msg.h.nlmsg_len, 0) < 0)
+		return -errno;
+	puts("asked");
+	for (;;)
+		pause();
+}
+
 static int do_fill(struct nl *nl, int argc, char **argv)
 {
 	return argc == 1 ? fill(nl, strtoul(argv[0], NULL, 0)) : -EINVAL;
@@ -334,6 +379,8 @@ static const struct {
 	{ "get", do_get },
 	{ "list", do_list },
 	{ "many", do_many },
+	{ "cycle", do_cycle },	/* N times, MINOR */
+	{ "stall", do_stall },
 	{ "fill", do_fill },	/* minors 0 to N-1 */
 	{ "drain", do_drain },
 	{ "events", do_events },
@@ -360,6 +407,7 @@ int main(int argc, char **argv)
 				strerror(-ret), nl.text);
 		return -ret & 0xff;
 	}
-	fprintf(stderr, "usage: nl_tool features|new|del|free|end|get|list|fill|drain|many|events ...\n");
+	fprintf(stderr, "usage: nl_tool features|new|del|free|end|get|list|fill|drain|many|cycle|stall|events ...
+");
 	return EINVAL;
 }

@@ -14,10 +14,20 @@ in_use() {
 
 must tap-ctl allocate
 in_use "a tap exists"
-exec 8<>"$NODES/blktap0"
+background nl_tool stall
+stalled=$JOB
+wait_for 10 grep -qx asked "$WORK/job.$stalled"
+exec 8<>"$NODES/blktap0" 7<"/sys/class/blktap2/blktap!blktap0/task"
 must tap-ctl free -m 0
 in_use "the ring node of a freed tap is open"
 exec 8>&-
+in_use "a list has been asked for and not been read"
+kill "$stalled"
+reap "$stalled"
+check "an open file of a freed tap in /sys keeps nothing" wait_for 10 rmmod blktap
+check_not "and reads nothing" cat <&7
+exec 7<&-
+must modprobe blktap
 image disk.img 1M
 create -a "aio:$IMAGE"
 in_use "a disk is served"

@@ -58,12 +58,10 @@ static int connect_syslog(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = _PATH_LOG };
 	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int connected = fd;
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
 		return -1;
-	fd = -1;
-	return connected;
+	return TAKE_FD(fd);
 }
 
 /* A connection per message: they are few, and the log daemon may be restarted. */

@@ -71,10 +71,10 @@ static size_t add_tapdisk(struct blktap_row *rows, struct blktap_tapdisk *tapdis
 			.minor = vbd->minor,
 			.has_state = true,
 			.state = vbd->state,
-			.type = TAKE_POINTER(vbd->type),
-			.path = TAKE_POINTER(vbd->path),
 			.kernel_io = vbd->kernel_io,
 		};
+		rows[i].type = TAKE_POINTER(vbd->type);
+		rows[i].path = TAKE_POINTER(vbd->path);
 		tap = taps_find(taps, tap_count, vbd->minor);
 		if (!tap)
 			continue;

@@ -243,7 +243,7 @@ static int run_until(const struct command *command, const struct options *option
 	if (pid == 0) {
 		dup2(fd, STDOUT_FILENO);
 		alarm(60);
-		_exit(-command->run(options, &err));
+		exit(-command->run(options, &err));
 	}
 	for (tries = 0; tries < 1000; tries++) {
 		ssize_t length = pread(fd, out, sizeof(out) - 1, 0);

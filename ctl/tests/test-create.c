@@ -243,7 +243,7 @@ static pid_t start_create(void)
 	if (!freopen(path, "we", stdout))
 		_exit(99);
 	ret = command_create.run(&options, &err);
-	_exit(ret ? exit_status(ret) : 0);
+	exit(ret ? exit_status(ret) : 0);
 }
 
 static int finish(pid_t pid)

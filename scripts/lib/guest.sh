@@ -42,11 +42,11 @@ make_guest() {
 	note "the userland is ready after $((SECONDS - start)) s"
 }
 
-# payload_programs DIR [asan]: build and install the programs.
+# payload_programs DIR [VARIABLE=VALUE]: build, one way or another, and install the programs.
 payload_programs() {
-	local dir=$1 sanitize=0
-	[ "${2:-}" != asan ] || sanitize=1
-	make -s -C "$TOP" SANITIZE=$sanitize DESTDIR="$dir" PREFIX=/usr install
+	local dir=$1
+	shift
+	make -s -C "$TOP" "$@" DESTDIR="$dir" PREFIX=/usr install
 }
 
 # payload_module DIR KERNEL: build and install the module.

@@ -11,6 +11,9 @@ packages_of() {
 	unit)	# their tests (the sanitizers come with gcc)
 		echo libcmocka-dev
 		;;
+	coverage)	# what the tests run of the programs
+		echo gcovr python3
+		;;
 	fuzz)	# the fuzz targets
 		echo clang libclang-rt-14-dev
 		;;
@@ -23,7 +26,7 @@ packages_of() {
 		;;
 	lint)
 		echo shellcheck sparse perl-base xz-utils git gcc libc6-dev python3 python3-yaml python3-jsonschema \
-			mandoc zsh
+			mandoc zsh cppcheck clang
 		;;
 	kselftest)
 		echo rsync xz-utils

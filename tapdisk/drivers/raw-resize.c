@@ -69,9 +69,11 @@ int raw_resize(struct raw *raw, const struct image *image, uint64_t capacity, bo
 
 	if (!capacity) {
 		ret = size_of(raw, now);
+		if (ret)
+			return blktap_error_set(err, ret, "cannot measure %s: %s", image->path,
+						strerror(-ret));
 		*now -= *now % image->limits.logical_block_size;
-		return ret ? blktap_error_set(err, ret, "cannot measure %s: %s", image->path,
-					      strerror(-ret)) : 0;
+		return 0;
 	}
 	*now = capacity;
 	ret = check_new_size(raw, image, capacity, shrink, err);

@@ -163,18 +163,18 @@ static void test_many_at_once(void **state)
 
 static void test_discard_and_zeroes(void **state)
 {
-	char *data = harness_buffer(MIB, 'd');
 	struct harness h;
 	blkcnt_t full;
+	char *data;
 
 	(void)state;
 	make_file(MIB);
 	assert_int_equal(harness_open(&h, spec, false, false), 0);
 	if (!h.image->limits.max_discard) {
 		harness_close(&h);
-		free(data);
 		skip();
 	}
+	data = harness_buffer(MIB, 'd');
 	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE, 0, 0, MIB, data), 0);
 	full = blocks();
 	assert_true(full >= MIB / 512);
@@ -253,14 +253,13 @@ static void test_cut_file(void **state)
 
 static void test_no_space(void **state)
 {
-	char *data = harness_buffer(MIB, 1);
 	struct harness h;
+	char *data;
 
 	(void)state;
-	if (mount("none", directory, "tmpfs", 0, "size=512k") != 0) {
-		free(data);
+	if (mount("none", directory, "tmpfs", 0, "size=512k") != 0)
 		skip();
-	}
+	data = harness_buffer(MIB, 1);
 	make_file(4 * MIB);
 	assert_int_equal(harness_open(&h, spec, false, false), 0);
 	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE, 0, 0, MIB, data), -ENOSPC);
@@ -283,13 +282,14 @@ static void test_no_space(void **state)
 static void test_file_size_limit(void **state)
 {
 	struct rlimit old, small = { MIB / 2, RLIM_INFINITY };
-	char *data = harness_buffer(MIB, 1);
 	struct harness h;
+	char *data;
 
 	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
 	if (old.rlim_max != RLIM_INFINITY)
 		skip();
+	data = harness_buffer(MIB, 1);
 	signal(SIGXFSZ, SIG_IGN);
 	make_file(MIB);
 	assert_int_equal(harness_open(&h, spec, false, false), 0);
@@ -299,6 +299,61 @@ static void test_file_size_limit(void **state)
 	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE, 0, 0, MIB, data), 0);
 	harness_close(&h);
 	free(data);
+}
+
+static int resize(struct harness *h, uint64_t capacity, bool shrink, uint64_t *now)
+{
+	return h->image->driver->resize(h->image, capacity, shrink, now, &h->err);
+}
+
+static off_t file_size(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/* What would be lost has to be asked for. */
+static void test_resize(void **state)
+{
+	struct harness h;
+	uint64_t now;
+
+	(void)state;
+	make_file(2 * MIB);
+	assert_int_equal(harness_open(&h, spec, false, false), 0);
+	assert_int_equal(resize(&h, MIB, false, &now), -EINVAL);
+	assert_non_null(strstr(h.err.text, "would lose"));
+	assert_int_equal(file_size(), 2 * MIB);
+	assert_int_equal(resize(&h, 2 * MIB, false, &now), 0);
+	assert_int_equal(resize(&h, MIB, true, &now), 0);
+	assert_int_equal(now, MIB);
+	assert_int_equal(file_size(), MIB);
+	assert_int_equal(resize(&h, 3 * MIB, false, &now), 0);
+	assert_int_equal(file_size(), 3 * MIB);
+	/* Larger than any file. */
+	assert_int_equal(resize(&h, INT64_MAX - 511, false, &now), -EFBIG);
+	/* What it has now: of a block that is there in part, nothing. */
+	assert_int_equal(truncate(path, 3 * MIB + 100), 0);
+	assert_int_equal(resize(&h, 0, false, &now), 0);
+	assert_int_equal(now, 3 * MIB);
+	harness_close(&h);
+}
+
+static void test_resize_read_only(void **state)
+{
+	struct harness h;
+	uint64_t now;
+
+	(void)state;
+	make_file(2 * MIB);
+	assert_int_equal(harness_open(&h, spec, true, false), 0);
+	assert_int_equal(resize(&h, 3 * MIB, false, &now), -EOPNOTSUPP);
+	assert_int_equal(resize(&h, MIB, true, &now), -EOPNOTSUPP);
+	assert_int_equal(resize(&h, 2 * MIB, false, &now), 0);
+	assert_int_equal(file_size(), 2 * MIB);
+	harness_close(&h);
 }
 
 /* A loop device over the file, in @device; false if there is none to be had. */
@@ -328,18 +383,38 @@ static void remove_device(const char *device)
 	close(loop);
 }
 
+/* The disk takes a part of a device, and no more than there is. */
+static void test_resize_device(void **state)
+{
+	struct harness h;
+	char device[32];
+	uint64_t now;
+
+	(void)state;
+	make_file(2 * MIB);
+	if (!make_device(device, sizeof(device)))
+		skip();
+	assert_int_equal(harness_open(&h, device, false, false), 0);
+	assert_int_equal(resize(&h, MIB, false, &now), 0);
+	assert_int_equal(now, MIB);
+	assert_int_equal(resize(&h, 2 * MIB + 512, false, &now), -EOPNOTSUPP);
+	assert_int_equal(resize(&h, 0, false, &now), 0);
+	assert_int_equal(now, 2 * MIB);
+	harness_close(&h);
+	remove_device(device);
+}
+
 static void test_block_device(void **state)
 {
-	char *data = harness_buffer(MIB, 'b'), device[32];
 	struct harness h, other;
+	char *data, device[32];
 	int claim;
 
 	(void)state;
 	make_file(2 * MIB);
-	if (!make_device(device, sizeof(device))) {
-		free(data);
+	if (!make_device(device, sizeof(device)))
 		skip();
-	}
+	data = harness_buffer(MIB, 'b');
 	assert_int_equal(harness_open(&h, device, false, false), 0);
 	assert_int_equal(h.image->limits.capacity, 2 * MIB);
 	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE, BLKTAP_REQ_FUA, MIB, MIB, data), 0);
@@ -380,6 +455,9 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_cut_file),
 	TEST(test_no_space),
 	TEST(test_file_size_limit),
+	TEST(test_resize),
+	TEST(test_resize_read_only),
+	TEST(test_resize_device),
 	TEST(test_block_device),
 	TEST(test_refusals),
 };

@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -392,6 +394,54 @@ static void test_finish(void **state)
 	close(fd);
 }
 
+/* Modes are the first lock, this is the second: whoever gets past that. */
+static void test_other_user(void **state)
+{
+	char sub[96], answer[256] = "";
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	snprintf(sub, sizeof(sub), "%s/sub", directory);
+	assert_int_equal(chmod(directory, 0755) | chmod(sub, 0755) | chmod(path, 0666), 0);
+	assert_int_equal(seteuid(65534), 0);
+	fd = connect_client();
+	assert_int_equal(seteuid(0), 0);
+	say(fd, LIST);
+	hear(fd, answer, sizeof(answer) - 1);
+	assert_non_null(strstr(answer, "\"code\":-13"));
+	assert_non_null(strstr(answer, "not permitted"));
+	expect_end(fd);
+}
+
+/* Without descriptors a client waits, and the loop does not spin for him. */
+static void test_no_descriptors(void **state)
+{
+	struct rlimit old, none;
+	int fd = connect_client(), next = dup(0);
+	unsigned int turns = 0;
+	struct timespec begin, now;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	close(next);
+	none = (struct rlimit){ next, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	say(fd, LIST);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		loop_turn(loop, 300);
+		turns++;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec - begin.tv_sec < 1 && turns < 100);
+	assert_true(turns < 100);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	expect(fd, ANSWER);
+	close(fd);
+	loop_turn(loop, 10);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -402,6 +452,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_long_line),
 	TEST(test_longest_line),
 	TEST(test_too_many_clients),
+	TEST(test_other_user),
+	TEST(test_no_descriptors),
 	TEST(test_hang_up),
 	TEST(test_passed_descriptor_is_closed),
 	TEST(test_live_socket_is_respected),

@@ -38,10 +38,11 @@ static unsigned int spinning(uint32_t without_ns, uint32_t with_ns)
 	uint64_t now = serve(S, 3 * S, without_ns, with_ns), end = now + S;
 	unsigned int waits = 0, spun = 0;
 
-	for (; now < end; waits++) {
+	do {
 		spun += pace_spin(&pace) != 0;
 		now = serve(now, now + 1, without_ns, with_ns);
-	}
+		waits++;
+	} while (now < end);
 	return spun * 100 / waits;
 }
 

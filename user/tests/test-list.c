@@ -152,7 +152,7 @@ static void test_pages_beside_a_silent_tapdisk(void **state)
 	kernel_add(7, 9);
 	fake_start(&fake);
 	fake_start(&silent);
-	assert_string_equal(list_matching((struct blktap_filter)BLKTAP_FILTER_INIT, 400),
+	assert_string_equal(list_matching((struct blktap_filter)BLKTAP_FILTER_INIT, 2000),
 			    "9/1/0//x 9/7/0//x 11/-1/-1/ ");
 	fake_stop(&fake);
 	fake_stop(&silent);
@@ -170,7 +170,7 @@ static void test_attached_meanwhile_beside_a_silent_tapdisk(void **state)
 	kernel_add(4, 9);
 	fake_start(&fake);
 	fake_start(&silent);
-	assert_string_equal(list_matching((struct blktap_filter)BLKTAP_FILTER_INIT, 400),
+	assert_string_equal(list_matching((struct blktap_filter)BLKTAP_FILTER_INIT, 2000),
 			    "9/4/0//x 11/-1/-1/ ");
 	fake_stop(&fake);
 	fake_stop(&silent);

@@ -5,72 +5,11 @@
 #include "test.h"
 
 #include <errno.h>
-#include <linux/genetlink.h>
-#include <netlink/attr.h>
-#include <netlink/genl/genl.h>
-#include <netlink/msg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "messages.h"
 #include "nlmsg.h"
-
-#define FAMILY	30
-#define SEQ	1234
-
-struct datagram {
-	char bytes[65536] __attribute__((aligned(4)));
-	size_t length;
-};
-
-static void append(struct datagram *datagram, struct nl_msg *message)
-{
-	struct nlmsghdr *header = nlmsg_hdr(message);
-
-	memcpy(datagram->bytes + datagram->length, header, header->nlmsg_len);
-	datagram->length += NLMSG_ALIGN(header->nlmsg_len);
-	nlmsg_free(message);
-}
-
-static struct nl_msg *tap_message(int flags, int minor)
-{
-	struct nl_msg *message = nlmsg_alloc();
-
-	genlmsg_put(message, 0, SEQ, FAMILY, 0, flags, BLKTAP_CMD_GET_TAP, 1);
-	if (minor >= 0)
-		nla_put_u32(message, BLKTAP_A_MINOR, minor);
-	return message;
-}
-
-/* @quoted: how much of the request follows the code; -1: nothing, it is capped. */
-static struct nl_msg *error_message(int code, int quoted, const char *text)
-{
-	int flags = (quoted < 0 ? NLM_F_CAPPED : 0) | (text ? NLM_F_ACK_TLVS : 0);
-	struct nl_msg *message = nlmsg_alloc();
-	struct nlmsgerr error = { .error = code };
-	static const char request[1000];
-
-	nlmsg_put(message, 0, SEQ, NLMSG_ERROR, 0, flags);
-	error.msg.nlmsg_len = NLMSG_HDRLEN + (quoted > 0 ? quoted : 0);
-	nlmsg_append(message, &error, sizeof(error), NLMSG_ALIGNTO);
-	if (quoted > 0)
-		nlmsg_append(message, (void *)request, quoted, NLMSG_ALIGNTO);
-	if (text) {
-		nla_put_u32(message, NLMSGERR_ATTR_OFFS, 20);
-		nla_put_string(message, NLMSGERR_ATTR_MSG, text);
-	}
-	return message;
-}
-
-static struct nl_msg *done_message(int code, const char *text)
-{
-	struct nl_msg *message = nlmsg_alloc();
-
-	nlmsg_put(message, 0, SEQ, NLMSG_DONE, 0, NLM_F_MULTI | (text ? NLM_F_ACK_TLVS : 0));
-	nlmsg_append(message, &code, sizeof(code), NLMSG_ALIGNTO);
-	if (text)
-		nla_put_string(message, NLMSGERR_ATTR_MSG, text);
-	return message;
-}
 
 static int count_message(const struct nlmsghdr *message, void *data)
 {

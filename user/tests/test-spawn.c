@@ -253,7 +253,7 @@ static void test_low_descriptors(void **state)
 	child = fork();
 	if (child == 0) {
 		close_range(0, 9, 0);
-		_exit(blktap_ctl_spawn(&pid, 20000, &err) == 0 && pid == 77 ? 0 : 1);
+		exit(blktap_ctl_spawn(&pid, 20000, &err) == 0 && pid == 77 ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
