@@ -23,6 +23,7 @@ WORK=/var/tmp/blktap-selftest.$$
 LOG_HARMLESS='device-mapper: core: CONFIG_IMA|callbacks suppressed|loading out-of-tree module|module verification failed|clocksource:|perf: interrupt took|hrtimer: interrupt took|hogged CPU for|timestamps until 2038|TSC found unstable'
 LOG_FATAL='BUG|WARNING:|Oops|KASAN|UBSAN|INFO: task .* blocked|rcu:.*stall|suspicious RCU|possible (recursive|circular)|inconsistent lock|kmemleak|general protection|Call Trace|ODEBUG|sleeping function|scheduling while atomic'
 LOG_EXPECTED=''
+LOG_KEEPER=''
 
 ktap_count=0
 ktap_failed=0
@@ -512,9 +513,24 @@ log_mark() {
 	echo "<14>$LOG_MARK" >/dev/kmsg
 }
 
+# log_keep: for a test that has the kernel say more than its buffer holds.
+log_keep() {
+	dmesg -rw >"$WORK/kernel.log" 2>/dev/null 8<&- &
+	LOG_KEEPER=$!
+	disown
+}
+
+log_lines() {
+	[ -n "$LOG_KEEPER" ] || { dmesg -r; return; }
+	echo "<14>$LOG_MARK: end" >/dev/kmsg
+	wait_for 10 grep -q "$LOG_MARK: end" "$WORK/kernel.log"
+	kill "$LOG_KEEPER"
+	cat "$WORK/kernel.log"
+}
+
 # Kernel messages since the mark of level warning or worse, or worse by words.
 log_bad() {
-	dmesg -r | awk -v mark="$LOG_MARK" -v fatal="$LOG_FATAL" \
+	log_lines | awk -v mark="$LOG_MARK" -v fatal="$LOG_FATAL" \
 		-v harmless="$LOG_HARMLESS" -v expected="$LOG_EXPECTED" '
 		index($0, mark) { seen = 1; next }
 		!seen || !match($0, /^<[0-9]+>/) { next }

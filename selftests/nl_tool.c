@@ -407,7 +407,6 @@ int main(int argc, char **argv)
 				strerror(-ret), nl.text);
 		return -ret & 0xff;
 	}
-	fprintf(stderr, "usage: nl_tool features|new|del|free|end|get|list|fill|drain|many|cycle|stall|events ...
-");
+	fprintf(stderr, "usage: nl_tool features|new|del|free|end|get|list|fill|drain|many|cycle|stall|events ...\n");
 	return EINVAL;
 }

@@ -23,7 +23,7 @@ printf '#!/bin/sh\nexit 3\n' >"$WORK/refusing"
 chmod +x "$WORK/refusing"
 refused "spawn: a program that fails at once" 1 'refusing' env TAPDISK="$WORK/refusing" tap-ctl spawn
 : >"$WORK/file"
-refused "spawn: a tapdisk without a place for its socket says so" 1 "$WORK/file" \
+refused "spawn: a control directory that is none" 1 "$WORK/file" \
 	env BLKTAP_CONTROL_DIR="$WORK/file" tap-ctl spawn
 image disk.img 1M
 refused "create without a tapdisk" 1 '.' env TAPDISK="$WORK/none" tap-ctl create -a "aio:$IMAGE"

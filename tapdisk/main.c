@@ -157,7 +157,8 @@ static int set_up(struct process *process, struct blktap_error *err)
 	process->tapdisk.end = last_vbd_gone;
 	ret = blktap_control_path(process->path, sizeof(process->path), getpid());
 	if (ret)
-		return blktap_error_set(err, ret, "the name of the control directory is too long");
+		return blktap_error_set(err, ret, "cannot use the control directory %s: %s",
+					blktap_control_dir(), strerror(-ret));
 	ret = control_new(&process->control, &process->tapdisk, process->path, err);
 	if (ret)
 		return ret;

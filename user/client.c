@@ -100,11 +100,12 @@ static void connect_failed(struct call *call, int code)
 		FAIL(call, code, "tapdisk %d is gone: its control socket is stale", pid);
 		break;
 	case -EACCES:
-	case -EPERM:
 		FAIL(call, -EACCES, "tapdisk %d: no permission to use its control socket", pid);
 		break;
 	case -ENAMETOOLONG:
 	case -EINVAL:
+	case -ENOTDIR:
+	case -EPERM:
 		control_dir_refused(code, &call->err);
 		finish(call);
 		break;

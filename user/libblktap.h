@@ -386,7 +386,10 @@ int blktap_queue_fetch(struct blktap_queue *queue, const struct blktap_request *
 
 /* The control directory in force: the environment's or the default. */
 const char *blktap_control_dir(void);
-/* Path of a tapdisk's socket into @buf; -ENAMETOOLONG, -EINVAL: a relative directory. */
+/*
+ * Path of a tapdisk's socket into @buf; -ENAMETOOLONG, -EINVAL: a relative directory,
+ * -ENOTDIR: no directory but maybe a link to one, -EPERM: other users may write into it.
+ */
 int blktap_control_path(char *buf, size_t size, pid_t pid);
 
 /* A request as the server sees it. */

@@ -4,7 +4,7 @@
 
 #include "libblktap.h"
 
-/* EINVAL and a sentence if the control directory is a relative path. */
+/* A sentence if the control directory is a relative path, or other users may write into it. */
 int control_dir_check(struct blktap_error *err);
 /* The sentence for @code, which concerned the control directory. */
 int control_dir_refused(int code, struct blktap_error *err);
