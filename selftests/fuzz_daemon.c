@@ -149,6 +149,8 @@ const struct fuzz_call fuzz_calls[] = {
 	{ "start", 3, fuzz_ioctl_run, &fuzz_start_ioctl },
 	{ "stop", 3, fuzz_ioctl_run, &fuzz_stop_ioctl },
 	{ "resize", 3, fuzz_ioctl_run, &fuzz_resize_ioctl },
+	{ "hold", 3, fuzz_ioctl_run, &fuzz_hold_ioctl },
+	{ "release", 3, fuzz_ioctl_run, &fuzz_release_ioctl },
 	{ "state", 2, fuzz_ioctl_run, &fuzz_state_ioctl },
 	{ "queue-fd", 2, fuzz_ioctl_run, &fuzz_queue_fd_ioctl },
 	{ "register", 6, fuzz_ioctl_run, &fuzz_register_ioctl },

@@ -38,7 +38,7 @@ const struct fuzz_ioctl fuzz_attach_ioctl = {
 		FIELD(blktap_attach, size, SIZE),
 		FLAGS(blktap_attach, flags, BLKTAP_ATTACH_TAKEOVER),
 		FLAGS(blktap_attach, features, BLKTAP_F_DATA_ON_DEMAND | BLKTAP_F_REDIRECT |
-		      BLKTAP_F_EXTENTS),
+		      BLKTAP_F_EXTENTS | BLKTAP_F_HOLD | BLKTAP_F_TAKEOVER),
 		FIELD(blktap_attach, epoch, ZERO),
 		FIELD(blktap_attach, reserved[0], ZERO),
 	},
@@ -64,7 +64,21 @@ const struct fuzz_ioctl fuzz_start_ioctl = {
 const struct fuzz_ioctl fuzz_stop_ioctl = {
 	BLKTAP_IOC_STOP, sizeof(struct blktap_stop), false, {
 		FIELD(blktap_stop, size, SIZE),
-		FIELD(blktap_stop, flags, ZERO),
+		FLAGS(blktap_stop, flags, BLKTAP_STOP_FORCE),
+	},
+};
+
+const struct fuzz_ioctl fuzz_hold_ioctl = {
+	BLKTAP_IOC_HOLD, sizeof(struct blktap_hold), false, {
+		FIELD(blktap_hold, size, SIZE),
+		FIELD(blktap_hold, flags, ZERO),
+	},
+};
+
+const struct fuzz_ioctl fuzz_release_ioctl = {
+	BLKTAP_IOC_RELEASE, sizeof(struct blktap_hold), false, {
+		FIELD(blktap_hold, size, SIZE),
+		FIELD(blktap_hold, flags, ZERO),
 	},
 };
 
@@ -80,7 +94,7 @@ const struct fuzz_ioctl fuzz_state_ioctl = {
 	BLKTAP_IOC_GET_STATE, sizeof(struct blktap_state), false, {
 		FIELD(blktap_state, size, SIZE),
 		FIELD(blktap_state, flags, ZERO),
-		FIELD(blktap_state, reserved0, ZERO),
+		FIELD(blktap_state, recovery, ZERO),
 		FIELD(blktap_state, reserved[3], ZERO),
 	},
 };

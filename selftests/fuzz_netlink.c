@@ -13,6 +13,7 @@ static size_t natural_length(uint16_t type)
 	switch (type) {
 	case BLKTAP_A_SERIAL:	return 9;
 	case BLKTAP_A_UUID:	return BLKTAP_UUID_LEN;
+	case BLKTAP_A_FORCE:	return 0;
 	case BLKTAP_A_EPOCH: case BLKTAP_A_REJECTED: case BLKTAP_A_CAPACITY: case BLKTAP_A_SEQ:
 		return 8;
 	}
