@@ -15,6 +15,7 @@ static int create(const struct options *options, struct blktap_error *err)
 	struct blktap_create_params params = {
 		.tap = tap_params(options),
 		.link = options->link,
+		.spawn = spawn_params(options),
 		.open = open_params(options),
 		.announce = announce,
 		.data = (void *)options,
@@ -50,6 +51,7 @@ static const struct option_spec options[] = {
 	OPTION_QUEUES,
 	OPTION_DEPTH,
 	OPTION_MAX_IO,
+	OPTION_NO_SANDBOX,
 	OPTION_JSON,
 	OPTION_END,
 };

@@ -26,6 +26,7 @@ struct options {
 	bool read_only;
 	bool force;
 	bool no_direct;
+	bool no_sandbox;
 	enum blktap_kernel_io kernel_io;
 	uint32_t queues;
 	uint32_t depth;
@@ -115,6 +116,7 @@ enum {
 	ONLY_SHRINK,
 	ONLY_OPENMETRICS,
 	ONLY_KERNEL_IO,
+	ONLY_NO_SANDBOX,
 };
 
 /* In place of a letter: the word of a command that has no option before it. */
@@ -132,6 +134,10 @@ enum {
 	VALUE('t', "timeout", "SECONDS", "give up after that time (120)", take_timeout)
 #define OPTION_FORCE	FLAG('f', "force", "fail requests that are left, do not retry them", force)
 #define OPTION_FORCE_DESTROY	TO_COME('f', "force", NULL, "close a disk that is open")
+
+/* A new tapdisk. */
+#define OPTION_NO_SANDBOX							\
+	FLAG(ONLY_NO_SANDBOX, "no-sandbox", "the tapdisk keeps all rights, for debugging", no_sandbox)
 
 /* A new tap. */
 #define OPTION_NEW_MINOR						\

@@ -17,6 +17,11 @@ struct blktap_tap_params tap_params(const struct options *options)
 	return params;
 }
 
+struct blktap_spawn_params spawn_params(const struct options *options)
+{
+	return (struct blktap_spawn_params){ .no_sandbox = options->no_sandbox };
+}
+
 struct blktap_open_params open_params(const struct options *options)
 {
 	return (struct blktap_open_params){

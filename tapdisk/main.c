@@ -18,10 +18,12 @@
 #include "control.h"
 #include "protect.h"
 #include "ready.h"
+#include "sandbox.h"
 #include "scope.h"
 
 struct options {
 	bool foreground;
+	bool no_sandbox;
 	int ready_fd;
 };
 
@@ -37,11 +39,12 @@ struct process {
 
 static void usage(FILE *out)
 {
-	fputs("usage: tapdisk [-D] [--ready-fd=N]\n"
+	fputs("usage: tapdisk [-D] [--no-sandbox] [--ready-fd=N]\n"
 	      "\n"
 	      "Serves the images of taps, as tap-ctl tells it.\n"
 	      "\n"
 	      "  -D              stay in the foreground, log to standard error\n"
+	      "  --no-sandbox    keep all rights, for debugging\n"
 	      "  --ready-fd=N    write a JSON line to descriptor N when listening\n"
 	      "  -h, --help      this text\n"
 	      "  --version       the version\n", out);
@@ -62,8 +65,9 @@ static int parse_fd(const char *text)
 /* The exit status, or -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-	enum { OPT_READY_FD = 256, OPT_VERSION };
+	enum { OPT_READY_FD = 256, OPT_NO_SANDBOX, OPT_VERSION };
 	static const struct option longs[] = {
+		{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 		{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ "help", no_argument, NULL, 'h' },
@@ -76,6 +80,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 		switch (option) {
 		case 'D':
 			options->foreground = true;
+			break;
+		case OPT_NO_SANDBOX:
+			options->no_sandbox = true;
 			break;
 		case 'h':
 			usage(stdout);
@@ -211,6 +218,22 @@ static int close_inherited(int ready_fd)
 	return ready_fd;
 }
 
+/* AddressSanitizer looks for leaks at the end, in the manner of a debugger. */
+#if defined(__SANITIZE_ADDRESS__)
+static const bool can_be_confined;
+#else
+static const bool can_be_confined = true;
+#endif
+
+static void confine(const struct options *options)
+{
+	if (can_be_confined && !options->no_sandbox)
+		sandbox_enter();
+	else
+		blktap_log(LOG_WARNING, "%s: this process keeps all of its rights",
+			   can_be_confined ? "--no-sandbox" : "built with AddressSanitizer");
+}
+
 static int start(const struct options *options, struct process *process, struct ready *ready)
 {
 	struct blktap_error err;
@@ -225,8 +248,10 @@ static int start(const struct options *options, struct process *process, struct 
 		protect_process();
 		ret = set_up(process, &err);
 	}
-	if (!ret)
+	if (!ret) {
+		confine(options);
 		return 0;
+	}
 	blktap_log(LOG_ERR, "%s", err.text);
 	ready_fail(ready, &err);
 	return ret;

@@ -52,9 +52,10 @@ static int spawn_failed(int code, struct blktap_error *err)
 	return -ECHILD;
 }
 
-static int spawn(struct creation *creation, struct blktap_error *err)
+static int spawn(struct creation *creation, const struct blktap_create_params *params,
+		 struct blktap_error *err)
 {
-	int code = blktap_ctl_spawn(&creation->pid, SPAWN_MS, err);
+	int code = blktap_ctl_spawn(&params->spawn, &creation->pid, SPAWN_MS, err);
 
 	if (code)
 		return spawn_failed(code, err);
@@ -92,7 +93,7 @@ static int do_all(struct creation *creation, const struct blktap_create_params *
 
 	ret = allocate(creation, params, err);
 	if (!ret)
-		ret = spawn(creation, err);
+		ret = spawn(creation, params, err);
 	if (!ret)
 		ret = attach(creation, err);
 	if (!ret)

@@ -482,14 +482,20 @@ void blktap_tapdisks_free(struct blktap_tapdisk *tapdisks, size_t count);
 /* What "version" answers, an object; json_decref() *@version. */
 int blktap_ctl_version(pid_t pid, json_t **version, int timeout_ms, struct blktap_error *err);
 
+/* How a tapdisk is started. */
+struct blktap_spawn_params {
+	bool no_sandbox;	/* it keeps all rights, for debugging */
+};
+
 /*
- * Starts a tapdisk and waits until it listens (at most @timeout_ms). Its own
- * reason is in @err if it cannot start. Returns 0 and *@pid. The program is
- * TAPDISK of the environment, or else the installed one.
+ * Starts a tapdisk (as @params say, may be NULL) and waits until it listens (at
+ * most @timeout_ms). Its own reason is in @err if it cannot start. Returns 0 and
+ * *@pid. The program is TAPDISK of the environment, or else the installed one.
  * ENOENT, EACCES, …: it cannot be executed; ECHILD: it died; ETIMEDOUT: it was
  * not ready in time, and has been killed; EPROTO: it talks nonsense.
  */
-int blktap_ctl_spawn(pid_t *pid, int timeout_ms, struct blktap_error *err);
+int blktap_ctl_spawn(const struct blktap_spawn_params *params, pid_t *pid, int timeout_ms,
+		     struct blktap_error *err);
 int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err);
 int blktap_ctl_detach(pid_t pid, unsigned int minor, struct blktap_error *err);
 int blktap_ctl_open(pid_t pid, unsigned int minor,
@@ -563,6 +569,7 @@ int blktap_free(unsigned int minor, int timeout_ms, struct blktap_error *err);
 struct blktap_create_params {
 	struct blktap_tap_params tap;
 	const char *link;		/* as for blktap_allocate() */
+	struct blktap_spawn_params spawn;
 	struct blktap_open_params open;
 	/*
 	 * NULL, or called when all is done, to tell somebody: a disk that nobody
@@ -572,7 +579,7 @@ struct blktap_create_params {
 	void *data;
 };
 #define BLKTAP_CREATE_PARAMS_INIT						\
-	{ BLKTAP_TAP_PARAMS_INIT, NULL,						\
+	{ BLKTAP_TAP_PARAMS_INIT, NULL, { false },				\
 	  { NULL, false, false, 0, 0, BLKTAP_KERNEL_IO_DEFAULT }, NULL, NULL }
 
 /*

@@ -246,7 +246,7 @@ static void test_relative_directory(void **state)
 	setenv("BLKTAP_CONTROL_DIR", "run", 1);
 	assert_int_equal(blktap_ctl_call(PID, "version", NULL, 1000, NULL, &err), -EINVAL);
 	assert_string_equal(err.text, "the control directory's name is not an absolute path: run");
-	assert_int_equal(blktap_ctl_spawn(&pid, 1000, &err), -EINVAL);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 1000, &err), -EINVAL);
 	setenv("BLKTAP_CONTROL_DIR", control_dir, 1);
 }
 
