@@ -52,6 +52,7 @@ static const struct option_spec options[] = {
 	OPTION_DEPTH,
 	OPTION_MAX_IO,
 	OPTION_NO_SANDBOX,
+	OPTION_USER,
 	OPTION_JSON,
 	OPTION_END,
 };

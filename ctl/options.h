@@ -27,6 +27,7 @@ struct options {
 	bool force;
 	bool no_direct;
 	bool no_sandbox;
+	const char *user;
 	enum blktap_kernel_io kernel_io;
 	uint32_t queues;
 	uint32_t depth;
@@ -117,6 +118,7 @@ enum {
 	ONLY_OPENMETRICS,
 	ONLY_KERNEL_IO,
 	ONLY_NO_SANDBOX,
+	ONLY_USER,
 };
 
 /* In place of a letter: the word of a command that has no option before it. */
@@ -138,6 +140,9 @@ enum {
 /* A new tapdisk. */
 #define OPTION_NO_SANDBOX							\
 	FLAG(ONLY_NO_SANDBOX, "no-sandbox", "the tapdisk keeps all rights, for debugging", no_sandbox)
+
+#define OPTION_USER							\
+	TEXT(ONLY_USER, "user", "USER", "the tapdisk runs as this user, without any rights", user)
 
 /* A new tap. */
 #define OPTION_NEW_MINOR						\

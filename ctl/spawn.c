@@ -55,6 +55,7 @@ static int run(const struct options *options, struct blktap_error *err)
 
 static const struct option_spec options[] = {
 	OPTION_NO_SANDBOX,
+	OPTION_USER,
 	OPTION_JSON,
 	OPTION_END,
 };

@@ -99,8 +99,8 @@ for spec in ram:8M null:8M "scatter:$IMAGE,block=64K"; do
 done
 must tap-ctl allocate
 must tap-ctl attach -p "$PID" -m 1
-for minor in 0 1; do
-	check "a shared image, disk $minor" tap-ctl open -p "$PID" -m $minor -R -a "aio:$IMAGE"
+for n in 0 1; do
+	check "a shared image, disk $n" tap-ctl open -p "$PID" -m $n -R -a "aio:$IMAGE"
 done
 threads=$(threads Seccomp)
 same "threads that came later are filtered, too" 2 "$threads"

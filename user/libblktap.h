@@ -225,6 +225,9 @@ struct blktap_request {
  */
 int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
 		     struct blktap_error *err);
+/* The same with @fd, the ring node, open for reading and writing; takes it. */
+int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
+		      struct blktap_error *err);
 /* Ends the session. Requests still with the daemon fail. */
 void blktap_ring_close(struct blktap_ring *ring);
 
@@ -417,6 +420,7 @@ struct blktap_vbd_info {
 	char *type;		/* NULL: no image */
 	char *path;		/* NULL: no image */
 	enum blktap_kernel_io kernel_io;	/* in use; DEFAULT: not told */
+	bool read_only;		/* so it was opened */
 };
 
 #define BLKTAP_MAX_SPIN_US	1000
@@ -485,6 +489,7 @@ int blktap_ctl_version(pid_t pid, json_t **version, int timeout_ms, struct blkta
 /* How a tapdisk is started. */
 struct blktap_spawn_params {
 	bool no_sandbox;	/* it keeps all rights, for debugging */
+	const char *user;	/* it runs as this user, without any rights; NULL: as we do */
 };
 
 /*
@@ -496,6 +501,10 @@ struct blktap_spawn_params {
  */
 int blktap_ctl_spawn(const struct blktap_spawn_params *params, pid_t *pid, int timeout_ms,
 		     struct blktap_error *err);
+/*
+ * What the tapdisk may not open, because it runs as another user, is opened here and
+ * passed to it: the ring node for attach, an "aio:" image for open and unpause.
+ */
 int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err);
 int blktap_ctl_detach(pid_t pid, unsigned int minor, struct blktap_error *err);
 int blktap_ctl_open(pid_t pid, unsigned int minor,
@@ -579,7 +588,7 @@ struct blktap_create_params {
 	void *data;
 };
 #define BLKTAP_CREATE_PARAMS_INIT						\
-	{ BLKTAP_TAP_PARAMS_INIT, NULL, { false },				\
+	{ BLKTAP_TAP_PARAMS_INIT, NULL, { false, NULL },			\
 	  { NULL, false, false, 0, 0, BLKTAP_KERNEL_IO_DEFAULT }, NULL, NULL }
 
 /*

@@ -89,7 +89,7 @@ static void __attribute__((noreturn)) run_child(char *const *argv, int ready)
 
 /* ----------------------------------------------------------------- the parent */
 
-#define MAX_ARGS	3
+#define MAX_ARGS	5
 
 struct spawning {
 	const char *path;
@@ -110,6 +110,10 @@ static void make_args(const struct spawning *spawning, const char *args[MAX_ARGS
 	args[count++] = "--ready-fd=3";
 	if (params && params->no_sandbox)
 		args[count++] = "--no-sandbox";
+	if (params && params->user) {
+		args[count++] = "--user";
+		args[count++] = params->user;
+	}
 	args[count] = NULL;
 }
 

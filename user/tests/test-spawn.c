@@ -89,6 +89,27 @@ static void test_arguments_and_descriptors(void **state)
 	fclose(file);
 }
 
+static void test_how_it_is_started(void **state)
+{
+	struct blktap_spawn_params params = { .no_sandbox = true };
+	char path[PATH_MAX], line[256];
+	FILE *file;
+	pid_t pid;
+
+	(void)state;
+	make_tapdisk("echo \"$*\" >>${0%/*}/how; echo '{\"pid\":1}' >&3");
+	assert_int_equal(blktap_ctl_spawn(&params, &pid, 20000, NULL), 0);
+	params = (struct blktap_spawn_params){ .user = "some one" };
+	assert_int_equal(blktap_ctl_spawn(&params, &pid, 20000, NULL), 0);
+	snprintf(path, sizeof(path), "%s/how", control_dir);
+	file = fopen(path, "re");
+	assert_non_null(fgets(line, sizeof(line), file));
+	assert_string_equal(line, "--ready-fd=3 --no-sandbox\n");
+	assert_non_null(fgets(line, sizeof(line), file));
+	assert_string_equal(line, "--ready-fd=3 --user some one\n");
+	fclose(file);
+}
+
 static void test_signals_are_reset(void **state)
 {
 	struct blktap_error err;
@@ -268,6 +289,7 @@ int main(void)
 		TEST(test_ready),
 		TEST(test_daemon),
 		TEST(test_arguments_and_descriptors),
+		TEST(test_how_it_is_started),
 		TEST(test_signals_are_reset),
 		TEST(test_its_own_reason),
 		TEST(test_not_there),
