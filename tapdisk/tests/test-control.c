@@ -339,7 +339,7 @@ static void expect_closed(int fd)
 
 static void test_passed_descriptor_is_closed(void **state)
 {
-	int fd = connect_client(), end;
+	int fd = connect_client(), end, second;
 
 	(void)state;
 	end = say_with(fd, LIST, 1);
@@ -348,12 +348,15 @@ static void test_passed_descriptor_is_closed(void **state)
 	end = say_with(fd, LIST, 8);
 	expect(fd, ANSWER);
 	expect_closed(end);
-	/* with a request that does not get to its end */
-	end = say_with(fd, "{", 1);
+	/* more than are kept, with a request that does not get to its end */
+	end = say_with(fd, "{", 3);
+	second = say_with(fd, "{", 3);
+	loop_turn(loop, 10);
 	loop_turn(loop, 10);
 	close(fd);
 	loop_turn(loop, 10);
 	expect_closed(end);
+	expect_closed(second);
 }
 
 #define ATTACH	"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"attach\",\"params\":" \
