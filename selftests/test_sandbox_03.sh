@@ -23,7 +23,7 @@ threads() {
 
 chmod 755 "$WORK"
 refused "no such user" 1 "there is no user nosuch" tap-ctl spawn --user nosuch
-refused "root" 1 "cannot be given up" tap-ctl spawn --user root
+refused "root" 22 "cannot be given up" tap-ctl spawn --user root
 secret disk.img 16M
 tap-ctl create --user $USER_NAME -a "aio:$IMAGE" --queues 2 >"$WORK/created" 2>&1
 if grep -q AddressSanitizer "$WORK/created"; then
