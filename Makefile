@@ -66,7 +66,9 @@ ifeq ($(SYSTEMD),1)
 flags += -DTAPDISK_SYSTEMD $(shell $(PKG_CONFIG) --cflags libsystemd)
 tapdisk_libs = $(or $(shell $(PKG_CONFIG) --libs libsystemd),$(error SYSTEMD=1, and $(PKG_CONFIG) finds no libsystemd))
 endif
-tapdisk_libs += -laio
+tapdisk_pkgs := libseccomp libcap
+flags += $(shell $(PKG_CONFIG) --cflags $(tapdisk_pkgs) 2>/dev/null)
+tapdisk_libs += -laio $(or $(shell $(PKG_CONFIG) --libs $(tapdisk_pkgs)),$(error $(tapdisk_pkgs): not found by $(PKG_CONFIG); on Debian run scripts/deps build))
 
 # What the pkg-config file says.
 places = $(PREFIX) $(LIBDIR) $(INCLUDEDIR)

@@ -70,7 +70,7 @@ static void make(unsigned int count, unsigned int tapdisks, unsigned int queues,
 	for (i = 0; i < count; i++) {
 		/* The first of its share. */
 		if (i * tapdisks >= spawned * count) {
-			check(blktap_ctl_spawn(&pid, PATIENCE_MS, &err));
+			check(blktap_ctl_spawn(NULL, &pid, PATIENCE_MS, &err));
 			spawned++;
 		}
 		image_name(image, sizeof(image), pattern, first + i);

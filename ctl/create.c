@@ -16,6 +16,7 @@ static int create(const struct options *options, struct blktap_error *err)
 	struct blktap_create_params params = {
 		.tap = tap_params(options),
 		.link = options->link,
+		.spawn = spawn_params(options),
 		.open = open_params(options),
 		.announce = announce,
 		.data = (void *)options,
@@ -60,6 +61,8 @@ static const struct option_spec options[] = {
 	OPTION_IO_TIMEOUT,
 	OPTION_ON_TIMEOUT,
 	OPTION_RESTART,
+	OPTION_NO_SANDBOX,
+	OPTION_USER,
 	OPTION_JSON,
 	OPTION_END,
 };

@@ -28,6 +28,8 @@ extern const struct command command_list, command_allocate, command_free, comman
 
 /* What is said of a new tap. */
 struct blktap_tap_params tap_params(const struct options *options);
+/* What is said of a new tapdisk. */
+struct blktap_spawn_params spawn_params(const struct options *options);
 /* What is said of an image. */
 struct blktap_open_params open_params(const struct options *options);
 

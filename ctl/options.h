@@ -26,6 +26,8 @@ struct options {
 	bool read_only;
 	bool force;
 	bool no_direct;
+	bool no_sandbox;
+	const char *user;
 	enum blktap_kernel_io kernel_io;
 	uint32_t queues;
 	uint32_t depth;
@@ -135,6 +137,8 @@ enum {
 	ONLY_ON_TIMEOUT,
 	ONLY_RESTART,
 	ONLY_BACKGROUND,
+	ONLY_NO_SANDBOX,
+	ONLY_USER,
 };
 
 /* In place of a letter: the word of a command that has no option before it. */
@@ -152,6 +156,13 @@ enum {
 	VALUE('t', "timeout", "SECONDS", "give up after that time (120)", take_timeout)
 #define OPTION_FORCE							\
 	FLAG('f', "force", "also if it is open, and if its tapdisk must be killed for it", force)
+
+/* A new tapdisk. */
+#define OPTION_NO_SANDBOX							\
+	FLAG(ONLY_NO_SANDBOX, "no-sandbox", "the tapdisk keeps all rights, for debugging", no_sandbox)
+
+#define OPTION_USER							\
+	TEXT(ONLY_USER, "user", "USER", "the tapdisk runs as this user, without any rights", user)
 
 /* A new tap. */
 #define OPTION_NEW_MINOR						\

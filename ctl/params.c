@@ -21,6 +21,14 @@ struct blktap_tap_params tap_params(const struct options *options)
 	return params;
 }
 
+struct blktap_spawn_params spawn_params(const struct options *options)
+{
+	return (struct blktap_spawn_params){
+		.no_sandbox = options->no_sandbox,
+		.user = options->user,
+	};
+}
+
 struct blktap_open_params open_params(const struct options *options)
 {
 	return (struct blktap_open_params){

@@ -11,9 +11,10 @@
  * Whatever goes wrong is ECHILD, exit status 1, which tells scripts to try again;
  * the sentence has the reason.
  */
-static int spawn(pid_t *pid, struct blktap_error *err)
+static int spawn(const struct options *options, pid_t *pid, struct blktap_error *err)
 {
-	int ret = blktap_ctl_spawn(pid, SPAWN_MS, err);
+	struct blktap_spawn_params params = spawn_params(options);
+	int ret = blktap_ctl_spawn(&params, pid, SPAWN_MS, err);
 
 	/* Trying again would not help against a wrong environment. */
 	if (!ret || ret == -EINVAL)
@@ -37,7 +38,7 @@ static int spawn_and_tell(const struct options *options, struct blktap_error *er
 	pid_t pid;
 	int ret;
 
-	ret = spawn(&pid, err);
+	ret = spawn(options, &pid, err);
 	if (ret)
 		return ret;
 	ret = print_pid(options, pid, err);
@@ -53,6 +54,8 @@ static int run(const struct options *options, struct blktap_error *err)
 }
 
 static const struct option_spec options[] = {
+	OPTION_NO_SANDBOX,
+	OPTION_USER,
 	OPTION_JSON,
 	OPTION_END,
 };

@@ -22,6 +22,8 @@ WORK=/var/tmp/blktap-selftest.$$
 # Kernel messages that are no fault of ours, and the test's own (log_expect).
 LOG_HARMLESS='device-mapper: core: CONFIG_IMA|callbacks suppressed|loading out-of-tree module|module verification failed|clocksource:|perf: interrupt took|hrtimer: interrupt took|hogged CPU for|timestamps until 2038|TSC found unstable'
 LOG_FATAL='BUG|WARNING:|Oops|KASAN|UBSAN|INFO: task .* blocked|rcu:.*stall|suspicious RCU|possible (recursive|circular)|inconsistent lock|kmemleak|general protection|Call Trace|ODEBUG|sleeping function|scheduling while atomic'
+# Calls that a confined tapdisk was refused, where the kernel has audit.
+LOG_DENIED='type=1326 '
 LOG_EXPECTED=''
 LOG_KEEPER=''
 
@@ -531,12 +533,13 @@ log_lines() {
 # Kernel messages since the mark of level warning or worse, or worse by words.
 log_bad() {
 	log_lines | awk -v mark="$LOG_MARK" -v fatal="$LOG_FATAL" \
-		-v harmless="$LOG_HARMLESS" -v expected="$LOG_EXPECTED" '
+		-v harmless="$LOG_HARMLESS" -v expected="$LOG_EXPECTED" -v denied="$LOG_DENIED" '
 		index($0, mark) { seen = 1; next }
 		!seen || !match($0, /^<[0-9]+>/) { next }
 		{ n = substr($0, 2, RLENGTH - 2) + 0 }
 		n >= 8 { next }
 		$0 ~ fatal { print; next }
+		$0 ~ denied && (expected == "" || $0 !~ expected) { print; next }
 		n > 4 || $0 ~ harmless || (expected != "" && $0 ~ expected) { next }
 		{ print }
 		END { if (!seen) print "the mark of the test has left the log" }'

@@ -104,6 +104,11 @@ static void settled(struct client *client)
 
 /* ---------------------------------------------------------------- receiving */
 
+static int take_descriptor(struct client *client)
+{
+	return descriptors_take(&container_of(client, struct connection, client)->descriptors);
+}
+
 static bool may_read(const struct connection *c)
 {
 	return !c->eof && !c->closing && !c->broken && c->out_used - c->out_sent < MAX_UNSENT;
@@ -122,8 +127,7 @@ static void receive(struct connection *c)
 		break_off(c);
 		return;
 	}
-	/* Descriptors that come along are closed: no room is given for them. */
-	done = recv(c->event.fd, c->in + c->in_used, room, MSG_DONTWAIT);
+	done = descriptors_receive(&c->descriptors, c->event.fd, c->in + c->in_used, room);
 	if (done > 0)
 		c->in_used += done;
 	else if (done == 0)
@@ -161,6 +165,9 @@ static void handle_lines(struct connection *c)
 		return;
 	memmove(c->in, c->in + start, c->in_used - start);
 	c->in_used -= start;
+	/* They come with the first byte: the requests that they came with are over. */
+	if (!c->in_used)
+		descriptors_close(&c->descriptors);
 	loop_timer_cancel(&c->line_deadline);
 }
 
@@ -285,6 +292,7 @@ int connection_new(struct connection **connection, struct tapdisk *tapdisk, int 
 	c->events = EPOLLIN;
 	client_init(&c->client, send_line);
 	c->client.settled = settled;
+	c->client.take_descriptor = take_descriptor;
 	loop_task_init(&c->turn, run_turn);
 	loop_timer_init(&c->line_deadline, line_too_slow);
 	loop_timer_init(&c->read_deadline, reader_too_slow);
@@ -311,6 +319,7 @@ void connection_free(struct connection *c)
 	loop_timer_cancel(&c->read_deadline);
 	loop_remove(c->tapdisk->loop, &c->event);
 	close(c->event.fd);
+	descriptors_close(&c->descriptors);
 	free(c->in);
 	free(c->out);
 	free(c);

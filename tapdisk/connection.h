@@ -5,6 +5,7 @@
 #ifndef TAPDISK_CONNECTION_H
 #define TAPDISK_CONNECTION_H
 
+#include "descriptors.h"
 #include "methods.h"
 
 struct connection {
@@ -21,6 +22,7 @@ struct connection {
 	struct loop_timer line_deadline;	/* for an incomplete line */
 	struct loop_timer read_deadline;	/* for the client to read */
 
+	struct descriptors descriptors;
 	char *in;
 	size_t in_used, in_size;
 	char *out;

@@ -69,6 +69,11 @@ struct image_params {
 	bool no_direct;		/* the page cache may be used */
 	unsigned int minor;	/* of the disk that it is for */
 	struct image_table *table;	/* read-only images are shared there; or NULL */
+	/*
+	 * Whether it is open already, which is for types whose path is that of a file:
+	 * *@passed is its descriptor, to be taken. NULL, or -1: it is not.
+	 */
+	int *passed;
 };
 
 /* The common head of an image; drivers embed it at the start of theirs. */

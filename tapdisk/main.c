@@ -18,11 +18,14 @@
 #include "control.h"
 #include "protect.h"
 #include "ready.h"
-#include "vbd-record.h"
+#include "sandbox.h"
 #include "scope.h"
+#include "vbd-record.h"
 
 struct options {
 	bool foreground;
+	bool no_sandbox;
+	const char *user;	/* NULL: the one who started us */
 	int ready_fd;
 };
 
@@ -38,12 +41,14 @@ struct process {
 
 static void usage(FILE *out)
 {
-	fputs("usage: tapdisk [-D] [--ready-fd=N]\n"
+	fputs("usage: tapdisk [-D] [--no-sandbox | --user=USER] [--ready-fd=N]\n"
 	      "\n"
 	      "Serves the images of taps, as tap-ctl tells it.\n"
 	      "\n"
 	      "  -D              stay in the foreground, log to standard error\n"
+	      "  --no-sandbox    keep all rights, for debugging\n"
 	      "  --ready-fd=N    write a JSON line to descriptor N when listening\n"
+	      "  --user=USER     run as this user, without any rights\n"
 	      "  -h, --help      this text\n"
 	      "  --version       the version\n", out);
 }
@@ -63,9 +68,11 @@ static int parse_fd(const char *text)
 /* The exit status, or -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-	enum { OPT_READY_FD = 256, OPT_VERSION };
+	enum { OPT_READY_FD = 256, OPT_NO_SANDBOX, OPT_USER, OPT_VERSION };
 	static const struct option longs[] = {
+		{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 		{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+		{ "user", required_argument, NULL, OPT_USER },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
@@ -77,6 +84,12 @@ static int parse_options(int argc, char **argv, struct options *options)
 		switch (option) {
 		case 'D':
 			options->foreground = true;
+			break;
+		case OPT_NO_SANDBOX:
+			options->no_sandbox = true;
+			break;
+		case OPT_USER:
+			options->user = optarg;
 			break;
 		case 'h':
 			usage(stdout);
@@ -222,20 +235,67 @@ static int close_inherited(int ready_fd)
 	return ready_fd;
 }
 
+/* AddressSanitizer looks for leaks at the end, in the manner of a debugger. */
+#if defined(__SANITIZE_ADDRESS__)
+static const bool can_be_confined;
+#else
+static const bool can_be_confined = true;
+#endif
+
+static int find_user(const struct options *options, struct sandbox_user *user,
+		     struct blktap_error *err)
+{
+	if (!options->user)
+		return 0;
+	if (options->no_sandbox || !can_be_confined)
+		return blktap_error_set(err, -EINVAL, "%s keeps its rights, and cannot give them up "
+					"for --user", options->no_sandbox ? "--no-sandbox" :
+					"AddressSanitizer");
+	return sandbox_find_user(user, options->user, err);
+}
+
+static int confine(const struct options *options, const struct sandbox_user *user,
+		   struct blktap_error *err)
+{
+	if (can_be_confined && !options->no_sandbox)
+		return sandbox_enter(options->user ? user : NULL, err);
+	blktap_log(LOG_WARNING, "%s: this process keeps all of its rights",
+		   can_be_confined ? "--no-sandbox" : "built with AddressSanitizer");
+	return 0;
+}
+
+/* From the background on: the log, and the one who waits, are told of errors. */
+static int set_up_confined(const struct options *options, struct process *process,
+			   struct blktap_error *err)
+{
+	struct sandbox_user user;
+	int ret = find_user(options, &user, err);
+
+	if (ret)
+		return ret;
+	if (!options->foreground)
+		scope_enter();
+	protect_process();
+	ret = set_up(process, err);
+	if (ret)
+		return ret;
+	process->tapdisk.user = options->user;
+	ret = confine(options, &user, err);
+	if (ret)
+		control_free(process->control);
+	return ret;
+}
+
 static int start(const struct options *options, struct process *process, struct ready *ready)
 {
 	struct blktap_error err;
 	int ret = options->foreground ? 0 : ready_daemonise(ready);
 
 	init_log(options);
-	if (ret) {
+	if (ret)
 		blktap_error_set(&err, ret, "cannot go into the background: %s", strerror(-ret));
-	} else {
-		if (!options->foreground)
-			scope_enter();
-		protect_process();
-		ret = set_up(process, &err);
-	}
+	else
+		ret = set_up_confined(options, process, &err);
 	if (!ret)
 		return 0;
 	blktap_log(LOG_ERR, "%s", err.text);

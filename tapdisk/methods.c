@@ -80,6 +80,8 @@ struct args {
 	uint64_t capacity;
 	bool shrink;
 	bool force;
+	bool descriptor;
+	int fd;			/* that came, owned; -1: none */
 	int request_timeout_ms;
 	int spin_us;
 	enum blktap_kernel_io kernel_io;
@@ -229,13 +231,14 @@ static struct vbd *find_vbd(struct call *call, const struct args *args)
 	return NULL;
 }
 
-static void do_version(struct call *call, const struct args *args)
+static void do_version(struct call *call, struct args *args)
 {
 	(void)args;
-	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s,s,s]}", "protocol", BLKTAP_RPC_VERSION,
+	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s,s,s,s], s:s*}",
+				      "protocol", BLKTAP_RPC_VERSION,
 				      "version", blktap_version(), "pid", (int)getpid(),
 				      "features", "pause", "resize", "stats", "shared",
-				      "kernel_io", "restart"));
+				      "kernel_io", "restart", "descriptors", "user", call->tapdisk->user));
 }
 
 /* As many as fit: the first one always does. */
@@ -266,12 +269,12 @@ static void answer_page(struct call *call, unsigned int from, json_t *(*describe
 	answer_result(call, json_pack("{s:O}", "vbds", vbds));
 }
 
-static void do_list(struct call *call, const struct args *args)
+static void do_list(struct call *call, struct args *args)
 {
 	answer_page(call, args->from, vbd_describe);
 }
 
-static void do_stats(struct call *call, const struct args *args)
+static void do_stats(struct call *call, struct args *args)
 {
 	struct vbd *vbd;
 
@@ -284,14 +287,15 @@ static void do_stats(struct call *call, const struct args *args)
 		answer_result(call, json_pack("{s:[o]}", "vbds", vbd_stats(vbd)));
 }
 
-static void do_attach(struct call *call, const struct args *args)
+static void do_attach(struct call *call, struct args *args)
 {
 	struct blktap_error err;
 
-	answer_status(call, tapdisk_attach(call->tapdisk, args->minor, &err), &err);
+	answer_status(call, tapdisk_attach(call->tapdisk, args->minor, TAKE_FD(args->fd), &err),
+		      &err);
 }
 
-static void do_detach(struct call *call, const struct args *args)
+static void do_detach(struct call *call, struct args *args)
 {
 	struct vbd *vbd = find_vbd(call, args);
 	struct blktap_error err;
@@ -316,7 +320,7 @@ static void open_done(struct vbd *vbd, void *data, const struct blktap_error *er
 				      "read_only", !!(disk->flags & BLKTAP_DISK_READ_ONLY)));
 }
 
-static void do_open(struct call *call, const struct args *args)
+static void do_open(struct call *call, struct args *args)
 {
 	struct vbd_open_params params = {
 		.image = args->image,
@@ -339,7 +343,9 @@ static void do_open(struct call *call, const struct args *args)
 		answer_error(call, &err);
 		return;
 	}
+	vbd_pass(vbd, TAKE_FD(args->fd));
 	vbd_open(vbd, &params, open_done, call);
+	vbd_pass(vbd, -1);
 }
 
 static void operation_done(struct vbd *vbd, void *data, const struct blktap_error *err)
@@ -348,7 +354,7 @@ static void operation_done(struct vbd *vbd, void *data, const struct blktap_erro
 	answer_status(data, err ? err->code : 0, err);
 }
 
-static void do_close(struct call *call, const struct args *args)
+static void do_close(struct call *call, struct args *args)
 {
 	struct vbd *vbd = find_vbd(call, args);
 
@@ -358,7 +364,7 @@ static void do_close(struct call *call, const struct args *args)
 	vbd_close(vbd, args->timeout_ms, args->force, operation_done, call);
 }
 
-static void do_pause(struct call *call, const struct args *args)
+static void do_pause(struct call *call, struct args *args)
 {
 	struct vbd *vbd = find_vbd(call, args);
 
@@ -368,12 +374,15 @@ static void do_pause(struct call *call, const struct args *args)
 	vbd_pause(vbd, args->timeout_ms, operation_done, call);
 }
 
-static void do_unpause(struct call *call, const struct args *args)
+static void do_unpause(struct call *call, struct args *args)
 {
 	struct vbd *vbd = find_vbd(call, args);
 
-	if (vbd)
-		vbd_unpause(vbd, args->image, args->timeout_ms, operation_done, call);
+	if (!vbd)
+		return;
+	vbd_pass(vbd, TAKE_FD(args->fd));
+	vbd_unpause(vbd, args->image, args->timeout_ms, operation_done, call);
+	vbd_pass(vbd, -1);
 }
 
 static void resize_done(struct vbd *vbd, void *data, const struct blktap_error *err)
@@ -385,7 +394,7 @@ static void resize_done(struct vbd *vbd, void *data, const struct blktap_error *
 					      (json_int_t)vbd->disk.capacity));
 }
 
-static void do_resize(struct call *call, const struct args *args)
+static void do_resize(struct call *call, struct args *args)
 {
 	struct vbd *vbd = find_vbd(call, args);
 
@@ -404,7 +413,7 @@ static void kernel_io_done(struct vbd *vbd, void *data, const struct blktap_erro
 					      blktap_kernel_io_name(vbd_kernel_io(vbd))));
 }
 
-static void do_kernel_io(struct call *call, const struct args *args)
+static void do_kernel_io(struct call *call, struct args *args)
 {
 	struct vbd *vbd = find_vbd(call, args);
 
@@ -420,17 +429,21 @@ static void do_kernel_io(struct call *call, const struct args *args)
 
 static const struct method {
 	const char *name;
-	void (*run)(struct call *call, const struct args *args);
+	void (*run)(struct call *call, struct args *args);
 	struct param params[MAX_PARAMS];
 	int timeout_ms;		/* when none is given */
 } methods[] = {
 	{ "version", do_version, { { 0 } }, 0 },
 	{ "list", do_list, { PARAM(from, PARAM_MINOR, false) }, 0 },
-	{ "attach", do_attach, { PARAM(minor, PARAM_MINOR, true) }, 0 },
+	{ "attach", do_attach, {
+		PARAM(minor, PARAM_MINOR, true),
+		PARAM(descriptor, PARAM_BOOL, false),
+	}, 0 },
 	{ "detach", do_detach, { PARAM(minor, PARAM_MINOR, true) }, 0 },
 	{ "open", do_open, {
 		PARAM(minor, PARAM_MINOR, true),
 		PARAM(image, PARAM_STRING, true),
+		PARAM(descriptor, PARAM_BOOL, false),
 		PARAM(read_only, PARAM_BOOL, false),
 		PARAM(no_direct, PARAM_BOOL, false),
 		PARAM(kernel_io, PARAM_KERNEL_IO, false),
@@ -451,6 +464,7 @@ static const struct method {
 	{ "unpause", do_unpause, {
 		PARAM(minor, PARAM_MINOR, true),
 		PARAM(image, PARAM_STRING, false),
+		PARAM(descriptor, PARAM_BOOL, false),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, -1 },
 	{ "resize", do_resize, {
@@ -480,6 +494,17 @@ static const struct method *find_method(const char *name)
 	return NULL;
 }
 
+static int take_descriptor(struct client *client, const char *method, struct args *args,
+			   struct blktap_error *err)
+{
+	if (!args->descriptor)
+		return 0;
+	if (client->take_descriptor)
+		args->fd = client->take_descriptor(client);
+	return args->fd >= 0 ? 0 : blktap_error_set(err, -EINVAL, "%s: no descriptor came along",
+						    method);
+}
+
 static void dispatch(struct call *call, const struct blktap_rpc_request *req)
 {
 	const struct method *method = find_method(req->method);
@@ -494,10 +519,14 @@ static void dispatch(struct call *call, const struct blktap_rpc_request *req)
 	args.timeout_ms = method->timeout_ms;
 	args.request_timeout_ms = REQUEST_TIMEOUT_MS;
 	args.spin_us = SPIN_US;
-	if (take_params(method->name, method->params, req->params, &args, &err))
+	args.fd = -1;
+	if (take_params(method->name, method->params, req->params, &args, &err) ||
+	    take_descriptor(call->client, method->name, &args, &err))
 		answer_wrong(call, BLKTAP_RPC_INVALID_PARAMS, &err);
 	else
 		method->run(call, &args);
+	if (args.fd >= 0)
+		close(args.fd);
 }
 
 /* ------------------------------------------------------------------ clients */
@@ -507,6 +536,7 @@ void client_init(struct client *client, void (*send)(struct client *client, char
 	list_init(&client->calls);
 	client->send = send;
 	client->settled = NULL;
+	client->take_descriptor = NULL;
 }
 
 void client_gone(struct client *client)

@@ -14,6 +14,8 @@ struct client {
 	void (*send)(struct client *client, char *line);
 	/* A request that gets no answer is over; or NULL. */
 	void (*settled)(struct client *client);
+	/* The next descriptor that came with a request, now the caller's; -1: none. Or NULL. */
+	int (*take_descriptor)(struct client *client);
 };
 
 void client_init(struct client *client, void (*send)(struct client *client, char *line));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <syslog.h>
 
+#include "cleanup.h"
 #include "image.h"
 #include "tapdisk.h"
 
@@ -110,8 +111,9 @@ static void insert(struct tapdisk *tapdisk, struct vbd *new)
 	list_add_before(at, &new->link);
 }
 
-int tapdisk_attach(struct tapdisk *tapdisk, unsigned int minor, struct blktap_error *err)
+int tapdisk_attach(struct tapdisk *tapdisk, unsigned int minor, int fd, struct blktap_error *err)
 {
+	CLEANUP_CLOSE int ring = fd;
 	struct vbd *vbd;
 	int ret;
 
@@ -121,7 +123,7 @@ int tapdisk_attach(struct tapdisk *tapdisk, unsigned int minor, struct blktap_er
 	if (tapdisk_find(tapdisk, minor))
 		return blktap_error_set(err, -EEXIST, "tapdev%u is attached to this tapdisk already",
 					minor);
-	ret = vbd_attach(&vbd, &tapdisk->env, minor, err);
+	ret = vbd_attach(&vbd, &tapdisk->env, minor, TAKE_FD(ring), err);
 	if (ret)
 		return ret;
 	insert(tapdisk, vbd);

@@ -13,6 +13,7 @@ struct tapdisk {
 	struct image_table *images;
 	struct vbd_env env;
 	struct list vbds;		/* by ascending minor */
+	const char *user;		/* that it runs as; NULL: the one who started it */
 	size_t page_bytes;		/* of a reply's list: the rest comes with the next */
 	bool terminating;		/* at the last close of each disk */
 	bool ending;			/* end() has been called */
@@ -30,7 +31,8 @@ bool tapdisk_is_stuck(const struct tapdisk *tapdisk);
 
 /* NULL: no such VBD. */
 struct vbd *tapdisk_find(struct tapdisk *tapdisk, unsigned int minor);
-int tapdisk_attach(struct tapdisk *tapdisk, unsigned int minor, struct blktap_error *err);
+/* Takes @fd, the ring node; negative: it is opened. */
+int tapdisk_attach(struct tapdisk *tapdisk, unsigned int minor, int fd, struct blktap_error *err);
 /* The last one ends the process. */
 int tapdisk_detach(struct tapdisk *tapdisk, struct vbd *vbd, struct blktap_error *err);
 

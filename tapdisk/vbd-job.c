@@ -4,6 +4,7 @@
  * a worker for good; the VBD need not wait with it.
  */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "vbd.h"
 
@@ -18,6 +19,7 @@ struct vbd_job *vbd_job_new(struct vbd *vbd, void (*run)(struct work *work),
 	job->work.done = done;
 	job->vbd = vbd;
 	job->env = vbd->env;
+	job->passed = -1;
 	return job;
 }
 
@@ -38,6 +40,8 @@ struct vbd *vbd_job_end(struct vbd_job *job)
 
 void vbd_job_free(struct vbd_job *job)
 {
+	if (job->passed >= 0)
+		close(job->passed);
 	free(job->spec);
 	free(job);
 }

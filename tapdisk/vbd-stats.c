@@ -182,8 +182,9 @@ json_t *vbd_describe(const struct vbd *vbd)
 	if (!vbd_is_open(vbd) || image_find_driver(vbd->spec, &driver, &path, NULL))
 		return json_pack("{s:i, s:i}", "minor", (int)vbd->minor,
 				 "state", (int)vbd_user_state(vbd));
-	return json_pack("{s:i, s:i, s:{s:s, s:s}, s:s}", "minor", (int)vbd->minor,
+	return json_pack("{s:i, s:i, s:{s:s, s:s}, s:s, s:b}", "minor", (int)vbd->minor,
 			 "state", (int)vbd_user_state(vbd),
 			 "image", "type", driver->name, "path", path,
-			 "kernel_io", blktap_kernel_io_name(vbd_kernel_io(vbd)));
+			 "kernel_io", blktap_kernel_io_name(vbd_kernel_io(vbd)),
+			 "read_only", vbd->params.read_only);
 }

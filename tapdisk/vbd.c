@@ -563,6 +563,8 @@ int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
 	if (!job)
 		return -ENOMEM;
 	job->params = vbd->params;
+	job->passed = TAKE_FD(vbd->passed);
+	job->params.passed = &job->passed;
 	job->spec = strdup(spec);
 	if (!job->spec) {
 		vbd_job_free(job);
@@ -571,6 +573,13 @@ int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
 	vbd->state = state;
 	vbd_job_submit(job);
 	return 0;
+}
+
+void vbd_pass(struct vbd *vbd, int fd)
+{
+	if (vbd->passed >= 0)
+		close(vbd->passed);
+	vbd->passed = fd;
 }
 
 void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done done, void *data)
@@ -648,9 +657,17 @@ static void deadline_passed(struct loop_timer *timer)
 
 /* ---------------------------------------------------------- attach and detach */
 
-int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor,
+static int open_ring(struct vbd *vbd, int fd, struct blktap_error *err)
+{
+	if (fd >= 0)
+		return blktap_ring_adopt(&vbd->ring, fd, vbd->minor, KERNEL_IO_FEATURES, err);
+	return blktap_ring_open(&vbd->ring, vbd->minor, KERNEL_IO_FEATURES, err);
+}
+
+int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
 	       struct blktap_error *err)
 {
+	CLEANUP_CLOSE int ring = fd;
 	struct vbd *new = calloc(1, sizeof(*new));
 	int ret;
 
@@ -661,7 +678,8 @@ int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor,
 	list_init(&new->link);
 	loop_task_init(&new->turn, run_turn);
 	loop_timer_init(&new->deadline, deadline_passed);
-	ret = blktap_ring_open(&new->ring, minor, KERNEL_IO_FEATURES, err);
+	new->passed = -1;
+	ret = open_ring(new, TAKE_FD(ring), err);
 	if (!ret) {
 		new->ring_event.fd = blktap_ring_fd(new->ring);
 		new->ring_event.ready = ring_ready;

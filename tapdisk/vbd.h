@@ -87,6 +87,7 @@ struct vbd {
 	struct vbd_operation op;
 	struct blktap_error failure;	/* what op will end with; code 0: success */
 	struct loop_timer deadline;
+	int passed;			/* the image that is to be opened; -1: by its path */
 	struct vbd_job *job;		/* what a worker does for it */
 	struct {
 		uint64_t capacity;
@@ -106,14 +107,16 @@ struct vbd_open_params {
 	int timeout_ms;		/* negative: none */
 };
 
-/* Attaches to the tap. */
-int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor,
+/* Attaches to the tap. Takes @fd, its ring node; negative: it is opened. */
+int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
 	       struct blktap_error *err);
 /* Ends the session and frees @vbd. EBUSY: an image is open. */
 int vbd_detach(struct vbd *vbd, struct blktap_error *err);
 /* Frees @vbd, whose session has ended (from vbd_env.gone). */
 void vbd_free(struct vbd *vbd);
 
+/* Takes @fd: the image that the next call opens. -1: none, it is opened by its path. */
+void vbd_pass(struct vbd *vbd, int fd);
 /*
  * Opens the image and starts the disk; done when partitions were scanned. After
  * a failure everything is as before.
@@ -197,6 +200,7 @@ struct vbd_job {
 	struct vbd *vbd;	/* NULL: nobody waits */
 	const struct vbd_env *env;
 	struct image_params params;
+	int passed;		/* the image, already open, or -1 */
 	char *spec;
 	struct image *image;
 	struct kernel_io *kio;

@@ -14,6 +14,7 @@ struct call {
 	pid_t pid;
 	enum call_phase phase;
 	int fd;
+	int passed;		/* goes along with the request; -1: nothing. Not owned */
 	char *request;		/* a line */
 	size_t request_length;
 	size_t sent;
@@ -32,6 +33,10 @@ int call_init(struct call *call, pid_t pid, const char *method, json_t *params);
 void call_clear(struct call *call);
 /* From "answered": another request to the same tapdisk. Steals @params. */
 void call_again(struct call *call, const char *method, json_t *params);
+
+/* One call, with a descriptor, or -1. Otherwise as blktap_ctl_call(). */
+int call_passing(pid_t pid, const char *method, json_t *params, int fd, int timeout_ms,
+		 json_t **result, struct blktap_error *err);
 
 /* Runs the calls until all are done; at the deadline the rest are, too: ETIMEDOUT. */
 void calls_run(struct call *calls, size_t count, struct deadline deadline);

@@ -55,6 +55,7 @@ int call_init(struct call *call, pid_t pid, const char *method, json_t *params)
 	memset(call, 0, sizeof(*call));
 	call->pid = pid;
 	call->fd = -1;
+	call->passed = -1;
 	call->request = blktap_rpc_request_line(id, method, params);
 	if (!call->request) {
 		FAIL(call, -EINVAL, "tapdisk %d: the request to %s is not valid UTF-8",
@@ -132,12 +133,33 @@ static void step_connect(struct call *call)
 	call->phase = CALL_SENDING;
 }
 
+/* The first bytes take the descriptor along. */
+static ssize_t send_some(struct call *call)
+{
+	struct iovec iov = {
+		.iov_base = call->request + call->sent,
+		.iov_len = call->request_length - call->sent,
+	};
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+
+	if (call->passed >= 0 && !call->sent) {
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &call->passed, sizeof(int));
+	}
+	return sendmsg(call->fd, &msg, MSG_NOSIGNAL);
+}
+
 static void step_send(struct call *call)
 {
-	ssize_t done;
+	ssize_t done = send_some(call);
 
-	done = send(call->fd, call->request + call->sent, call->request_length - call->sent,
-		    MSG_NOSIGNAL);
 	if (done < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	/* Whoever hangs up while we talk may have said why: hear it out. */
@@ -329,13 +351,14 @@ void calls_run(struct call *calls, size_t count, struct deadline deadline)
 	give_up(calls, count, -ETIMEDOUT);
 }
 
-int blktap_ctl_call(pid_t pid, const char *method, json_t *params, int timeout_ms,
-		    json_t **result, struct blktap_error *err)
+int call_passing(pid_t pid, const char *method, json_t *params, int fd, int timeout_ms,
+		 json_t **result, struct blktap_error *err)
 {
 	struct call call;
 	int code;
 
 	call_init(&call, pid, method, params);
+	call.passed = fd;
 	calls_run(&call, 1, deadline_in(timeout_ms));
 	code = call.err.code;
 	if (code && err)
@@ -344,4 +367,10 @@ int blktap_ctl_call(pid_t pid, const char *method, json_t *params, int timeout_m
 		*result = TAKE_POINTER(call.result);
 	call_clear(&call);
 	return code;
+}
+
+int blktap_ctl_call(pid_t pid, const char *method, json_t *params, int timeout_ms,
+		    json_t **result, struct blktap_error *err)
+{
+	return call_passing(pid, method, params, -1, timeout_ms, result, err);
 }

@@ -41,7 +41,7 @@ static int do_all(struct creation *creation, const struct blktap_create_params *
 
 	ret = allocate(creation, params, err);
 	if (!ret)
-		ret = serving_spawn(serving, err);
+		ret = serving_spawn(serving, &params->spawn, err);
 	if (!ret)
 		ret = serving_attach(serving, err);
 	if (!ret)

@@ -251,6 +251,9 @@ struct blktap_request {
  */
 int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
 		     struct blktap_error *err);
+/* The same with @fd, the ring node, open for reading and writing; takes it. */
+int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
+		      struct blktap_error *err);
 /* Ends the session. Requests still with the daemon fail. */
 void blktap_ring_close(struct blktap_ring *ring);
 
@@ -447,6 +450,7 @@ struct blktap_vbd_info {
 	char *type;		/* NULL: no image */
 	char *path;		/* NULL: no image */
 	enum blktap_kernel_io kernel_io;	/* in use; DEFAULT: not told */
+	bool read_only;		/* so it was opened */
 };
 
 #define BLKTAP_MAX_SPIN_US	1000
@@ -513,14 +517,25 @@ void blktap_tapdisks_free(struct blktap_tapdisk *tapdisks, size_t count);
 /* What "version" answers, an object; json_decref() *@version. */
 int blktap_ctl_version(pid_t pid, json_t **version, int timeout_ms, struct blktap_error *err);
 
+/* How a tapdisk is started. */
+struct blktap_spawn_params {
+	bool no_sandbox;	/* it keeps all rights, for debugging */
+	const char *user;	/* it runs as this user, without any rights; NULL: as we do */
+};
+
 /*
- * Starts a tapdisk and waits until it listens (at most @timeout_ms). Its own
- * reason is in @err if it cannot start. Returns 0 and *@pid. The program is
- * TAPDISK of the environment, or else the installed one.
+ * Starts a tapdisk (as @params say, may be NULL) and waits until it listens (at
+ * most @timeout_ms). Its own reason is in @err if it cannot start. Returns 0 and
+ * *@pid. The program is TAPDISK of the environment, or else the installed one.
  * ENOENT, EACCES, …: it cannot be executed; ECHILD: it died; ETIMEDOUT: it was
  * not ready in time, and has been killed; EPROTO: it talks nonsense.
  */
-int blktap_ctl_spawn(pid_t *pid, int timeout_ms, struct blktap_error *err);
+int blktap_ctl_spawn(const struct blktap_spawn_params *params, pid_t *pid, int timeout_ms,
+		     struct blktap_error *err);
+/*
+ * What the tapdisk may not open, because it runs as another user, is opened here and
+ * passed to it: the ring node for attach, an "aio:" image for open and unpause.
+ */
 int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err);
 int blktap_ctl_detach(pid_t pid, unsigned int minor, struct blktap_error *err);
 int blktap_ctl_open(pid_t pid, unsigned int minor,
@@ -594,6 +609,7 @@ int blktap_free(unsigned int minor, bool force, int timeout_ms, struct blktap_er
 struct blktap_create_params {
 	struct blktap_tap_params tap;
 	const char *link;		/* as for blktap_allocate() */
+	struct blktap_spawn_params spawn;
 	struct blktap_open_params open;
 	/*
 	 * NULL, or called when all is done, to tell somebody: a disk that nobody
@@ -603,7 +619,7 @@ struct blktap_create_params {
 	void *data;
 };
 #define BLKTAP_CREATE_PARAMS_INIT						\
-	{ BLKTAP_TAP_PARAMS_INIT, NULL,						\
+	{ BLKTAP_TAP_PARAMS_INIT, NULL, { false, NULL },			\
 	  { NULL, false, false, 0, 0, BLKTAP_KERNEL_IO_DEFAULT, 0, false }, NULL, NULL }
 
 /*

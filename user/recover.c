@@ -136,7 +136,7 @@ static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 	serving->minor = recovery->tap.minor;
 	serving->pid = pid;
 	if (!pid)
-		ret = serving_spawn(serving, err);
+		ret = serving_spawn(serving, NULL, err);
 	if (!ret)
 		ret = end_earlier(recovery, err);
 	if (!ret)

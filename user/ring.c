@@ -16,6 +16,7 @@
 
 #include "cleanup.h"
 #include "queue.h"
+#include "ring.h"
 
 #define NODE_WAIT_STEPS	20	/* 5 ms each */
 #define MAX_QUEUES	65536
@@ -74,7 +75,7 @@ static int node_error(int code, const char *path, unsigned int minor, struct blk
 	}
 }
 
-static int open_node(unsigned int minor, struct blktap_error *err)
+int ring_open_node(unsigned int minor, struct blktap_error *err)
 {
 	char path[64];
 	int fd;
@@ -338,12 +339,8 @@ static int open_queues(struct blktap_ring *ring, struct blktap_error *err)
 static int set_up_ring(struct blktap_ring *ring, unsigned int minor, uint64_t features,
 		       struct blktap_error *err)
 {
-	int ret = open_node(minor, err);
+	int ret = attach(ring, minor, features, err);
 
-	if (ret < 0)
-		return ret;
-	ring->fd = ret;
-	ret = attach(ring, minor, features, err);
 	if (!ret)
 		ret = check_layout(&ring->layout, minor, features, err);
 	if (!ret)
@@ -351,16 +348,18 @@ static int set_up_ring(struct blktap_ring *ring, unsigned int minor, uint64_t fe
 	return ret;
 }
 
-int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
-		     struct blktap_error *err)
+int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
+		      struct blktap_error *err)
 {
 	struct blktap_ring *new = calloc(1, sizeof(*new));
 	int ret;
 
 	*ring = NULL;
-	if (!new)
+	if (!new) {
+		close(fd);
 		return blktap_error_set(err, -ENOMEM, "no memory for tap %u", minor);
-	new->fd = -1;
+	}
+	new->fd = fd;
 	ret = set_up_ring(new, minor, features, err);
 	if (ret) {
 		blktap_ring_close(new);
@@ -368,6 +367,15 @@ int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t fea
 	}
 	*ring = new;
 	return 0;
+}
+
+int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
+		     struct blktap_error *err)
+{
+	int fd = ring_open_node(minor, err);
+
+	*ring = NULL;
+	return fd < 0 ? fd : blktap_ring_adopt(ring, fd, minor, features, err);
 }
 
 void blktap_ring_close(struct blktap_ring *ring)

@@ -23,9 +23,10 @@ static int spawn_failed(int code, struct blktap_error *err)
 	return -ECHILD;
 }
 
-int serving_spawn(struct serving *serving, struct blktap_error *err)
+int serving_spawn(struct serving *serving, const struct blktap_spawn_params *params,
+		  struct blktap_error *err)
 {
-	int code = blktap_ctl_spawn(&serving->pid, SPAWN_MS, err);
+	int code = blktap_ctl_spawn(params, &serving->pid, SPAWN_MS, err);
 
 	if (code)
 		return spawn_failed(code, err);

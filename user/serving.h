@@ -15,8 +15,9 @@ struct serving {
 };
 #define SERVING_INIT	{ .pidfd = -1 }
 
-/* A new tapdisk. ECHILD: it does not start, for whatever reason. */
-int serving_spawn(struct serving *serving, struct blktap_error *err);
+/* A new tapdisk (@params may be NULL). ECHILD: it does not start, for whatever reason. */
+int serving_spawn(struct serving *serving, const struct blktap_spawn_params *params,
+		  struct blktap_error *err);
 int serving_attach(struct serving *serving, struct blktap_error *err);
 /* EINTR if blktap_cancel_on() says so. */
 int serving_check_cancelled(struct blktap_error *err);

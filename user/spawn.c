@@ -68,7 +68,7 @@ static int arrange_descriptors(int ready)
 	return 0;
 }
 
-static void __attribute__((noreturn)) run_child(const char *path, int ready)
+static void __attribute__((noreturn)) run_child(char *const *argv, int ready)
 {
 	char line[64];
 	int code;
@@ -77,7 +77,7 @@ static void __attribute__((noreturn)) run_child(const char *path, int ready)
 	code = arrange_descriptors(ready);
 	if (!code) {
 		ready = READY_FD;
-		execl(path, path, "--ready-fd=3", NULL);
+		execv(argv[0], argv);
 		code = -errno;
 	}
 	/* The parent knows the path and how to quote it. */
@@ -89,8 +89,11 @@ static void __attribute__((noreturn)) run_child(const char *path, int ready)
 
 /* ----------------------------------------------------------------- the parent */
 
+#define MAX_ARGS	5
+
 struct spawning {
 	const char *path;
+	const struct blktap_spawn_params *params;
 	pid_t child;
 	int pidfd;
 	int ready;
@@ -98,8 +101,25 @@ struct spawning {
 	size_t length;
 };
 
+static void make_args(const struct spawning *spawning, const char *args[MAX_ARGS + 1])
+{
+	const struct blktap_spawn_params *params = spawning->params;
+	size_t count = 0;
+
+	args[count++] = spawning->path;
+	args[count++] = "--ready-fd=3";
+	if (params && params->no_sandbox)
+		args[count++] = "--no-sandbox";
+	if (params && params->user) {
+		args[count++] = "--user";
+		args[count++] = params->user;
+	}
+	args[count] = NULL;
+}
+
 static int start(struct spawning *spawning, struct blktap_error *err)
 {
+	const char *args[MAX_ARGS + 1];
 	CLEANUP_CLOSE int theirs = -1;
 	int fds[2];
 
@@ -107,11 +127,12 @@ static int start(struct spawning *spawning, struct blktap_error *err)
 		return blktap_error_set(err, -errno, "cannot make a pipe for tapdisk: %m");
 	spawning->ready = fds[0];
 	theirs = fds[1];
+	make_args(spawning, args);
 	spawning->child = fork();
 	if (spawning->child < 0)
 		return blktap_error_set(err, -errno, "cannot make a process for tapdisk: %m");
 	if (spawning->child == 0)
-		run_child(spawning->path, theirs);
+		run_child((char *const *)args, theirs);
 	spawning->pidfd = pidfd_open(spawning->child, 0);
 	/* Gone already: so it is where SIGCHLD is ignored. */
 	if (spawning->pidfd >= 0 || errno == ESRCH)
@@ -285,10 +306,12 @@ static int wait_until_ready(struct spawning *spawning, struct deadline deadline,
 	return ret;
 }
 
-int blktap_ctl_spawn(pid_t *pid, int timeout_ms, struct blktap_error *err)
+int blktap_ctl_spawn(const struct blktap_spawn_params *params, pid_t *pid, int timeout_ms,
+		     struct blktap_error *err)
 {
 	struct spawning spawning = {
 		.path = tapdisk_path(),
+		.params = params,
 		.pidfd = -1,
 		.ready = -1,
 	};

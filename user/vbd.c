@@ -9,6 +9,7 @@
 #include "call.h"
 #include "cleanup.h"
 #include "pages.h"
+#include "passing.h"
 #include "vbd.h"
 
 #define CALL_MS		60000	/* nothing here waits for the disk's users */
@@ -42,6 +43,7 @@ static int parse_vbd(json_t *json, struct blktap_vbd_info *vbd)
 	/* One that this version does not know is one that is not told. */
 	if (mode)
 		blktap_parse_kernel_io(mode, &vbd->kernel_io);
+	vbd->read_only = json_is_true(json_object_get(json, "read_only"));
 	if (!image || json_is_null(image))
 		return 0;
 	type = json_string_value(json_object_get(image, "type"));
@@ -122,9 +124,57 @@ static int call_minor(pid_t pid, const char *method, unsigned int minor, json_t 
 	return blktap_ctl_call(pid, method, params, timeout_ms, result, err);
 }
 
+/* A request that names what the tapdisk may not be able to open. */
+struct opening {
+	pid_t pid;
+	const char *method;
+	unsigned int minor;
+	const char *image;	/* may be NULL */
+	bool read_only;
+	int timeout_ms;
+	/* Opens it here; a descriptor or a negative errno. */
+	int (*open)(const struct opening *opening, struct blktap_error *err);
+};
+
+static int pass(const struct opening *opening, json_t *params, struct blktap_error *err)
+{
+	CLEANUP_CLOSE int fd = opening->open(opening, err);
+
+	if (fd < 0)
+		return fd;
+	json_object_set_new(params, "descriptor", json_true());
+	return call_passing(opening->pid, opening->method, json_incref(params), fd,
+			    opening->timeout_ms, NULL, err);
+}
+
+/* Most tapdisks can open it; one that has given up that right gets it in a second try. */
+static int call_opening(const struct opening *opening, json_t *params, struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *kept = json_incref(params);
+	int ret = call_minor(opening->pid, opening->method, opening->minor, params,
+			     opening->timeout_ms, NULL, err);
+
+	if (ret == -EACCES && passing_wanted(opening->pid))
+		ret = pass(opening, kept, err);
+	return ret;
+}
+
+static int open_ring(const struct opening *opening, struct blktap_error *err)
+{
+	return passing_ring(opening->minor, err);
+}
+
 int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err)
 {
-	return call_minor(pid, "attach", minor, json_object(), CALL_MS, NULL, err);
+	const struct opening opening = {
+		.pid = pid,
+		.method = "attach",
+		.minor = minor,
+		.timeout_ms = CALL_MS,
+		.open = open_ring,
+	};
+
+	return call_opening(&opening, json_object(), err);
 }
 
 int blktap_ctl_detach(pid_t pid, unsigned int minor, struct blktap_error *err)
@@ -168,10 +218,24 @@ static int image_params(const char *image, json_t **params, struct blktap_error 
 	return 0;
 }
 
+static int open_image(const struct opening *opening, struct blktap_error *err)
+{
+	return passing_image(opening->image, opening->read_only, err);
+}
+
 int blktap_ctl_open(pid_t pid, unsigned int minor,
 		    const struct blktap_open_params *open_params, struct blktap_error *err)
 {
 	int timeout_ms = open_params->timeout_ms ? open_params->timeout_ms : CALL_MS;
+	const struct opening opening = {
+		.pid = pid,
+		.method = "open",
+		.minor = minor,
+		.image = open_params->image,
+		.read_only = open_params->read_only,
+		.timeout_ms = with_margin(timeout_ms, MARGIN_MS),
+		.open = open_image,
+	};
 	json_t *params;
 	int ret;
 
@@ -193,8 +257,7 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 	if (open_params->restart)
 		json_object_set_new(params, "restart", json_true());
 	add_timeout(params, timeout_ms);
-	return call_minor(pid, "open", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
-			  err);
+	return call_opening(&opening, params, err);
 }
 
 int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
@@ -220,9 +283,22 @@ int blktap_ctl_pause(pid_t pid, unsigned int minor, int timeout_ms, struct blkta
 			  err);
 }
 
+static int open_paused_image(const struct opening *opening, struct blktap_error *err)
+{
+	return passing_paused_image(opening->pid, opening->minor, opening->image, err);
+}
+
 int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int timeout_ms,
 		       struct blktap_error *err)
 {
+	const struct opening opening = {
+		.pid = pid,
+		.method = "unpause",
+		.minor = minor,
+		.image = image,
+		.timeout_ms = with_margin(timeout_ms, MARGIN_MS),
+		.open = open_paused_image,
+	};
 	json_t *params;
 	int ret;
 
@@ -230,8 +306,7 @@ int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int tim
 	if (ret)
 		return ret;
 	add_timeout(params, timeout_ms);
-	return call_minor(pid, "unpause", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
-			  err);
+	return call_opening(&opening, params, err);
 }
 
 int blktap_ctl_resize(pid_t pid, unsigned int minor, uint64_t capacity, bool shrink,

@@ -5,8 +5,8 @@
 
 GUEST_PACKAGES=(base-files base-passwd bash bsdutils coreutils dash dbus diffutils dmsetup
 	e2fsprogs fdisk file findutils fio gawk grep gzip hostname iproute2 jq kmod libaio1
-	libasan8 libc-bin libcap2-bin libjansson4 libnl-3-200 libnl-genl-3-200 libsystemd0
-	libubsan1 login lsof lvm2 make mount nbd-client ncurses-base netbase parted passwd
+	libasan8 libc-bin libcap2 libcap2-bin libjansson4 libnl-3-200 libnl-genl-3-200 libseccomp2
+	libsystemd0 libubsan1 login lsof lvm2 make mount nbd-client ncurses-base netbase parted passwd
 	perl-base procps psmisc python3 python3-jsonschema python3-yaml qemu-utils rsync sed
 	strace systemd tar udev util-linux util-linux-extra xfsprogs xz-utils)
 

@@ -6,7 +6,7 @@ packages_of() {
 	case $1 in
 	build)	# the programs
 		echo gcc libc6-dev make pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libaio-dev \
-			libsystemd-dev
+			libseccomp-dev libcap-dev libsystemd-dev
 		;;
 	unit)	# their tests (the sanitizers come with gcc)
 		echo libcmocka-dev

@@ -21,7 +21,9 @@ static int open_error(const char *path, int code, struct blktap_error *err)
 		return blktap_error_set(err, code, "%s does not exist", path);
 	case -EACCES:
 	case -EPERM:
-		return blktap_error_set(err, -EACCES, "%s: not permitted", path);
+		return blktap_error_set(err, -EACCES, geteuid() ? "%s: not permitted to this tapdisk's "
+					"user, and no descriptor of it came along" :
+					"%s: not permitted", path);
 	case -EBUSY:
 		return blktap_error_set(err, code, "%s is mounted or used by another disk", path);
 	default:
@@ -74,6 +76,11 @@ int raw_check_not_itself(const struct stat *st, const struct image_params *param
 				params->path, params->minor);
 }
 
+bool raw_was_passed(const struct image_params *params)
+{
+	return params->passed && *params->passed >= 0;
+}
+
 bool raw_same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
@@ -102,6 +109,38 @@ static int busy_error(const char *path, struct blktap_error *err)
 	return open_error(path, -EBUSY, err);
 }
 
+/* What somebody else has opened has to be as we would have done that. */
+static int check_flags(int fd, bool read_only, const char *path, struct blktap_error *err)
+{
+	int flags = fcntl(fd, F_GETFL);
+	int mode = flags & O_ACCMODE;
+
+	if (flags >= 0 && !(flags & (O_PATH | O_APPEND)) &&
+	    (mode == O_RDWR || (read_only && mode == O_RDONLY)))
+		return 0;
+	return blktap_error_set(err, -EBADF, "the descriptor that came for %s is not open for %s",
+				path, read_only ? "reading" : "reading and writing");
+}
+
+static int take_passed(struct raw *raw, const struct image_params *params,
+		       struct blktap_error *err)
+{
+	struct stat st;
+	int ret;
+
+	raw->fd = TAKE_FD(*params->passed);
+	if (fstat(raw->fd, &st) != 0)
+		return open_error(params->path, -errno, err);
+	ret = check_type(&st, params->path, err);
+	if (!ret)
+		ret = check_flags(raw->fd, params->read_only, params->path, err);
+	if (!ret)
+		ret = raw_check_not_itself(&st, params, err);
+	raw->block_device = S_ISBLK(st.st_mode);
+	raw->read_only = params->read_only;
+	return ret;
+}
+
 static int open_file(struct raw *raw, const struct image_params *params,
 		     struct blktap_error *err)
 {
@@ -109,6 +148,8 @@ static int open_file(struct raw *raw, const struct image_params *params,
 	struct stat before, st;
 	int ret;
 
+	if (raw_was_passed(params))
+		return take_passed(raw, params, err);
 	if (stat(path, &before) != 0)
 		return open_error(path, -errno, err);
 	ret = check_type(&before, path, err);

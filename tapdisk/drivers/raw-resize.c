@@ -31,7 +31,9 @@ int raw_share(const struct raw *raw, const struct image_limits *limits,
 	struct stat named, open;
 	uint64_t bytes;
 
-	if (stat(params->path, &named) != 0 || fstat(raw->fd, &open) != 0)
+	if (raw_was_passed(params) ? fstat(*params->passed, &named) : stat(params->path, &named))
+		return -errno;
+	if (fstat(raw->fd, &open) != 0)
 		return -errno;
 	if (!raw_same_file(&named, &open) || size_of(raw, &bytes) || bytes != limits->capacity)
 		return -ESTALE;

@@ -443,6 +443,66 @@ static void test_block_device(void **state)
 	free(data);
 }
 
+/* Opened by somebody else, with @flags. */
+static int open_passed(struct image **image, int flags, bool read_only, struct image_table *table)
+{
+	struct blktap_error err;
+	int fd = open(path, flags | O_CLOEXEC);
+	struct image_params params = {
+		.read_only = read_only, .minor = 65535, .table = table, .passed = &fd,
+	};
+	int ret;
+
+	assert_true(fd >= 0);
+	/* The path is no more than a name. */
+	ret = image_open(image, "aio:/nowhere/image", &params, &err);
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+static void test_passed(void **state)
+{
+	struct image_table *table;
+	struct image *image, *other;
+
+	(void)state;
+	make_file(MIB);
+	assert_int_equal(open_passed(&image, O_RDONLY, false, NULL), -EBADF);
+	assert_int_equal(open_passed(&image, O_WRONLY, true, NULL), -EBADF);
+	assert_int_equal(open_passed(&image, O_RDWR | O_APPEND, false, NULL), -EBADF);
+	assert_int_equal(open_passed(&image, O_PATH, true, NULL), -EBADF);
+	assert_int_equal(open_passed(&image, O_RDWR, false, NULL), 0);
+	assert_int_equal(image->limits.capacity, MIB);
+	assert_int_equal(open_passed(&other, O_RDONLY, true, NULL), -EAGAIN);
+	image_close(image);
+
+	assert_int_equal(image_table_new(&table), 0);
+	assert_int_equal(open_passed(&image, O_RDONLY, true, table), 0);
+	assert_int_equal(open_passed(&other, O_RDONLY, true, table), 0);
+	assert_ptr_equal(image, other);
+	image_close(other);
+	assert_int_equal(unlink(path), 0);
+	make_file(MIB);
+	assert_int_equal(open_passed(&other, O_RDONLY, true, table), 0);
+	assert_ptr_not_equal(image, other);
+	image_close(other);
+	image_close(image);
+	image_table_free(table);
+}
+
+static void test_passed_directory(void **state)
+{
+	struct blktap_error err;
+	int fd = open(directory, O_RDONLY | O_CLOEXEC);
+	struct image_params params = { .read_only = true, .minor = 65535, .passed = &fd };
+	struct image *image;
+
+	(void)state;
+	assert_int_equal(image_open(&image, spec, &params, &err), -EISDIR);
+	assert_int_equal(fd, -1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -460,6 +520,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_resize_device),
 	TEST(test_block_device),
 	TEST(test_refusals),
+	TEST(test_passed),
+	TEST(test_passed_directory),
 };
 
 int main(void)

@@ -307,29 +307,91 @@ static void test_hang_up(void **state)
 	loop_turn(loop, 10);
 }
 
-static void test_passed_descriptor_is_closed(void **state)
+/* With the writing end of a pipe that comes along @times; the reading end. */
+static int say_with(int fd, const char *text, unsigned int times)
 {
-	char text[] = LIST, space[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { text, strlen(text) };
+	char space[CMSG_SPACE(sizeof(int) * 8)] __attribute__((aligned(8))) = { 0 };
+	struct iovec iov = { (char *)text, strlen(text) };
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = space, .msg_controllen = sizeof(space),
+		.msg_control = space, .msg_controllen = CMSG_SPACE(sizeof(int) * times),
 	};
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-	int fd = connect_client(), fds[2];
-	char byte;
+	unsigned int i;
+	int fds[2];
 
-	(void)state;
 	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fds[1], sizeof(int));
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int) * times);
+	for (i = 0; i < times; i++)
+		memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &fds[1], sizeof(int));
 	assert_int_equal(sendmsg(fd, &msg, 0), iov.iov_len);
 	close(fds[1]);
+	return fds[0];
+}
+
+static void expect_closed(int fd)
+{
+	char byte;
+
+	assert_int_equal(read(fd, &byte, 1), 0);
+	close(fd);
+}
+
+static void test_passed_descriptor_is_closed(void **state)
+{
+	int fd = connect_client(), end, second;
+
+	(void)state;
+	end = say_with(fd, LIST, 1);
 	expect(fd, ANSWER);
-	assert_int_equal(read(fds[0], &byte, 1), 0);
-	close(fds[0]);
+	expect_closed(end);
+	end = say_with(fd, LIST, 8);
+	expect(fd, ANSWER);
+	expect_closed(end);
+	/* more than are kept, with a request that does not get to its end */
+	end = say_with(fd, "{", 3);
+	second = say_with(fd, "{", 3);
+	loop_turn(loop, 10);
+	loop_turn(loop, 10);
+	close(fd);
+	loop_turn(loop, 10);
+	expect_closed(end);
+	expect_closed(second);
+}
+
+#define ATTACH	"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"attach\",\"params\":" \
+		"{\"minor\":3,\"descriptor\":true}}\n"
+#define NOT_A_RING "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-71,\"message\":" \
+		"\"the ring node of tap 3 is not a blktap ring\",\"data\":{\"errno\":71}}}\n"
+#define NONE_CAME "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32602,\"message\":" \
+		"\"attach: no descriptor came along\",\"data\":{\"errno\":22}}}\n"
+
+static void test_passed_descriptor_is_used(void **state)
+{
+	int fd = connect_client(), end, second;
+
+	(void)state;
+	end = say_with(fd, ATTACH, 1);
+	expect(fd, NOT_A_RING);
+	expect_closed(end);
+	say(fd, ATTACH);
+	expect(fd, NONE_CAME);
+	/* one that an earlier request brought is gone */
+	end = say_with(fd, LIST, 1);
+	expect(fd, ANSWER);
+	say(fd, ATTACH);
+	expect(fd, NONE_CAME);
+	expect_closed(end);
+	/* each has its own */
+	end = say_with(fd, ATTACH, 1);
+	second = say_with(fd, ATTACH LIST, 1);
+	expect(fd, NOT_A_RING);
+	expect(fd, NOT_A_RING);
+	expect(fd, ANSWER);
+	expect_closed(end);
+	expect_closed(second);
 	close(fd);
 	loop_turn(loop, 10);
 }
@@ -456,6 +518,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_no_descriptors),
 	TEST(test_hang_up),
 	TEST(test_passed_descriptor_is_closed),
+	TEST(test_passed_descriptor_is_used),
 	TEST(test_live_socket_is_respected),
 	TEST(test_stale_socket_is_replaced),
 	TEST(test_long_path),

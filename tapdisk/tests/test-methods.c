@@ -126,7 +126,7 @@ static void test_session(void **state)
 	assert_string_equal(ASK("list", "{}"),
 			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"vbds\":["
 			    "{\"minor\":1,\"state\":0},{\"minor\":3,\"state\":0,\"image\":"
-			    "{\"type\":\"ram\",\"path\":\"1M\"},\"kernel_io\":\"off\"}]}}\n");
+			    "{\"type\":\"ram\",\"path\":\"1M\"},\"kernel_io\":\"off\",\"read_only\":false}]}}\n");
 	expect_error(ASK("detach", "{\"minor\":3}"), -EBUSY, EBUSY);
 	assert_string_equal(ASK("close", "{\"minor\":3}"), OK);
 	assert_string_equal(ASK("close", "{\"minor\":3}"), OK);
@@ -218,7 +218,7 @@ static void test_pause_and_resize(void **state)
 	assert_string_equal(ASK("list", "{}"),
 			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"vbds\":["
 			    "{\"minor\":3,\"state\":42,\"image\":"
-			    "{\"type\":\"ram\",\"path\":\"1M\"},\"kernel_io\":\"auto\"}]}}\n");
+			    "{\"type\":\"ram\",\"path\":\"1M\"},\"kernel_io\":\"auto\",\"read_only\":false}]}}\n");
 	expect_error(ASK("unpause", "{\"minor\":3,\"image\":\"ram:1M\"}"), -EMEDIUMTYPE,
 		     EMEDIUMTYPE);
 	assert_string_equal(ASK("unpause", "{\"minor\":3,\"image\":\"ram:2M\"}"), OK);
@@ -237,7 +237,7 @@ static void test_pages(void **state)
 	(void)state;
 	tapdisk.page_bytes = 4096;
 	for (i = 0; i < COUNT; i++)
-		assert_int_equal(tapdisk_attach(&tapdisk, i * 2, NULL), 0);
+		assert_int_equal(tapdisk_attach(&tapdisk, i * 2, -1, NULL), 0);
 	for (pages = 0; from >= 0; pages++) {
 		json_t *json, *vbds;
 

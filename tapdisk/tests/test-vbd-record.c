@@ -139,7 +139,7 @@ static void test_failed_open(void **state)
 	vbd_session_lost(world.vbd, "test");
 	while (!world.gone)
 		turn(2000);
-	assert_int_equal(vbd_attach(&world.vbd, &world.env, 7, &err), 0);
+	assert_int_equal(vbd_attach(&world.vbd, &world.env, 7, -1, &err), 0);
 	fake_ring->start_error = -EMEDIUMTYPE;
 	assert_int_equal(open_image("ram:2M"), -EMEDIUMTYPE);
 	assert_int_equal(nr_files(), 1);

@@ -412,7 +412,7 @@ static void test_attach_fails(void **state)
 
 	(void)state;
 	fake_open_error = -EBUSY;
-	assert_int_equal(vbd_attach(&vbd, &world.env, 8, &err), -EBUSY);
+	assert_int_equal(vbd_attach(&vbd, &world.env, 8, -1, &err), -EBUSY);
 	assert_null(vbd);
 }
 

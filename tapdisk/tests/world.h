@@ -67,7 +67,7 @@ static int set_up(void **state)
 		.changed = changed,
 		.gone = gone,
 	};
-	assert_int_equal(vbd_attach(&world.vbd, &world.env, 7, &err), 0);
+	assert_int_equal(vbd_attach(&world.vbd, &world.env, 7, -1, &err), 0);
 	return 0;
 }
 
@@ -77,7 +77,7 @@ static inline int set_up_with(void **state, uint64_t features)
 	if (set_up(state) || vbd_detach(world.vbd, &err))
 		return -1;
 	fake_features = features;
-	return vbd_attach(&world.vbd, &world.env, 7, &err);
+	return vbd_attach(&world.vbd, &world.env, 7, -1, &err);
 }
 
 static int tear_down(void **state)

@@ -153,6 +153,59 @@ static void test_changes_sent(void **state)
 	fake_stop(&fake);
 }
 
+#define REFUSED	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-13,\"message\":\"no\"}}\n"
+
+static void unlink_socket(void)
+{
+	char path[PATH_MAX];
+
+	assert_int_equal(blktap_control_path(path, sizeof(path), PID), 0);
+	unlink(path);
+}
+
+/* One that may not open the image, and what it is asked last. */
+static int open_refused(const char *version, const char *image, struct fake *fake)
+{
+	const char *const answers[] = { REFUSED, version, ANSWER("{}"), NULL };
+	struct blktap_open_params params = { .image = image, .timeout_ms = 1000 };
+	int ret;
+
+	*fake = (struct fake){ .pid = PID, .answers = answers };
+	fake_start(fake);
+	ret = blktap_ctl_open(PID, 7, &params, NULL);
+	shutdown(fake->listener, SHUT_RDWR);
+	pthread_join(fake->thread, NULL);
+	close(fake->listener);
+	unlink_socket();
+	return ret;
+}
+
+static void test_passing(void **state)
+{
+	static const char old[] = ANSWER("{\"features\":[\"pause\"],\"user\":\"x\"}");
+	static const char root[] = ANSWER("{\"features\":[\"descriptors\"]}");
+	static const char new[] = ANSWER("{\"features\":[\"descriptors\"],\"user\":\"x\"}");
+	struct fake fake;
+
+	(void)state;
+	assert_int_equal(open_refused(new, "aio:/etc/passwd", &fake), 0);
+	assert_string_equal(fake.request, REQUEST("open", "\"image\":\"aio:/etc/passwd\","
+						  "\"timeout_ms\":1000,\"minor\":7,"
+						  "\"descriptor\":true"));
+	free(fake.request);
+	assert_int_equal(open_refused(old, "aio:/etc/passwd", &fake), -EACCES);
+	assert_int_equal(fake.requests, 2);
+	free(fake.request);
+	assert_int_equal(open_refused(root, "aio:/etc/passwd", &fake), -EACCES);
+	assert_int_equal(fake.requests, 2);
+	free(fake.request);
+	/* It is not for the tapdisk to say what is not there. */
+	assert_int_equal(open_refused(new, "aio:/nowhere/image", &fake), -ENOENT);
+	free(fake.request);
+	assert_int_equal(open_refused(new, "scatter:/etc/passwd", &fake), -EACCES);
+	free(fake.request);
+}
+
 static void test_kernel_io(void **state)
 {
 	struct fake fake = { .pid = PID, .answer = ANSWER("{\"mode\":\"redirect\"}") };
@@ -246,7 +299,7 @@ static void test_relative_directory(void **state)
 	setenv("BLKTAP_CONTROL_DIR", "run", 1);
 	assert_int_equal(blktap_ctl_call(PID, "version", NULL, 1000, NULL, &err), -EINVAL);
 	assert_string_equal(err.text, "the control directory's name is not an absolute path: run");
-	assert_int_equal(blktap_ctl_spawn(&pid, 1000, &err), -EINVAL);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 1000, &err), -EINVAL);
 	setenv("BLKTAP_CONTROL_DIR", control_dir, 1);
 }
 
@@ -529,6 +582,7 @@ int main(void)
 		TEST(test_request_sent),
 		TEST(test_changes_sent),
 		TEST(test_kernel_io),
+		TEST(test_passing),
 		TEST(test_mode_not_told),
 		TEST(test_size_not_told),
 		TEST(test_version),

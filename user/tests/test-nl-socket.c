@@ -395,7 +395,7 @@ static void test_delete(void **state)
 	will_tell(BLKTAP_EVENT_DISK_REMOVED, 3);
 	will_tell(BLKTAP_EVENT_FREED, 4);
 	will_tell(BLKTAP_EVENT_FREED, 3);
-	assert_int_equal(blktap_nl_free(nl, 3, 1000, &err), 0);
+	assert_int_equal(blktap_nl_free(nl, 3, false, 1000, &err), 0);
 	assert_int_equal(kernel.sent, 1);
 	assert_int_equal(err.code, 0);
 }
@@ -407,7 +407,7 @@ static void test_delete_without_events(void **state)
 	will_say(error_message(0, -1, NULL));
 	will_fail(FD + 1, ENOBUFS);
 	will_say(error_message(-ENODEV, -1, NULL));
-	assert_int_equal(blktap_nl_free(nl, 3, 1000, &err), 0);
+	assert_int_equal(blktap_nl_free(nl, 3, false, 1000, &err), 0);
 	assert_int_equal(kernel.sent, 2);
 	assert_int_equal(err.code, 0);
 }
@@ -416,13 +416,13 @@ static void test_delete_fails(void **state)
 {
 	(void)state;
 	will_say(error_message(-EBUSY, -1, "a daemon is attached"));
-	assert_int_equal(blktap_nl_free(nl, 3, 1000, &err), -EBUSY);
+	assert_int_equal(blktap_nl_free(nl, 3, false, 1000, &err), -EBUSY);
 	assert_string_equal(err.text, "minor 3: a daemon is attached");
 	kernel.sockets[1] = NULL;
 	will_say(error_message(0, -1, NULL));
 	will_say(tap_message(0, 3));
 	will_say(error_message(0, -1, NULL));
-	assert_int_equal(blktap_nl_free(nl, 3, 0, &err), -ETIMEDOUT);
+	assert_int_equal(blktap_nl_free(nl, 3, false, 0, &err), -ETIMEDOUT);
 	assert_string_equal(err.text, "minor 3: its disk does not go away");
 }
 
@@ -431,11 +431,11 @@ static void test_delete_without_group(void **state)
 {
 	(void)state;
 	kernel.group = -NLE_OBJ_NOTFOUND;
-	assert_int_equal(blktap_nl_free(nl, 3, 1000, &err), -EPROTO);
+	assert_int_equal(blktap_nl_free(nl, 3, false, 1000, &err), -EPROTO);
 	kernel.sockets[1] = NULL;
 	kernel.group = 5;
 	kernel.join_error = EPERM;
-	assert_int_equal(blktap_nl_free(nl, 3, 1000, &err), -EPERM);
+	assert_int_equal(blktap_nl_free(nl, 3, false, 1000, &err), -EPERM);
 	assert_int_equal(kernel.sent, 0);
 }
 

@@ -305,7 +305,7 @@ static void test_disk_errors(void **state)
 		kernel.error = says[i].error;
 		assert_int_equal(blktap_ring_start(ring, &start, &err), -kernel.error);
 		assert_non_null(strstr(err.text, says[i].start));
-		assert_int_equal(blktap_ring_stop(ring, &err), -kernel.error);
+		assert_int_equal(blktap_ring_stop(ring, false, &err), -kernel.error);
 		assert_non_null(strstr(err.text, says[i].stop));
 	}
 	assert_int_equal(kernel.start.size, sizeof(start));
@@ -316,7 +316,7 @@ static void test_disk_errors(void **state)
 	kernel.error = 0;
 	assert_int_equal(blktap_ring_start(ring, &start, &err), 0);
 	assert_int_equal(blktap_ring_resize(ring, 512, &err), 0);
-	assert_int_equal(blktap_ring_stop(ring, &err), 0);
+	assert_int_equal(blktap_ring_stop(ring, false, &err), 0);
 	assert_int_equal(kernel.request, BLKTAP_IOC_STOP);
 }
 

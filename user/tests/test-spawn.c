@@ -31,7 +31,7 @@ static int spawn(const char *script, pid_t *pid, struct blktap_error *err)
 
 	make_tapdisk(script);
 	*pid = 0;
-	ret = blktap_ctl_spawn(pid, 20000, err);
+	ret = blktap_ctl_spawn(NULL, pid, 20000, err);
 	/* Nothing is left to be reaped. */
 	if (*pid != -1)
 		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
@@ -89,6 +89,27 @@ static void test_arguments_and_descriptors(void **state)
 	fclose(file);
 }
 
+static void test_how_it_is_started(void **state)
+{
+	struct blktap_spawn_params params = { .no_sandbox = true };
+	char path[PATH_MAX], line[256];
+	FILE *file;
+	pid_t pid;
+
+	(void)state;
+	make_tapdisk("echo \"$*\" >>${0%/*}/how; echo '{\"pid\":1}' >&3");
+	assert_int_equal(blktap_ctl_spawn(&params, &pid, 20000, NULL), 0);
+	params = (struct blktap_spawn_params){ .user = "some one" };
+	assert_int_equal(blktap_ctl_spawn(&params, &pid, 20000, NULL), 0);
+	snprintf(path, sizeof(path), "%s/how", control_dir);
+	file = fopen(path, "re");
+	assert_non_null(fgets(line, sizeof(line), file));
+	assert_string_equal(line, "--ready-fd=3 --no-sandbox\n");
+	assert_non_null(fgets(line, sizeof(line), file));
+	assert_string_equal(line, "--ready-fd=3 --user some one\n");
+	fclose(file);
+}
+
 static void test_signals_are_reset(void **state)
 {
 	struct blktap_error err;
@@ -129,10 +150,10 @@ static void test_not_there(void **state)
 
 	(void)state;
 	setenv("TAPDISK", "/nonexistent/\"tapdisk", 1);
-	assert_int_equal(blktap_ctl_spawn(&pid, 20000, &err), -ENOENT);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 20000, &err), -ENOENT);
 	assert_string_equal(err.text, "cannot run /nonexistent/\"tapdisk: No such file or directory");
 	setenv("TAPDISK", "/tmp", 1);
-	assert_int_equal(blktap_ctl_spawn(&pid, 20000, &err), -EACCES);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 20000, &err), -EACCES);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
@@ -173,7 +194,7 @@ static void test_silent(void **state)
 
 	(void)state;
 	make_tapdisk("exec sleep 600");
-	assert_int_equal(blktap_ctl_spawn(&pid, 300, &err), -ETIMEDOUT);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 300, &err), -ETIMEDOUT);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
@@ -185,7 +206,7 @@ static void test_neither_ready_nor_dead(void **state)
 
 	(void)state;
 	make_tapdisk("exec sleep 600 3>&-");
-	assert_int_equal(blktap_ctl_spawn(&pid, 300, &err), -ETIMEDOUT);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 300, &err), -ETIMEDOUT);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
@@ -198,7 +219,7 @@ static void test_cancelled(void **state)
 	(void)state;
 	make_tapdisk("exec sleep 600");
 	blktap_cancel_on(fd);
-	assert_int_equal(blktap_ctl_spawn(&pid, -1, &err), -EINTR);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, -1, &err), -EINTR);
 	blktap_cancel_on(-1);
 	close(fd);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
@@ -215,7 +236,7 @@ static void test_late_daemon(void **state)
 	(void)state;
 	make_tapdisk("d=${0%/*}; sh -c \"trap 'echo >$d/ended; exit' TERM; sleep 0.5;"
 		     " echo {\\\\\\\"pid\\\\\\\":\\$\\$} >&3; exec 3>&-; sleep 10 & wait\" & wait");
-	assert_int_equal(blktap_ctl_spawn(&pid, 200, &err), -ETIMEDOUT);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 200, &err), -ETIMEDOUT);
 	snprintf(path, sizeof(path), "%s/ended", control_dir);
 	for (tries = 0; tries < 100 && access(path, F_OK); tries++)
 		usleep(50000);
@@ -231,13 +252,13 @@ static void test_sigchld_ignored(void **state)
 	(void)state;
 	signal(SIGCHLD, SIG_IGN);
 	make_tapdisk("exit 3");
-	assert_int_equal(blktap_ctl_spawn(&pid, 20000, &err), -ECHILD);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 20000, &err), -ECHILD);
 	assert_non_null(strstr(err.text, "ended before it was ready"));
 	make_tapdisk("echo '{\"pid\":77}' >&3");
-	assert_int_equal(blktap_ctl_spawn(&pid, 20000, &err), 0);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 20000, &err), 0);
 	assert_int_equal(pid, 77);
 	make_tapdisk("sleep 600");
-	assert_int_equal(blktap_ctl_spawn(&pid, 200, &err), -ETIMEDOUT);
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 200, &err), -ETIMEDOUT);
 	signal(SIGCHLD, SIG_DFL);
 }
 
@@ -253,7 +274,7 @@ static void test_low_descriptors(void **state)
 	child = fork();
 	if (child == 0) {
 		close_range(0, 9, 0);
-		exit(blktap_ctl_spawn(&pid, 20000, &err) == 0 && pid == 77 ? 0 : 1);
+		_exit(blktap_ctl_spawn(NULL, &pid, 20000, &err) == 0 && pid == 77 ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
@@ -268,6 +289,7 @@ int main(void)
 		TEST(test_ready),
 		TEST(test_daemon),
 		TEST(test_arguments_and_descriptors),
+		TEST(test_how_it_is_started),
 		TEST(test_signals_are_reset),
 		TEST(test_its_own_reason),
 		TEST(test_not_there),

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is opened here because the tapdisk may not.
+ */
+#ifndef BLKTAP_PASSING_H
+#define BLKTAP_PASSING_H
+
+#include "libblktap.h"
+
+/* Whether the tapdisk takes descriptors, and runs as a user who may need them. */
+bool passing_wanted(pid_t pid);
+
+/* These return a descriptor or a negative errno. */
+
+int passing_ring(unsigned int minor, struct blktap_error *err);
+/* @image is "type:path". EACCES: its type is none that can be passed. */
+int passing_image(const char *image, bool read_only, struct blktap_error *err);
+/* For a paused disk; @image NULL: the one that it had. */
+int passing_paused_image(pid_t pid, unsigned int minor, const char *image,
+			 struct blktap_error *err);
+
+#endif /* BLKTAP_PASSING_H */
