@@ -3,11 +3,11 @@
  * The methods of the control protocol, see Documentation/control-protocol.md.
  */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "methods.h"
+#include "params.h"
 #include "vbd-stats.h"
 
 #define REQUEST_TIMEOUT_MS	120000
@@ -87,133 +87,8 @@ struct args {
 	int timeout_ms;
 };
 
-enum param_type {
-	PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS, PARAM_SPIN, PARAM_BYTES,
-	PARAM_KERNEL_IO,
-};
-
-struct param {
-	const char *name;
-	enum param_type type;
-	size_t offset;
-	bool required;
-};
-
-#define PARAM(field, type, required) { #field, type, offsetof(struct args, field), required }
-#define MAX_PARAMS	10
-
-static bool integer_in(const json_t *json, json_int_t low, json_int_t high)
-{
-	return json_is_integer(json) && json_integer_value(json) >= low &&
-	       json_integer_value(json) <= high;
-}
-
-static int take_param(const struct param *param, const json_t *json, struct args *args)
-{
-	void *field = (char *)args + param->offset;
-
-	switch (param->type) {
-	case PARAM_MINOR:
-		if (!integer_in(json, 0, BLKTAP_MAX_MINORS - 1))
-			return -EINVAL;
-		*(unsigned int *)field = json_integer_value(json);
-		return 0;
-	case PARAM_MS:
-		if (!integer_in(json, -1, INT_MAX))
-			return -EINVAL;
-		*(int *)field = json_integer_value(json);
-		return 0;
-	case PARAM_SPIN:
-		if (!integer_in(json, 0, BLKTAP_MAX_SPIN_US))
-			return -EINVAL;
-		*(int *)field = json_integer_value(json);
-		return 0;
-	case PARAM_BYTES:
-		if (!integer_in(json, 1, INT64_MAX))
-			return -EINVAL;
-		*(uint64_t *)field = json_integer_value(json);
-		return 0;
-	case PARAM_STRING:
-		if (!json_is_string(json))
-			return -EINVAL;
-		*(const char **)field = json_string_value(json);
-		return 0;
-	case PARAM_BOOL:
-		if (!json_is_boolean(json))
-			return -EINVAL;
-		*(bool *)field = json_is_true(json);
-		return 0;
-	case PARAM_KERNEL_IO:
-		if (!json_is_string(json))
-			return -EINVAL;
-		return blktap_parse_kernel_io(json_string_value(json), field);
-	}
-	return -EINVAL;
-}
-
-static const struct param *find_param(const struct param *params, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < MAX_PARAMS && params[i].name; i++)
-		if (strcmp(params[i].name, name) == 0)
-			return &params[i];
-	return NULL;
-}
-
-/* Features of "open" that other versions have. */
-static bool is_not_built(const char *name)
-{
-	static const char *const names[] = {
-		"add_cache", "add_log", "encryption", "leaf_cache", "parent_minor", "secondary",
-		"shared", "standby", "vhd_index",
-	};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
-static int unknown_param(const char *method, const char *name, struct blktap_error *err)
-{
-	if (is_not_built(name))
-		return blktap_error_set(err, -EOPNOTSUPP, "%s: %s is not built into this tapdisk",
-					method, name);
-	return blktap_error_set(err, -EINVAL, "%s: there is no parameter %.64s", method, name);
-}
-
-static int check_required(const char *method, const struct param *params, const json_t *object,
-			  struct blktap_error *err)
-{
-	size_t i;
-
-	for (i = 0; i < MAX_PARAMS && params[i].name; i++)
-		if (params[i].required && !json_object_get(object, params[i].name))
-			return blktap_error_set(err, -EINVAL, "%s: the parameter %s is missing",
-						method, params[i].name);
-	return 0;
-}
-
-static int take_params(const char *method, const struct param *params, json_t *object,
-		       struct args *args, struct blktap_error *err)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(object, name, value) {
-		const struct param *param = find_param(params, name);
-
-		if (!param)
-			return unknown_param(method, name, err);
-		if (take_param(param, value, args))
-			return blktap_error_set(err, -EINVAL, "%s: %s has no such value", method,
-						name);
-		args->has_minor |= strcmp(name, "minor") == 0;
-	}
-	return check_required(method, params, object, err);
-}
+#define PARAM(field, type, required)	PARAM_IN(struct args, field, type, required)
+#define MAX_PARAMS	11
 
 /* ------------------------------------------------------------------ methods */
 
@@ -494,7 +369,8 @@ static void dispatch(struct call *call, const struct blktap_rpc_request *req)
 	args.timeout_ms = method->timeout_ms;
 	args.request_timeout_ms = REQUEST_TIMEOUT_MS;
 	args.spin_us = SPIN_US;
-	if (take_params(method->name, method->params, req->params, &args, &err))
+	args.has_minor = json_object_get(req->params, "minor");
+	if (params_take(method->name, method->params, req->params, &args, &err))
 		answer_wrong(call, BLKTAP_RPC_INVALID_PARAMS, &err);
 	else
 		method->run(call, &args);

@@ -31,11 +31,13 @@ int raw_share(const struct raw *raw, const struct image_limits *limits,
 	struct stat named, open;
 	uint64_t bytes;
 
-	if (stat(params->path, &named) != 0 || fstat(raw->fd, &open) != 0)
+	if (params->adopt ? fstat(params->fds[0], &named) : stat(params->path, &named))
+		return -errno;
+	if (fstat(raw->fd, &open) != 0)
 		return -errno;
 	if (!raw_same_file(&named, &open) || size_of(raw, &bytes) || bytes != limits->capacity)
 		return -ESTALE;
-	return raw_check_not_itself(&named, params, &err);
+	return params->adopt ? 0 : raw_check_not_itself(&named, params, &err);
 }
 
 static int check_new_size(const struct raw *raw, const struct image *image, uint64_t capacity,
