@@ -4,6 +4,7 @@
  * a worker for good; the VBD need not wait with it.
  */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "vbd.h"
 
@@ -38,6 +39,8 @@ struct vbd *vbd_job_end(struct vbd_job *job)
 
 void vbd_job_free(struct vbd_job *job)
 {
+	while (job->params.nr_fds)
+		close(job->fds[--job->params.nr_fds]);
 	free(job->spec);
 	free(job);
 }
