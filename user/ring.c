@@ -113,6 +113,11 @@ static int attach(struct blktap_ring *ring, unsigned int minor, uint32_t flags, 
 	bool take_over = flags & BLKTAP_ATTACH_TAKEOVER;
 	int code = attach_with(ring, flags, features);
 
+	/* Of the flag, for the file is a new one. */
+	if (take_over && (code == -EOPNOTSUPP || code == -EINVAL))
+		return blktap_error_set(err, -EOPNOTSUPP, "tap %u: the module in use has no "
+					"takeover", minor);
+
 	switch (code) {
 	case 0:
 		return 0;
@@ -120,9 +125,6 @@ static int attach(struct blktap_ring *ring, unsigned int minor, uint32_t flags, 
 		return blktap_error_set(err, code, take_over ?
 					"tap %u is being taken over already" :
 					"tap %u is attached to another process", minor);
-	case -EOPNOTSUPP:
-		return blktap_error_set(err, code, "tap %u: the module in use has no takeover",
-					minor);
 	case -ENODEV:
 		return blktap_error_set(err, code, "tap %u has been freed", minor);
 	case -ENOTTY:
