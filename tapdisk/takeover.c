@@ -362,7 +362,7 @@ static int add_minor(struct takeover *t, const json_t *vbd)
 	return 0;
 }
 
-/* It has nothing left but to leave, which is not waited for for ever. */
+/* It has nothing left but to leave; nobody waits for long until it does. */
 static void has_left(void *data, json_t *result, const struct blktap_error *err)
 {
 	struct takeover *t = data;

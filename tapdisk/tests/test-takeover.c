@@ -694,7 +694,7 @@ static void test_cancelled(void **state)
 	struct vbd *vbd = open_holding(3, "ram:1M");
 
 	(void)state;
-	assert_int_equal(takeover_start(&new, OLD_PID, 10000, taken_over, &outcome, &err), 0);
+	assert_int_equal(takeover_start(&new, OLD_PID, -1, taken_over, &outcome, &err), 0);
 	assert_int_equal(takeover_start(&new, OLD_PID, -1, taken_over, NULL, &err), -EBUSY);
 	while (vbd->state != VBD_HANDING_OVER)
 		turn(10);
