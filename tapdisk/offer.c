@@ -10,12 +10,13 @@ json_t *offer_encode(const struct vbd *vbd)
 {
 	if (!vbd->spec)
 		return json_pack("{s:i, s:b}", "minor", (int)vbd->minor, "closed", vbd->closed);
-	return json_pack("{s:i, s:s, s:b, s:b, s:b, s:s, s:i, s:i, s:I, s:i, s:i, s:i}",
+	return json_pack("{s:i, s:s, s:b, s:b, s:b, s:s, s:i, s:i, s:b, s:I, s:i, s:i, s:i}",
 			 "minor", (int)vbd->minor, "image", vbd->spec, "paused", vbd->paused,
 			 "read_only", vbd->params.read_only, "no_direct", vbd->params.no_direct,
 			 "kernel_io", blktap_kernel_io_name(vbd->kernel_io),
 			 "request_timeout_ms", (int)vbd->request_timeout_ms,
 			 "spin_us", (int)(vbd->max_spin_ns / NS_PER_US),
+			 "restart", vbd->restart,
 			 "capacity", (json_int_t)vbd->disk.capacity,
 			 "logical_block_size", (int)vbd->disk.logical_block_size,
 			 "physical_block_size", (int)vbd->disk.physical_block_size,
@@ -34,6 +35,7 @@ static const struct param members[] = {
 	PARAM(kernel_io, PARAM_KERNEL_IO),
 	PARAM(request_timeout_ms, PARAM_MS),
 	PARAM(spin_us, PARAM_SPIN),
+	PARAM(restart, PARAM_BOOL),
 	PARAM(capacity, PARAM_BYTES),
 	PARAM(logical_block_size, PARAM_NUMBER),
 	PARAM(physical_block_size, PARAM_NUMBER),

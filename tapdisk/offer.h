@@ -17,6 +17,7 @@ struct vbd_offer {
 	enum blktap_kernel_io kernel_io;
 	int request_timeout_ms;
 	int spin_us;
+	bool restart;
 	uint64_t capacity;	/* of the disk, as the rest */
 	int logical_block_size;
 	int physical_block_size;

@@ -8,6 +8,7 @@
 #include "image.h"
 #include "takeover.h"
 #include "tapdisk.h"
+#include "vbd-record.h"
 
 /* Each can be stuck for long with an image on a server that does not answer. */
 #define OPENER_THREADS	256
@@ -147,6 +148,8 @@ void tapdisk_adopt(struct tapdisk *tapdisk, struct vbd *vbd)
 {
 	vbd->env = &tapdisk->env;
 	insert(tapdisk, vbd);
+	if (vbd->spec)
+		record_write(tapdisk->env.records, vbd);
 	vbd_changed(&tapdisk->env, vbd);
 }
 

@@ -29,6 +29,7 @@ static void take_params(struct vbd *vbd, const struct vbd_offer *offer)
 	vbd->paused = offer->paused;
 	vbd->request_timeout_ms = offer->request_timeout_ms;
 	vbd->max_spin_ns = offer->spin_us * NS_PER_US;
+	vbd->restart = offer->restart;
 	vbd->kernel_io = offer->kernel_io ?: BLKTAP_KERNEL_IO_AUTO;
 	vbd->disk = (struct blktap_start){
 		.flags = offer->disk_flags,
