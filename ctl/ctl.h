@@ -23,7 +23,8 @@ struct command {
 
 extern const struct command command_list, command_allocate, command_free, command_create,
 	command_destroy, command_spawn, command_attach, command_detach, command_open,
-	command_close, command_recover, command_supervise, command_pause, command_unpause, command_resize, command_kernel_io, command_stats,
+	command_close, command_recover, command_supervise, command_pause, command_unpause,
+	command_resize, command_kernel_io, command_takeover, command_stats,
 	command_top, command_monitor, command_info, command_major, command_check;
 
 /* What is said of a new tap. */
@@ -32,6 +33,9 @@ struct blktap_tap_params tap_params(const struct options *options);
 struct blktap_spawn_params spawn_params(const struct options *options);
 /* What is said of an image. */
 struct blktap_open_params open_params(const struct options *options);
+
+/* Prints the pid of a new tapdisk. */
+int print_spawned(const struct options *options, pid_t pid, struct blktap_error *err);
 
 /* The time-out that was given, or else @otherwise. */
 int timeout_or(const struct options *options, int otherwise);

@@ -29,6 +29,7 @@ static const struct command *const commands[] = {
 	&command_unpause,
 	&command_resize,
 	&command_kernel_io,
+	&command_takeover,
 	&command_stats,
 	&command_top,
 	&command_monitor,

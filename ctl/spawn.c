@@ -24,7 +24,7 @@ static int spawn(const struct options *options, pid_t *pid, struct blktap_error 
 	return err->code;
 }
 
-static int print_pid(const struct options *options, pid_t pid, struct blktap_error *err)
+int print_spawned(const struct options *options, pid_t pid, struct blktap_error *err)
 {
 	if (options->json)
 		return print_json(json_pack("{s:i}", "pid", (int)pid), err);
@@ -41,7 +41,7 @@ static int spawn_and_tell(const struct options *options, struct blktap_error *er
 	ret = spawn(options, &pid, err);
 	if (ret)
 		return ret;
-	ret = print_pid(options, pid, err);
+	ret = print_spawned(options, pid, err);
 	/* One that nobody has been told of would stay forever. */
 	if (ret)
 		kill(pid, SIGTERM);

@@ -25,9 +25,20 @@ static void take_answer(struct client *client, char *line)
 	free(line);
 }
 
+static int take_answer_with(struct client *client, char *line, const int *fds, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		PROMISE(fcntl(fds[i], F_GETFD) >= 0, "a descriptor that is not open");
+	take_answer(client, line);
+	return 0;
+}
+
 static void come(struct fuzz_client *c)
 {
 	client_init(&c->client, take_answer);
+	c->client.send_with = take_answer_with;
 	ledger_open(&c->ledger);
 }
 

@@ -32,7 +32,9 @@ static inline void world_open(struct world *world)
 {
 	world->descriptor = free_descriptor();
 	fake_reset();
-	fake_features = KERNEL_IO_FEATURES;
+	fake_features = KERNEL_IO_FEATURES | BLKTAP_F_HOLD | BLKTAP_F_TAKEOVER;
+	/* Whom a takeover is asked of is not there. */
+	setenv("BLKTAP_CONTROL_DIR", "/nonexistent", 1);
 	files_reset();
 	PROMISE(loop_new(&world->loop) == 0, "no loop");
 	PROMISE(tapdisk_init(&world->tapdisk, world->loop) == 0, "no tapdisk");

@@ -332,6 +332,14 @@ if [ -n "${BLKTAP_TEST_KERNEL_IO-}" ] && [[ $NAME != test_kio_* ]]; then
 	}
 fi
 
+# take_over [OPTION...]: a fresh tapdisk takes the place of PID, and is PID then.
+take_over() {
+	local new
+	new=$(tap-ctl takeover -p "$PID" "$@") || return
+	[ ! -e "/proc/$PID" ] || { echo "tapdisk $PID is still there"; return 1; }
+	PID=$new
+}
+
 destroy() {
 	tap-ctl destroy -p "$PID" -m "$MINOR"
 }

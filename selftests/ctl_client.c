@@ -9,6 +9,8 @@
  *   slow LINE       the same, one byte at a time
  *   shut LINE       the same, and closes its writing side before it reads
  *   quiet LINE      the same with a line that is not answered: waits for the end
+ *   linger PATH     sends the lines of a file, each after the answer to the one before,
+ *                   prints the answers, and stays
  *   vanish LINE     sends the line and leaves
  *   mute            says nothing
  *   half            sends half a line
@@ -18,7 +20,7 @@
  *   crowd N         N connections at once, with a request on each
  *   steady SECONDS  a request every 20 ms: how long the slowest took
  *
- * mute, half and deaf wait until the server hangs up, at most 30 s. What they and
+ * linger, mute, half and deaf wait until the server hangs up, at most 30 s. What they and
  * the others saw is printed as KEY=VALUE. Exit status 1: no answer, or not the
  * right one.
  */
@@ -193,6 +195,25 @@ static int do_script(const char *name)
 	return failed ? 1 : 0;
 }
 
+static int do_linger(const char *name)
+{
+	FILE *file = fopen(name, "re");
+	char *line = NULL;
+	size_t size = 0;
+	int fd = call();
+
+	if (!file)
+		err(1, "%s", name);
+	while (getline(&line, &size, file) > 0) {
+		say(fd, line, strlen(line));
+		if (print_answer(fd))
+			return 1;
+	}
+	fclose(file);
+	free(line);
+	return wait_for_end(fd);
+}
+
 static int do_slow(const char *line)
 {
 	char *text = with_newline(line), *c;
@@ -348,7 +369,7 @@ static const struct {
 	bool argument;
 } modes[] = {
 	{ "ask", do_ask, true }, { "file", do_file, true }, { "script", do_script, true },
-	{ "slow", do_slow, true },
+	{ "linger", do_linger, true }, { "slow", do_slow, true },
 	{ "shut", do_shut, true },
 	{ "quiet", do_quiet, true },
 	{ "vanish", do_vanish, true }, { "mute", do_mute, false }, { "half", do_half, false },

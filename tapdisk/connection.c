@@ -97,6 +97,48 @@ static void send_line(struct client *client, char *line)
 	free(line);
 }
 
+static ssize_t send_descriptors(int fd, const char *line, size_t length, const int *fds,
+				unsigned int count)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(IMAGE_MAX_FILES * sizeof(int))];
+	} control = { .space = { 0 } };
+	struct iovec text = { (void *)line, length };
+	struct msghdr message = {
+		.msg_iov = &text,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_SPACE(count * sizeof(int)),
+	};
+
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* They go with the first byte, and so not behind anything else. */
+static int send_line_with(struct client *client, char *line, const int *fds, unsigned int count)
+{
+	struct connection *c = container_of(client, struct connection, client);
+	ssize_t done = -1;
+	int code = -EBUSY;
+
+	if (!connection_unsent(c)) {
+		done = send_descriptors(c->event.fd, line, strlen(line), fds, count);
+		code = -errno;
+	}
+	if (done <= 0) {
+		free(line);
+		return code;
+	}
+	memmove(line, line + done, strlen(line + done) + 1);
+	send_line(client, line);
+	return 0;
+}
+
 static void settled(struct client *client)
 {
 	work_later(container_of(client, struct connection, client));
@@ -293,6 +335,7 @@ int connection_new(struct connection **connection, struct tapdisk *tapdisk, int 
 	client_init(&c->client, send_line);
 	c->client.settled = settled;
 	c->client.take_descriptor = take_descriptor;
+	c->client.send_with = send_line_with;
 	loop_task_init(&c->turn, run_turn);
 	loop_timer_init(&c->line_deadline, line_too_slow);
 	loop_timer_init(&c->read_deadline, reader_too_slow);

@@ -74,6 +74,13 @@ struct image_params {
 	 * *@passed is its descriptor, to be taken. NULL, or -1: it is not.
 	 */
 	int *passed;
+	/*
+	 * It is open in another process, with all that was written to it: what
+	 * descriptors() gave there. They stay the caller's.
+	 */
+	bool adopt;
+	unsigned int nr_fds;		/* as many as the driver says */
+	const int *fds;
 };
 
 /* The common head of an image; drivers embed it at the start of theirs. */
@@ -167,6 +174,15 @@ struct image_driver {
 	unsigned int (*files)(struct image *image, int fds[IMAGE_MAX_FILES]);
 	void (*map)(struct image *image, uint64_t offset, uint64_t length, bool write,
 		    struct image_piece *piece);
+
+	/*
+	 * What another process needs of an image, besides its name, to go on with it
+	 * while it is open here; NULL: nothing. No request is under way there or
+	 * here, from descriptors() or open() to the close of one of the two, but
+	 * before the other has begun.
+	 */
+	unsigned int nr_descriptors;	/* at most IMAGE_MAX_FILES */
+	void (*descriptors)(const struct image *image, int *fds);
 
 	/* Kept for chains: which bytes does this image hold itself? NULL until then. */
 	int (*block_status)(struct image *image, uint64_t offset, uint64_t length,

@@ -245,6 +245,16 @@ static int open_new(struct image **image, const struct image_driver *driver, con
 	return ret;
 }
 
+static int check_descriptors(const struct image_driver *driver, const char *spec,
+			     const struct image_params *params, struct blktap_error *err)
+{
+	if (!params->adopt || params->nr_fds == driver->nr_descriptors)
+		return 0;
+	return blktap_error_set(err, -EPROTO, "%s comes with %u descriptors, but this tapdisk "
+				"knows what to do with %u", spec, params->nr_fds,
+				driver->nr_descriptors);
+}
+
 int image_open(struct image **image, const char *spec, struct image_params *params,
 	       struct blktap_error *err)
 {
@@ -253,6 +263,8 @@ int image_open(struct image **image, const char *spec, struct image_params *para
 
 	*image = NULL;
 	ret = image_find_driver(spec, &driver, &params->path, err);
+	if (!ret)
+		ret = check_descriptors(driver, spec, params, err);
 	if (ret)
 		return ret;
 	*image = find_shared(driver, params);

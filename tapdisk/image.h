@@ -22,7 +22,8 @@ void image_table_free(struct image_table *table);
 
 /*
  * Opens "type:path"; @params->path is filled in. May block. A read-only image
- * that is open already comes from @params->table.
+ * that is open already comes from @params->table. EPROTO: the descriptors are not
+ * those of this type.
  */
 int image_open(struct image **image, const char *spec, struct image_params *params,
 	       struct blktap_error *err);

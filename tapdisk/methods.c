@@ -3,11 +3,13 @@
  * The methods of the control protocol, see Documentation/control-protocol.md.
  */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "methods.h"
+#include "offer.h"
+#include "params.h"
+#include "takeover.h"
 #include "vbd-stats.h"
 
 #define REQUEST_TIMEOUT_MS	120000
@@ -23,6 +25,7 @@ struct call {
 	bool notification;
 	struct tapdisk *tapdisk;
 	struct vbd *vbd;	/* what it waits for can be given up there */
+	bool takes_over;	/* it waits for the takeover */
 };
 
 /* ------------------------------------------------------------------ answers */
@@ -86,136 +89,12 @@ struct args {
 	int spin_us;
 	enum blktap_kernel_io kernel_io;
 	enum blktap_kernel_io mode;
+	int pid;
 	int timeout_ms;
 };
 
-enum param_type {
-	PARAM_MINOR, PARAM_STRING, PARAM_BOOL, PARAM_MS, PARAM_SPIN, PARAM_BYTES,
-	PARAM_KERNEL_IO,
-};
-
-struct param {
-	const char *name;
-	enum param_type type;
-	size_t offset;
-	bool required;
-};
-
-#define PARAM(field, type, required) { #field, type, offsetof(struct args, field), required }
-#define MAX_PARAMS	10
-
-static bool integer_in(const json_t *json, json_int_t low, json_int_t high)
-{
-	return json_is_integer(json) && json_integer_value(json) >= low &&
-	       json_integer_value(json) <= high;
-}
-
-static int take_param(const struct param *param, const json_t *json, struct args *args)
-{
-	void *field = (char *)args + param->offset;
-
-	switch (param->type) {
-	case PARAM_MINOR:
-		if (!integer_in(json, 0, BLKTAP_MAX_MINORS - 1))
-			return -EINVAL;
-		*(unsigned int *)field = json_integer_value(json);
-		return 0;
-	case PARAM_MS:
-		if (!integer_in(json, -1, INT_MAX))
-			return -EINVAL;
-		*(int *)field = json_integer_value(json);
-		return 0;
-	case PARAM_SPIN:
-		if (!integer_in(json, 0, BLKTAP_MAX_SPIN_US))
-			return -EINVAL;
-		*(int *)field = json_integer_value(json);
-		return 0;
-	case PARAM_BYTES:
-		if (!integer_in(json, 1, INT64_MAX))
-			return -EINVAL;
-		*(uint64_t *)field = json_integer_value(json);
-		return 0;
-	case PARAM_STRING:
-		if (!json_is_string(json))
-			return -EINVAL;
-		*(const char **)field = json_string_value(json);
-		return 0;
-	case PARAM_BOOL:
-		if (!json_is_boolean(json))
-			return -EINVAL;
-		*(bool *)field = json_is_true(json);
-		return 0;
-	case PARAM_KERNEL_IO:
-		if (!json_is_string(json))
-			return -EINVAL;
-		return blktap_parse_kernel_io(json_string_value(json), field);
-	}
-	return -EINVAL;
-}
-
-static const struct param *find_param(const struct param *params, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < MAX_PARAMS && params[i].name; i++)
-		if (strcmp(params[i].name, name) == 0)
-			return &params[i];
-	return NULL;
-}
-
-/* Features of "open" that other versions have. */
-static bool is_not_built(const char *name)
-{
-	static const char *const names[] = {
-		"add_cache", "add_log", "encryption", "leaf_cache", "parent_minor", "secondary",
-		"shared", "standby", "vhd_index",
-	};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
-static int unknown_param(const char *method, const char *name, struct blktap_error *err)
-{
-	if (is_not_built(name))
-		return blktap_error_set(err, -EOPNOTSUPP, "%s: %s is not built into this tapdisk",
-					method, name);
-	return blktap_error_set(err, -EINVAL, "%s: there is no parameter %.64s", method, name);
-}
-
-static int check_required(const char *method, const struct param *params, const json_t *object,
-			  struct blktap_error *err)
-{
-	size_t i;
-
-	for (i = 0; i < MAX_PARAMS && params[i].name; i++)
-		if (params[i].required && !json_object_get(object, params[i].name))
-			return blktap_error_set(err, -EINVAL, "%s: the parameter %s is missing",
-						method, params[i].name);
-	return 0;
-}
-
-static int take_params(const char *method, const struct param *params, json_t *object,
-		       struct args *args, struct blktap_error *err)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(object, name, value) {
-		const struct param *param = find_param(params, name);
-
-		if (!param)
-			return unknown_param(method, name, err);
-		if (take_param(param, value, args))
-			return blktap_error_set(err, -EINVAL, "%s: %s has no such value", method,
-						name);
-		args->has_minor |= strcmp(name, "minor") == 0;
-	}
-	return check_required(method, params, object, err);
-}
+#define PARAM(field, type, required)	PARAM_IN(struct args, field, type, required)
+#define MAX_PARAMS	11
 
 /* ------------------------------------------------------------------ methods */
 
@@ -234,11 +113,12 @@ static struct vbd *find_vbd(struct call *call, const struct args *args)
 static void do_version(struct call *call, struct args *args)
 {
 	(void)args;
-	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s,s,s,s], s:s*}",
+	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s,s,s,s,s], s:s*}",
 				      "protocol", BLKTAP_RPC_VERSION,
 				      "version", blktap_version(), "pid", (int)getpid(),
 				      "features", "pause", "resize", "stats", "shared",
-				      "kernel_io", "restart", "descriptors", "user", call->tapdisk->user));
+				      "kernel_io", "restart", "descriptors", "hand_over",
+				      "user", call->tapdisk->user));
 }
 
 /* As many as fit: the first one always does. */
@@ -251,7 +131,7 @@ static void answer_page(struct call *call, unsigned int from, json_t *(*describe
 	list_for_each(vbd, &call->tapdisk->vbds, link) {
 		json_t *object;
 
-		if (vbd->minor < from)
+		if (vbd->minor < from || vbd->handed_over)
 			continue;
 		object = describe(vbd);
 		bytes += json_dumpb(object, NULL, 0, JSON_COMPACT);
@@ -427,6 +307,115 @@ static void do_kernel_io(struct call *call, struct args *args)
 	vbd_switch(vbd, args->mode, args->timeout_ms, kernel_io_done, call);
 }
 
+/* Takes @call, unless it fails. */
+static int answer_with(struct call *call, const struct vbd *vbd, const int *fds,
+		       unsigned int count, struct blktap_error *err)
+{
+	struct client *client = call->client;
+	char *line;
+	int ret;
+
+	if (call->notification || !client->send_with)
+		return blktap_error_set(err, -EOPNOTSUPP, "tapdev%u comes with descriptors, which "
+					"nobody takes", vbd->minor);
+	line = blktap_rpc_result(call->id, offer_encode(vbd));
+	ret = line ? client->send_with(client, line, fds, count) : -ENOMEM;
+	if (ret)
+		return blktap_error_set(err, ret, "tapdev%u: its descriptors cannot be sent: %s",
+					vbd->minor, strerror(-ret));
+	call->notification = true;	/* it has its answer */
+	answer(call, NULL);
+	return 0;
+}
+
+static int answer_offer(struct call *call, const struct vbd *vbd, struct blktap_error *err)
+{
+	const struct image_driver *driver = vbd->image ? vbd->image->driver : NULL;
+	int fds[IMAGE_MAX_FILES];
+
+	if (driver && driver->nr_descriptors) {
+		driver->descriptors(vbd->image, fds);
+		return answer_with(call, vbd, fds, driver->nr_descriptors, err);
+	}
+	answer_result(call, offer_encode(vbd));
+	return 0;
+}
+
+static void do_offer(struct call *call, struct args *args)
+{
+	struct vbd *vbd = find_vbd(call, args);
+	struct blktap_error err;
+
+	if (!vbd)
+		return;
+	/* Without a disk there is nothing that could be taken back. */
+	if (vbd->state == VBD_IDLE) {
+		answer_result(call, offer_encode(vbd));
+		return;
+	}
+	if (vbd_offer(vbd, &err)) {
+		answer_error(call, &err);
+		return;
+	}
+	list_add_tail(&call->client->offers, &vbd->offer);
+	if (answer_offer(call, vbd, &err)) {
+		vbd_take_back(vbd, err.text);
+		answer_error(call, &err);
+	}
+}
+
+static bool is_offered_to(const struct vbd *vbd, const struct client *client)
+{
+	const struct vbd *other;
+
+	list_for_each(other, &client->offers, offer)
+		if (other == vbd)
+			return true;
+	return false;
+}
+
+static void do_hand_over(struct call *call, struct args *args)
+{
+	struct vbd *vbd = find_vbd(call, args);
+	struct blktap_error err;
+
+	if (!vbd)
+		return;
+	if (vbd->state == VBD_IDLE) {
+		answer_status(call, tapdisk_detach(call->tapdisk, vbd, &err), &err);
+		return;
+	}
+	if (!is_offered_to(vbd, call->client)) {
+		blktap_error_set(&err, -EINVAL, "tapdev%u was not offered, or was taken back",
+				 vbd->minor);
+		answer_error(call, &err);
+		return;
+	}
+	call->vbd = vbd;
+	vbd_hand_over(vbd, args->timeout_ms, operation_done, call);
+}
+
+static void takeover_ended(void *data, const struct blktap_error *err)
+{
+	answer_status(data, err ? err->code : 0, err);
+}
+
+static void do_takeover(struct call *call, struct args *args)
+{
+	struct tapdisk *tapdisk = call->tapdisk;
+	struct blktap_error err;
+	int ret;
+
+	if (tapdisk->terminating || tapdisk->ending)
+		ret = blktap_error_set(&err, -ESHUTDOWN, "this tapdisk is about to end");
+	else
+		ret = takeover_start(tapdisk, args->pid, args->timeout_ms, takeover_ended, call,
+				     &err);
+	call->takes_over = !ret;
+	if (ret)
+		answer_error(call, &err);
+}
+
 static const struct method {
 	const char *name;
 	void (*run)(struct call *call, struct args *args);
@@ -478,6 +467,15 @@ static const struct method {
 		PARAM(mode, PARAM_KERNEL_IO, false),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, -1 },
+	{ "offer", do_offer, { PARAM(minor, PARAM_MINOR, true) }, 0 },
+	{ "hand_over", do_hand_over, {
+		PARAM(minor, PARAM_MINOR, true),
+		PARAM(timeout_ms, PARAM_MS, false),
+	}, -1 },
+	{ "takeover", do_takeover, {
+		PARAM(pid, PARAM_NUMBER, true),
+		PARAM(timeout_ms, PARAM_MS, false),
+	}, -1 },
 	{ "stats", do_stats, {
 		PARAM(minor, PARAM_MINOR, false),
 		PARAM(from, PARAM_MINOR, false),
@@ -520,7 +518,8 @@ static void dispatch(struct call *call, const struct blktap_rpc_request *req)
 	args.request_timeout_ms = REQUEST_TIMEOUT_MS;
 	args.spin_us = SPIN_US;
 	args.fd = -1;
-	if (take_params(method->name, method->params, req->params, &args, &err) ||
+	args.has_minor = json_object_get(req->params, "minor");
+	if (params_take(method->name, method->params, req->params, &args, &err) ||
 	    take_descriptor(call->client, method->name, &args, &err))
 		answer_wrong(call, BLKTAP_RPC_INVALID_PARAMS, &err);
 	else
@@ -534,9 +533,19 @@ static void dispatch(struct call *call, const struct blktap_rpc_request *req)
 void client_init(struct client *client, void (*send)(struct client *client, char *line))
 {
 	list_init(&client->calls);
+	list_init(&client->offers);
 	client->send = send;
+	client->send_with = NULL;
 	client->settled = NULL;
 	client->take_descriptor = NULL;
+}
+
+/* What it waited for need not go on. Whether it is over at once. */
+static bool withdraw(struct call *call)
+{
+	if (call->takes_over)
+		takeover_cancel(call->tapdisk->takeover, "nobody waits for it any more");
+	return call->vbd && vbd_withdraw(call->vbd, call);
 }
 
 void client_gone(struct client *client)
@@ -546,9 +555,12 @@ void client_gone(struct client *client)
 	list_for_each(call, &client->calls, link) {
 		list_del(&call->link);
 		call->client = NULL;
-		if (call->vbd && vbd_withdraw(call->vbd, call))
+		if (withdraw(call))
 			answer(call, NULL);
 	}
+	while (!list_empty(&client->offers))
+		vbd_take_back(list_first(&client->offers, struct vbd, offer),
+			      "the other tapdisk has gone");
 }
 
 static struct call *new_call(struct tapdisk *tapdisk, struct client *client, json_t *id)

@@ -7,7 +7,9 @@
 
 #include "cleanup.h"
 #include "image.h"
+#include "takeover.h"
 #include "tapdisk.h"
+#include "vbd-record.h"
 
 /* Each can be stuck for long with an image on a server that does not answer. */
 #define OPENER_THREADS	256
@@ -19,7 +21,7 @@ static struct tapdisk *from_env(const struct vbd_env *env)
 
 static void vbd_removed(struct tapdisk *tapdisk)
 {
-	if (!list_empty(&tapdisk->vbds) || tapdisk->ending)
+	if (!list_empty(&tapdisk->vbds) || tapdisk->takeover || tapdisk->ending)
 		return;
 	tapdisk->ending = true;
 	tapdisk->end(tapdisk);
@@ -36,9 +38,20 @@ static void vbd_changed(const struct vbd_env *env, struct vbd *vbd)
 
 static void vbd_gone(const struct vbd_env *env, struct vbd *vbd)
 {
-	blktap_log(LOG_WARNING, "tapdev%u: detached", vbd->minor);
+	blktap_log(vbd->handed_over ? LOG_INFO : LOG_WARNING, "tapdev%u: detached", vbd->minor);
 	vbd_free(vbd);
 	vbd_removed(from_env(env));
+}
+
+static void guest_changed(const struct vbd_env *env, struct vbd *vbd)
+{
+	(void)env;
+	(void)vbd;
+}
+
+static void guest_gone(const struct vbd_env *env, struct vbd *vbd)
+{
+	takeover_lost(container_of(env, struct tapdisk, guest_env)->takeover, vbd);
 }
 
 /* -------------------------------------------------------------- termination */
@@ -82,6 +95,8 @@ static void progress(struct loop_task *task)
 void tapdisk_terminate(struct tapdisk *tapdisk)
 {
 	tapdisk->terminating = true;
+	if (tapdisk->takeover)
+		takeover_cancel(tapdisk->takeover, "this tapdisk is about to end");
 	loop_defer(tapdisk->loop, &tapdisk->progress);
 }
 
@@ -131,6 +146,21 @@ int tapdisk_attach(struct tapdisk *tapdisk, unsigned int minor, int fd, struct b
 	return 0;
 }
 
+void tapdisk_adopt(struct tapdisk *tapdisk, struct vbd *vbd)
+{
+	vbd->env = &tapdisk->env;
+	insert(tapdisk, vbd);
+	if (vbd->spec)
+		record_write(tapdisk->env.records, vbd);
+	vbd_changed(&tapdisk->env, vbd);
+}
+
+void tapdisk_takeover_over(struct tapdisk *tapdisk)
+{
+	tapdisk->takeover = NULL;
+	vbd_removed(tapdisk);
+}
+
 int tapdisk_detach(struct tapdisk *tapdisk, struct vbd *vbd, struct blktap_error *err)
 {
 	unsigned int minor = vbd->minor;
@@ -162,6 +192,9 @@ int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop)
 		.changed = vbd_changed,
 		.gone = vbd_gone,
 	};
+	tapdisk->guest_env = tapdisk->env;
+	tapdisk->guest_env.changed = guest_changed;
+	tapdisk->guest_env.gone = guest_gone;
 	return ret;
 }
 

@@ -7,13 +7,17 @@
 
 #include "vbd.h"
 
+struct takeover;
+
 struct tapdisk {
 	struct loop *loop;
 	struct workers *workers;
 	struct image_table *images;
 	struct vbd_env env;
+	struct vbd_env guest_env;	/* of one that is not yet here: the takeover's */
 	struct list vbds;		/* by ascending minor */
 	const char *user;		/* that it runs as; NULL: the one who started it */
+	struct takeover *takeover;	/* under way; NULL: none */
 	size_t page_bytes;		/* of a reply's list: the rest comes with the next */
 	bool terminating;		/* at the last close of each disk */
 	bool ending;			/* end() has been called */
@@ -35,6 +39,11 @@ struct vbd *tapdisk_find(struct tapdisk *tapdisk, unsigned int minor);
 int tapdisk_attach(struct tapdisk *tapdisk, unsigned int minor, int fd, struct blktap_error *err);
 /* The last one ends the process. */
 int tapdisk_detach(struct tapdisk *tapdisk, struct vbd *vbd, struct blktap_error *err);
+
+/* A VBD of the takeover's is one of ours. */
+void tapdisk_adopt(struct tapdisk *tapdisk, struct vbd *vbd);
+/* The takeover is over; without any VBD, so is the process. */
+void tapdisk_takeover_over(struct tapdisk *tapdisk);
 
 /* Leave as soon as no disk is open. */
 void tapdisk_terminate(struct tapdisk *tapdisk);

@@ -42,6 +42,8 @@ void vbd_job_free(struct vbd_job *job)
 {
 	if (job->passed >= 0)
 		close(job->passed);
+	while (job->params.nr_fds)
+		close(job->fds[--job->params.nr_fds]);
 	free(job->spec);
 	free(job);
 }

@@ -20,7 +20,7 @@
 #include "vbd-record.h"
 #include "vbd.h"
 
-static void go_on(struct vbd *vbd)
+void vbd_go_on(struct vbd *vbd)
 {
 	server_resume(vbd->server, vbd->disk.capacity);
 	vbd_finish(vbd, VBD_LIVE);
@@ -69,6 +69,17 @@ void vbd_pause(struct vbd *vbd, int timeout_ms, vbd_done done, void *data)
 	vbd->unwanted = false;
 	vbd->state = VBD_PAUSING;
 	server_drain(vbd->server);
+}
+
+/* While the image is away, requests that wait are not late. */
+void vbd_pause_drained(struct vbd *vbd)
+{
+	struct blktap_error err;
+	int ret = vbd_hold(vbd, &err);
+
+	if (ret && ret != -EOPNOTSUPP && ret != -ENODEV)
+		blktap_log(LOG_WARNING, "%s", err.text);
+	vbd_close_image(vbd, VBD_RELEASING);
 }
 
 static void reopen(struct vbd *vbd, const char *spec)
@@ -123,13 +134,13 @@ static bool fits(const struct vbd *vbd, uint64_t capacity, const char *spec)
 }
 
 /* What users of the disk rely on must not change under them. */
-static int check_same_disk(struct vbd *vbd, const struct image *image, const char *spec)
+int vbd_check_same_disk(struct vbd *vbd, const char *spec)
 {
 	const struct blktap_start *old = &vbd->disk;
 	struct blktap_start new;
 	uint32_t gained, missing;
 
-	vbd_disk_params(image, &new);
+	vbd_disk_params(vbd, &new);
 	gained = new.flags & ~old->flags;
 	missing = old->flags & ~new.flags;
 	if (!fits(vbd, new.capacity, spec))
@@ -162,8 +173,10 @@ static void still_paused(struct vbd *vbd)
 
 void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 {
+	struct blktap_error err;
+
 	vbd->image = image;
-	if (!image || check_same_disk(vbd, image, spec) || vbd_serve(vbd)) {
+	if (!image || vbd_check_same_disk(vbd, spec) || vbd_serve(vbd)) {
 		free(spec);
 		still_paused(vbd);
 		return;
@@ -172,6 +185,8 @@ void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 	vbd->spec = spec;
 	vbd->paused = false;
 	record_write(vbd->env->records, vbd);
+	if (vbd_release(vbd, &err))
+		blktap_log(LOG_ERR, "%s", err.text);
 	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: goes on with %s", vbd->minor, spec);
 	vbd_finish(vbd, VBD_LIVE);
@@ -291,7 +306,7 @@ static void change_done(struct work *work)
 	}
 	kernel_io_prepare(vbd->kio, vbd->disk.capacity);
 	kernel_io_map(vbd->kio);
-	go_on(vbd);
+	vbd_go_on(vbd);
 }
 
 void vbd_change_drained(struct vbd *vbd)
@@ -300,7 +315,7 @@ void vbd_change_drained(struct vbd *vbd)
 
 	if (!job) {
 		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
-		go_on(vbd);
+		vbd_go_on(vbd);
 		return;
 	}
 	job->image = vbd->image;
@@ -326,7 +341,7 @@ void vbd_pause_too_slow(struct vbd *vbd)
 	switch (vbd->state) {
 	case VBD_PAUSING:
 		too_slow(vbd, "still has requests with its image; it goes on");
-		go_on(vbd);
+		vbd_go_on(vbd);
 		break;
 	case VBD_RELEASING:
 		too_slow(vbd, "has an image that takes long to close; it goes on then");
@@ -345,7 +360,7 @@ void vbd_pause_too_slow(struct vbd *vbd)
 			break;
 		}
 		too_slow(vbd, "still has requests with its image; its size was not changed");
-		go_on(vbd);
+		vbd_go_on(vbd);
 		break;
 	case VBD_SWITCHING:
 		if (vbd->job) {
@@ -354,7 +369,7 @@ void vbd_pause_too_slow(struct vbd *vbd)
 			break;
 		}
 		too_slow(vbd, "still has requests with its image; it goes on as before");
-		go_on(vbd);
+		vbd_go_on(vbd);
 		break;
 	default:
 		break;
@@ -373,7 +388,7 @@ bool vbd_pause_withdraw(struct vbd *vbd)
 	loop_timer_cancel(&vbd->deadline);
 	blktap_log(LOG_INFO, "tapdev%u: nobody waits for it any more: it goes on", vbd->minor);
 	if (waits)
-		go_on(vbd);
+		vbd_go_on(vbd);
 	else
 		vbd->unwanted = true;
 	return true;

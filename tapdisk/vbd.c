@@ -7,7 +7,8 @@
  *
  * A failure takes the shortest way to the right. At most one operation is under
  * way; it ends when LIVE, PAUSED or IDLE is reached, or at its deadline. The
- * states of pauses and of resizing are in vbd-pause.c.
+ * states of pauses and of resizing are in vbd-pause.c, those of the change to another
+ * tapdisk in vbd-handover.c and vbd-adopt.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,6 +26,8 @@
 /* Beyond these, START refuses. */
 #define MAX_PHYSICAL_BLOCK	(1U << 20)
 #define MAX_HINT		(1U << 30)
+/* What to ask the driver for, all that can be made use of. */
+#define FEATURES		(KERNEL_IO_FEATURES | BLKTAP_F_HOLD | BLKTAP_F_TAKEOVER)
 
 static void check_state(struct vbd *vbd);
 
@@ -53,6 +56,7 @@ static void forget_image(struct vbd *vbd)
 	free(TAKE_POINTER(vbd->spec));
 	free(TAKE_POINTER(vbd->stats));
 	vbd->paused = false;
+	vbd->held = false;
 	vbd->aborting = false;
 }
 
@@ -158,7 +162,7 @@ static void run_turn(struct loop_task *task)
 		vbd->env->gone(vbd->env, vbd);
 }
 
-static void drain(struct vbd *vbd)
+void vbd_drain(struct vbd *vbd)
 {
 	vbd->state = VBD_DRAINING;
 	if (vbd->server && vbd->lost)
@@ -174,7 +178,9 @@ static void drained(void *data)
 	struct vbd *vbd = data;
 
 	if (vbd->state == VBD_PAUSING)
-		vbd_close_image(vbd, VBD_RELEASING);
+		vbd_pause_drained(vbd);
+	else if (vbd->state == VBD_HANDING_OVER)
+		vbd_hand_over_drained(vbd);
 	else if (vbd->state == VBD_RESIZING || vbd->state == VBD_SWITCHING)
 		vbd_change_drained(vbd);
 	else if (vbd->state == VBD_DRAINING)
@@ -224,6 +230,30 @@ int vbd_serve(struct vbd *vbd)
 	return ret ? ret : start_server(vbd);
 }
 
+/* ------------------------------------------------------------------ holding */
+
+int vbd_hold(struct vbd *vbd, struct blktap_error *err)
+{
+	int ret;
+
+	if (vbd->held)
+		return 0;
+	if (!(blktap_ring_features(vbd->ring) & BLKTAP_F_HOLD))
+		return blktap_error_set(err, -EOPNOTSUPP, "tapdev%u: the module in use cannot hold "
+					"requests", vbd->minor);
+	ret = blktap_ring_hold(vbd->ring, err);
+	vbd->held = !ret;
+	return ret;
+}
+
+int vbd_release(struct vbd *vbd, struct blktap_error *err)
+{
+	if (!vbd->held)
+		return 0;
+	vbd->held = false;
+	return blktap_ring_release(vbd->ring, err);
+}
+
 /* ------------------------------------------------------------------- session */
 
 static void lost_error(struct vbd *vbd)
@@ -237,8 +267,13 @@ void vbd_session_lost(struct vbd *vbd, const char *reason)
 {
 	if (vbd->lost)
 		return;
-	blktap_log(LOG_ERR, "tapdev%u: the session has ended: %s", vbd->minor, reason);
+	vbd->handed_over = vbd->state == VBD_HELD;
+	if (vbd->handed_over)
+		blktap_log(LOG_INFO, "tapdev%u: handed over", vbd->minor);
+	else
+		blktap_log(LOG_ERR, "tapdev%u: the session has ended: %s", vbd->minor, reason);
 	vbd->lost = true;
+	list_del(&vbd->offer);
 	loop_remove(vbd->env->loop, &vbd->ring_event);
 	loop_defer(vbd->env->loop, &vbd->turn);
 	if (vbd->state != VBD_IDLE)
@@ -246,21 +281,26 @@ void vbd_session_lost(struct vbd *vbd, const char *reason)
 	switch (vbd->state) {
 	case VBD_OPENING:
 	case VBD_REOPENING:
+	case VBD_ADOPTING:
 	case VBD_PAUSED:
 		vbd_job_abandon(vbd);
 		vbd_finish(vbd, VBD_IDLE);
 		break;
 	case VBD_RESIZING:
 	case VBD_SWITCHING:
+	case VBD_HANDING_OVER:
 		if (vbd->job)
 			break;	/* it is busy with the image */
 		/* fall through */
+	case VBD_OFFERED:
+	case VBD_HELD:
+	case VBD_ADOPTED:
 	case VBD_STARTING:
 	case VBD_LIVE:
 	case VBD_CLOSING:
 	case VBD_REMOVING:
 	case VBD_PAUSING:
-		drain(vbd);
+		vbd_drain(vbd);
 		break;
 	default:
 		break;
@@ -302,6 +342,7 @@ static bool try_stop(struct vbd *vbd, bool force)
 
 	if (ret == -EBUSY)
 		return false;		/* the last close raises EPOLLPRI */
+	vbd->held = false;
 	if (ret)
 		vbd_session_lost(vbd, err.text);
 	else
@@ -368,6 +409,11 @@ bool vbd_withdraw(struct vbd *vbd, const void *data)
 		vbd_finish(vbd, state_before_close(vbd));
 		return true;
 	}
+	if (vbd->state == VBD_HANDING_OVER) {
+		vbd->op.done = NULL;
+		vbd_take_back(vbd, "nobody waits for it any more");
+		return true;
+	}
 	return vbd_pause_withdraw(vbd);
 }
 
@@ -388,8 +434,19 @@ static void start_discard(const struct image_limits *l, struct blktap_start *sta
 	start->max_write_zeroes = l->max_write_zeroes - l->max_write_zeroes % l->logical_block_size;
 }
 
-void vbd_disk_params(const struct image *image, struct blktap_start *start)
+/* The data of writes stays in the kernel if most of it need not come here. */
+static uint32_t demand_flag(const struct vbd *vbd)
 {
+	if (vbd->image->read_only || vbd->kernel_io == BLKTAP_KERNEL_IO_OFF ||
+	    !(blktap_ring_features(vbd->ring) & BLKTAP_F_DATA_ON_DEMAND) ||
+	    kernel_io_possible(vbd->ring, vbd->image) == BLKTAP_KERNEL_IO_OFF)
+		return 0;
+	return BLKTAP_DISK_DEMAND;
+}
+
+void vbd_disk_params(const struct vbd *vbd, struct blktap_start *start)
+{
+	const struct image *image = vbd->image;
 	const struct image_limits *l = &image->limits;
 	uint32_t physical = l->physical_block_size;
 
@@ -399,6 +456,7 @@ void vbd_disk_params(const struct image *image, struct blktap_start *start)
 		.physical_block_size = physical < MAX_PHYSICAL_BLOCK ? physical :
 				       MAX_PHYSICAL_BLOCK,
 	};
+	start->flags = demand_flag(vbd);
 	start->io_min = hint(l->io_min, start->physical_block_size, 0);
 	start->io_opt = hint(l->io_opt, start->physical_block_size, start->io_min);
 	if (l->rotational)
@@ -432,7 +490,7 @@ static void disk_not_added(struct vbd *vbd, int error)
 	if (!vbd->failure.code)
 		blktap_error_set(&vbd->failure, error, "tapdev%u could not be added: %s",
 				 vbd->minor, strerror(-error));
-	drain(vbd);
+	vbd_drain(vbd);
 }
 
 static void check_started(struct vbd *vbd, const struct blktap_state *state)
@@ -461,7 +519,7 @@ static void check_state(struct vbd *vbd)
 	else if (vbd->state == VBD_CLOSING)
 		try_stop(vbd, false);
 	else if (vbd->state == VBD_REMOVING && state.disk_state == BLKTAP_DISK_STATE_NONE)
-		drain(vbd);
+		vbd_drain(vbd);
 	else if (vbd->state == VBD_PAUSED)
 		vbd->env->changed(vbd->env, vbd);
 }
@@ -473,33 +531,33 @@ bool vbd_in_use(struct vbd *vbd)
 	return blktap_ring_state(vbd->ring, &state, NULL) == 0 && state.openers;
 }
 
-/* The image is open and served, the disk is not there yet. */
-static void start_disk(struct vbd *vbd)
+void vbd_started(struct vbd *vbd)
 {
-	if (blktap_ring_start(vbd->ring, &vbd->disk, &vbd->failure)) {
-		drain(vbd);
-		return;
-	}
 	vbd->state = VBD_STARTING;
 	check_state(vbd);
 }
 
-static void *zeroed_stats(unsigned int count)
+/* The image is open and served, the disk is not there yet. */
+static void start_disk(struct vbd *vbd)
 {
-	size_t bytes = count * sizeof(struct queue_stats);
-	void *stats = aligned_alloc(_Alignof(struct queue_stats), bytes);
-
-	return stats ? memset(stats, 0, bytes) : NULL;
+	if (blktap_ring_start(vbd->ring, &vbd->disk, &vbd->failure))
+		vbd_drain(vbd);
+	else
+		vbd_started(vbd);
 }
 
-/* The data of writes stays in the kernel if most of it need not come here. */
-static uint32_t demand_flag(const struct vbd *vbd)
+int vbd_reset_stats(struct vbd *vbd)
 {
-	if (vbd->image->read_only || vbd->kernel_io == BLKTAP_KERNEL_IO_OFF ||
-	    !(blktap_ring_features(vbd->ring) & BLKTAP_F_DATA_ON_DEMAND) ||
-	    kernel_io_possible(vbd->ring, vbd->image) == BLKTAP_KERNEL_IO_OFF)
-		return 0;
-	return BLKTAP_DISK_DEMAND;
+	unsigned int count = blktap_ring_queues(vbd->ring);
+	size_t bytes = count * sizeof(struct queue_stats);
+
+	vbd->nr_queues = count;
+	vbd->stats = aligned_alloc(_Alignof(struct queue_stats), bytes);
+	if (!vbd->stats)
+		return blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u",
+					vbd->minor);
+	memset(vbd->stats, 0, bytes);
+	return 0;
 }
 
 static void opened(struct vbd *vbd, struct image *image, char *spec)
@@ -511,13 +569,8 @@ static void opened(struct vbd *vbd, struct image *image, char *spec)
 	}
 	vbd->image = image;
 	vbd->spec = spec;
-	vbd->nr_queues = blktap_ring_queues(vbd->ring);
-	vbd->stats = zeroed_stats(vbd->nr_queues);
-	vbd_disk_params(image, &vbd->disk);
-	vbd->disk.flags |= demand_flag(vbd);
-	if (!vbd->stats)
-		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
-	if (!vbd->stats || vbd_serve(vbd))
+	vbd_disk_params(vbd, &vbd->disk);
+	if (vbd_reset_stats(vbd) || vbd_serve(vbd))
 		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
 	else
 		start_disk(vbd);
@@ -552,24 +605,34 @@ static void open_done(struct work *work)
 		free(spec);
 	else if (vbd->state == VBD_REOPENING)
 		vbd_reopened(vbd, image, spec);
+	else if (vbd->state == VBD_ADOPTING)
+		vbd_adopted(vbd, image, spec);
 	else
 		opened(vbd, image, spec);
 }
 
-int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
+struct vbd_job *vbd_open_job(struct vbd *vbd, const char *spec)
 {
 	struct vbd_job *job = vbd_job_new(vbd, open_in_worker, open_done);
 
 	if (!job)
-		return -ENOMEM;
+		return NULL;
 	job->params = vbd->params;
 	job->passed = TAKE_FD(vbd->passed);
 	job->params.passed = &job->passed;
 	job->spec = strdup(spec);
-	if (!job->spec) {
-		vbd_job_free(job);
+	if (job->spec)
+		return job;
+	vbd_job_free(job);
+	return NULL;
+}
+
+int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
+{
+	struct vbd_job *job = vbd_open_job(vbd, spec);
+
+	if (!job)
 		return -ENOMEM;
-	}
 	vbd->state = state;
 	vbd_job_submit(job);
 	return 0;
@@ -639,6 +702,7 @@ static void deadline_passed(struct loop_timer *timer)
 			close_too_slow(vbd);
 		break;
 	case VBD_OPENING:
+	case VBD_ADOPTING:
 		timed_out(vbd, "has an image that took too long to open");
 		vbd_job_abandon(vbd);
 		vbd_finish(vbd, VBD_IDLE);
@@ -650,6 +714,11 @@ static void deadline_passed(struct loop_timer *timer)
 	case VBD_SWITCHING:
 		vbd_pause_too_slow(vbd);
 		break;
+	case VBD_OFFERED:
+	case VBD_HANDING_OVER:
+	case VBD_HELD:
+		vbd_hand_over_too_slow(vbd);
+		break;
 	default:
 		open_too_slow(vbd);
 	}
@@ -657,15 +726,16 @@ static void deadline_passed(struct loop_timer *timer)
 
 /* ---------------------------------------------------------- attach and detach */
 
-static int open_ring(struct vbd *vbd, int fd, struct blktap_error *err)
+static int open_ring(struct vbd *vbd, bool takeover, int fd, struct blktap_error *err)
 {
 	if (fd >= 0)
-		return blktap_ring_adopt(&vbd->ring, fd, vbd->minor, KERNEL_IO_FEATURES, err);
-	return blktap_ring_open(&vbd->ring, vbd->minor, KERNEL_IO_FEATURES, err);
+		return blktap_ring_adopt(&vbd->ring, fd, vbd->minor, FEATURES, err);
+	return takeover ? blktap_ring_open_takeover(&vbd->ring, vbd->minor, FEATURES, err) :
+			  blktap_ring_open(&vbd->ring, vbd->minor, FEATURES, err);
 }
 
-int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
-	       struct blktap_error *err)
+static int attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, bool takeover,
+		  int fd, struct blktap_error *err)
 {
 	CLEANUP_CLOSE int ring = fd;
 	struct vbd *new = calloc(1, sizeof(*new));
@@ -676,10 +746,11 @@ int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, 
 	new->env = env;
 	new->minor = minor;
 	list_init(&new->link);
+	list_init(&new->offer);
 	loop_task_init(&new->turn, run_turn);
 	loop_timer_init(&new->deadline, deadline_passed);
 	new->passed = -1;
-	ret = open_ring(new, TAKE_FD(ring), err);
+	ret = open_ring(new, takeover, TAKE_FD(ring), err);
 	if (!ret) {
 		new->ring_event.fd = blktap_ring_fd(new->ring);
 		new->ring_event.ready = ring_ready;
@@ -696,6 +767,18 @@ int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, 
 	return 0;
 }
 
+int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
+	       struct blktap_error *err)
+{
+	return attach(vbd, env, minor, false, fd, err);
+}
+
+int vbd_attach_takeover(struct vbd **vbd, const struct vbd_env *env, unsigned int minor,
+			struct blktap_error *err)
+{
+	return attach(vbd, env, minor, true, -1, err);
+}
+
 int vbd_detach(struct vbd *vbd, struct blktap_error *err)
 {
 	if (vbd->state != VBD_IDLE)
@@ -707,6 +790,7 @@ int vbd_detach(struct vbd *vbd, struct blktap_error *err)
 void vbd_free(struct vbd *vbd)
 {
 	list_del(&vbd->link);
+	list_del(&vbd->offer);
 	loop_task_cancel(&vbd->turn);
 	loop_timer_cancel(&vbd->deadline);
 	loop_remove(vbd->env->loop, &vbd->ring_event);

@@ -15,6 +15,7 @@
 
 struct vbd;
 struct vbd_job;
+struct vbd_offer;
 
 /* What a VBD lives in. */
 struct vbd_env {
@@ -44,6 +45,11 @@ enum vbd_state {
 	VBD_REOPENING,		/* a worker opens the image, after a pause */
 	VBD_RESIZING,		/* requests come back, then a worker resizes the image */
 	VBD_SWITCHING,		/* likewise, then a worker waits for the kernel's I/O */
+	VBD_OFFERED,		/* to another tapdisk; served, or paused */
+	VBD_HANDING_OVER,	/* as SWITCHING, for the other one */
+	VBD_HELD,		/* requests are held until the other one begins */
+	VBD_ADOPTING,		/* a worker opens the image of another tapdisk */
+	VBD_ADOPTED,		/* all but the requests is here */
 };
 
 /* @err is NULL on success. Called once; the VBD must not be freed from here. */
@@ -80,10 +86,12 @@ struct vbd {
 	enum vbd_state state;
 	bool closed;			/* by "close", as opposed to never opened */
 	bool paused;			/* no image, but a disk */
-	bool unwanted;			/* the pause under way: to be undone */
+	bool held;			/* requests, by the driver: there are no time-outs */
+	bool unwanted;			/* the pause or hand-over under way: to be undone */
 	bool force;			/* the close under way takes an open disk away */
 	bool aborting;			/* "open" failed: all is being undone */
 	bool lost;			/* the session has ended */
+	bool handed_over;		/* because another tapdisk serves the disk */
 	struct vbd_operation op;
 	struct blktap_error failure;	/* what op will end with; code 0: success */
 	struct loop_timer deadline;
@@ -94,6 +102,7 @@ struct vbd {
 		bool shrink;
 	} resize;
 	enum blktap_kernel_io wanted_mode;	/* of the switch under way */
+	struct list offer;		/* the client's, to whom it is offered */
 };
 
 struct vbd_open_params {
@@ -110,6 +119,9 @@ struct vbd_open_params {
 /* Attaches to the tap. Takes @fd, its ring node; negative: it is opened. */
 int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
 	       struct blktap_error *err);
+/* As the successor of the session that there is, in another tapdisk. */
+int vbd_attach_takeover(struct vbd **vbd, const struct vbd_env *env, unsigned int minor,
+			struct blktap_error *err);
 /* Ends the session and frees @vbd. EBUSY: an image is open. */
 int vbd_detach(struct vbd *vbd, struct blktap_error *err);
 /* Frees @vbd, whose session has ended (from vbd_env.gone). */
@@ -159,6 +171,32 @@ void vbd_switch(struct vbd *vbd, enum blktap_kernel_io mode, int timeout_ms, vbd
  */
 bool vbd_withdraw(struct vbd *vbd, const void *data);
 
+/*
+ * Handing over, of a VBD with a disk. Once offered it is served as before, but no
+ * other operation begins. vbd_hand_over() ends when requests are held and nothing
+ * here moves bytes any more: the next that comes is the end of the session, because
+ * the other tapdisk serves the disk. Until then all can be taken back, which also
+ * happens by itself if it takes long.
+ */
+int vbd_offer(struct vbd *vbd, struct blktap_error *err);
+void vbd_hand_over(struct vbd *vbd, int timeout_ms, vbd_done done, void *data);
+/* @why is for the log. It goes on serving, unless the other one already does. */
+void vbd_take_back(struct vbd *vbd, const char *why);
+
+/*
+ * Taking over, by the successor of a session: opens the image and starts all that is
+ * needed to serve it. @fds become the VBD's. Ends as ADOPTED, or IDLE after a failure.
+ */
+void vbd_adopt(struct vbd *vbd, const struct vbd_offer *offer, const int *fds, unsigned int nr_fds,
+	       int timeout_ms, vbd_done done, void *data);
+/*
+ * Once the other has handed over: serves the disk. EBUSY: it has not, and all is as
+ * before; another failure leads to IDLE.
+ */
+void vbd_take_on(struct vbd *vbd, vbd_done done, void *data);
+/* Undoes vbd_adopt(); ends as IDLE. */
+void vbd_disown(struct vbd *vbd, vbd_done done, void *data);
+
 /* Whether there is a disk for users: one with an image, or paused. */
 bool vbd_is_open(const struct vbd *vbd);
 /* What the kernel does by itself. While paused, what it may do then. */
@@ -168,13 +206,19 @@ bool vbd_in_use(struct vbd *vbd);
 /* BLKTAP_VBD_* for users. */
 unsigned int vbd_user_state(const struct vbd *vbd);
 
-/* ------------------------------------ between vbd.c and vbd-pause.c */
+/* ------------ between vbd.c, vbd-pause.c, vbd-handover.c and vbd-adopt.c */
 
 void vbd_begin(struct vbd *vbd, vbd_done done, void *data, int timeout_ms);
 void vbd_refuse(struct vbd *vbd, vbd_done done, void *data, int code, const char *what);
 void vbd_answer(struct vbd *vbd);
 /* The operation has led to @state, and ends. */
 void vbd_finish(struct vbd *vbd, enum vbd_state state);
+
+/* To LIVE. */
+void vbd_go_on(struct vbd *vbd);
+/* Has the driver hold requests, if it can, and let them go again. */
+int vbd_hold(struct vbd *vbd, struct blktap_error *err);
+int vbd_release(struct vbd *vbd, struct blktap_error *err);
 
 /* Starts serving with vbd->image; NULL: requests fail. */
 int vbd_serve(struct vbd *vbd);
@@ -184,15 +228,31 @@ void vbd_session_lost(struct vbd *vbd, const char *reason);
 void vbd_close_image(struct vbd *vbd, enum vbd_state state);
 /* The worker for the image, in @state; vbd_opened() comes later. */
 int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state);
+/* What that is to do, without an owner yet. NULL: no memory. */
+struct vbd_job *vbd_open_job(struct vbd *vbd, const char *spec);
+/* All that is counted, from zero. */
+int vbd_reset_stats(struct vbd *vbd);
 /* What the kernel is to know of the image. */
-void vbd_disk_params(const struct image *image, struct blktap_start *start);
+void vbd_disk_params(const struct vbd *vbd, struct blktap_start *start);
+/* EMEDIUMTYPE: vbd->image, which is @spec, is not for the disk that there is. */
+int vbd_check_same_disk(struct vbd *vbd, const char *spec);
+/* The disk has been started: LIVE when it is there. Or all is undone. */
+void vbd_started(struct vbd *vbd);
+/* Takes no more requests; IDLE when those that there are have been answered. */
+void vbd_drain(struct vbd *vbd);
 
 /* Steps of vbd-pause.c. */
+void vbd_pause_drained(struct vbd *vbd);
 void vbd_released(struct vbd *vbd);
 void vbd_reopened(struct vbd *vbd, struct image *image, char *spec);
 void vbd_change_drained(struct vbd *vbd);
 void vbd_pause_too_slow(struct vbd *vbd);
 bool vbd_pause_withdraw(struct vbd *vbd);
+
+/* Steps of vbd-handover.c and vbd-adopt.c. */
+void vbd_hand_over_drained(struct vbd *vbd);
+void vbd_hand_over_too_slow(struct vbd *vbd);
+void vbd_adopted(struct vbd *vbd, struct image *image, char *spec);
 
 /* Work that blocks. A VBD that stops waiting leaves its job behind. */
 struct vbd_job {
@@ -202,6 +262,7 @@ struct vbd_job {
 	struct image_params params;
 	int passed;		/* the image, already open, or -1 */
 	char *spec;
+	int fds[IMAGE_MAX_FILES];	/* for params; closed with the job */
 	struct image *image;
 	struct kernel_io *kio;
 	struct server *server;

@@ -37,6 +37,35 @@ int call_connect(pid_t pid)
 	return TAKE_FD(fd);
 }
 
+static int connect_failed(int pid, int code, struct blktap_error *err)
+{
+	switch (code) {
+	case -ENOENT:
+		return blktap_error_set(err, code, "no such tapdisk: %d", pid);
+	case -ECONNREFUSED:
+		return blktap_error_set(err, code, "tapdisk %d is gone: its control socket is "
+					"stale", pid);
+	case -EACCES:
+		return blktap_error_set(err, -EACCES, "tapdisk %d: no permission to use its "
+					"control socket", pid);
+	case -ENAMETOOLONG:
+	case -EINVAL:
+	case -ENOTDIR:
+	case -EPERM:
+		return control_dir_refused(code, err);
+	default:
+		return blktap_error_set(err, code, "tapdisk %d: cannot connect to its control "
+					"socket: %s", pid, strerror(-code));
+	}
+}
+
+int blktap_ctl_connect(pid_t pid, struct blktap_error *err)
+{
+	int fd = call_connect(pid);
+
+	return fd < 0 ? connect_failed(pid, fd, err) : fd;
+}
+
 static void finish(struct call *call)
 {
 	if (call->fd >= 0)
@@ -89,33 +118,6 @@ void call_again(struct call *call, const char *method, json_t *params)
 	call_clear(&old);
 }
 
-static void connect_failed(struct call *call, int code)
-{
-	int pid = call->pid;
-
-	switch (code) {
-	case -ENOENT:
-		FAIL(call, code, "no such tapdisk: %d", pid);
-		break;
-	case -ECONNREFUSED:
-		FAIL(call, code, "tapdisk %d is gone: its control socket is stale", pid);
-		break;
-	case -EACCES:
-		FAIL(call, -EACCES, "tapdisk %d: no permission to use its control socket", pid);
-		break;
-	case -ENAMETOOLONG:
-	case -EINVAL:
-	case -ENOTDIR:
-	case -EPERM:
-		control_dir_refused(code, &call->err);
-		finish(call);
-		break;
-	default:
-		FAIL(call, code, "tapdisk %d: cannot connect to its control socket: %s",
-		     pid, strerror(-code));
-	}
-}
-
 static void step_connect(struct call *call)
 {
 	int fd = call_connect(call->pid);
@@ -125,7 +127,8 @@ static void step_connect(struct call *call)
 		return;
 	}
 	if (fd < 0) {
-		connect_failed(call, fd);
+		connect_failed(call->pid, fd, &call->err);
+		finish(call);
 		return;
 	}
 	trace_line(call->pid, '>', call->request, call->request_length);
@@ -169,64 +172,16 @@ static void step_send(struct call *call)
 		call->phase = CALL_RECEIVING;
 }
 
-/*
- * The errno of an error answer: as it says, or its code if that is one; for
- * everything else the peer does not speak our protocol.
- */
-static int answered_errno(const json_t *error)
-{
-	json_int_t code;
-
-	code = -json_integer_value(json_object_get(json_object_get(error, "data"), "errno"));
-	if (code >= 0 || code < -4095)
-		code = json_integer_value(json_object_get(error, "code"));
-	return code < 0 && code >= -4095 ? (int)code : -EPROTO;
-}
-
-static void take_answer(struct call *call, const json_t *answer)
-{
-	const char *version = json_string_value(json_object_get(answer, "jsonrpc"));
-	json_t *error = json_object_get(answer, "error");
-	json_t *result = json_object_get(answer, "result");
-	json_t *id = json_object_get(answer, "id");
-	const char *message;
-
-	if (!version || strcmp(version, "2.0") != 0 || !error == !result) {
-		FAIL(call, -EPROTO, "tapdisk %d: what it says is not an answer", (int)call->pid);
-		return;
-	}
-	if (error) {
-		message = json_string_value(json_object_get(error, "message"));
-		if (message && *message)
-			FAIL(call, answered_errno(error), "%s", message);
-		else
-			FAIL(call, answered_errno(error), "tapdisk %d refuses without a reason",
-			     (int)call->pid);
-		return;
-	}
-	if (!json_is_integer(id) || json_integer_value(id) != CALL_ID) {
-		FAIL(call, -EPROTO, "tapdisk %d: its answer is for another request",
-		     (int)call->pid);
-		return;
-	}
-	call->result = json_incref(result);
-	finish(call);
-	if (call->answered)
-		call->answered(call);
-}
-
 static void take_line(struct call *call, size_t length)
 {
-	CLEANUP_JSON json_t *answer = NULL;
-	json_error_t error;
+	char who[32];
 
 	trace_line(call->pid, '<', call->answer, length);
-	answer = json_loadb(call->answer, length, JSON_REJECT_DUPLICATES, &error);
-	if (!answer)
-		FAIL(call, -EPROTO, "tapdisk %d: its answer is not JSON: %s", (int)call->pid,
-		     error.text);
-	else
-		take_answer(call, answer);
+	snprintf(who, sizeof(who), "tapdisk %d", (int)call->pid);
+	blktap_rpc_parse_answer(call->answer, length, CALL_ID, who, &call->result, &call->err);
+	finish(call);
+	if (call->result && call->answered)
+		call->answered(call);
 }
 
 static bool make_room(struct call *call)

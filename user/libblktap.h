@@ -254,7 +254,14 @@ int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t fea
 /* The same with @fd, the ring node, open for reading and writing; takes it. */
 int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
 		      struct blktap_error *err);
-/* Ends the session. Requests still with the daemon fail. */
+/*
+ * Likewise, as the successor of the session that there is (BLKTAP_ATTACH_TAKEOVER): with
+ * blktap_ring_start(), once that one holds its requests, or when it ends, this is the
+ * tap's session. EBUSY: it has a successor already; EOPNOTSUPP: the driver is older.
+ */
+int blktap_ring_open_takeover(struct blktap_ring **ring, unsigned int minor, uint64_t features,
+			      struct blktap_error *err);
+/* Ends the session. What becomes of requests still with the daemon is the tap's ON_DEATH. */
 void blktap_ring_close(struct blktap_ring *ring);
 
 unsigned int blktap_ring_minor(const struct blktap_ring *ring);
@@ -276,6 +283,13 @@ int blktap_ring_resize(struct blktap_ring *ring, uint64_t capacity,
 		       struct blktap_error *err);
 int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,
 		      struct blktap_error *err);
+
+/*
+ * BLKTAP_IOC_HOLD, after the last I/O for requests that are not answered, and _RELEASE.
+ * EALREADY: so it is; ENODEV: there is no disk, or the session has ended.
+ */
+int blktap_ring_hold(struct blktap_ring *ring, struct blktap_error *err);
+int blktap_ring_release(struct blktap_ring *ring, struct blktap_error *err);
 
 struct blktap_queue *blktap_ring_queue(struct blktap_ring *ring, unsigned int index);
 int blktap_queue_fd(const struct blktap_queue *queue);
@@ -424,6 +438,14 @@ char *blktap_rpc_error(json_t *id, const struct blktap_error *err);
 char *blktap_rpc_protocol_error(json_t *id, int rpc_code, const struct blktap_error *err);
 char *blktap_rpc_request_line(json_t *id, const char *method, json_t *params);
 
+/*
+ * Reads the answer to the request with the number @id (without its newline): 0 and
+ * *@result, a new reference, or what the answer says in @err. @who names the one who
+ * answers. EPROTO: it is no answer.
+ */
+int blktap_rpc_parse_answer(const char *line, size_t length, int id, const char *who,
+			    json_t **result, struct blktap_error *err);
+
 /* ------------------------------------------------ control of tapdisks (client) */
 
 /* States of a VBD; the numbers that scripts know. */
@@ -486,6 +508,12 @@ int blktap_ctl_call(pid_t pid, const char *method, json_t *params, int timeout_m
 		    json_t **result, struct blktap_error *err);
 
 /*
+ * A socket to tapdisk @pid, non-blocking and close-on-exec. Does not wait; EAGAIN: too
+ * many want to connect, try again. Other errors as above.
+ */
+int blktap_ctl_connect(pid_t pid, struct blktap_error *err);
+
+/*
  * PIDs of the tapdisks whose socket is alive, ascending; one that is too busy
  * to answer is among them. free() *@pids.
  */
@@ -532,6 +560,14 @@ struct blktap_spawn_params {
  */
 int blktap_ctl_spawn(const struct blktap_spawn_params *params, pid_t *pid, int timeout_ms,
 		     struct blktap_error *err);
+/*
+ * Has a fresh tapdisk take over all disks of @old, in use as they are, and returns its
+ * pid in *@pid; @old ends. After a failure each disk is with one of the two, and the
+ * sentence tells which are with the new one, if any; otherwise that has ended.
+ * ECHILD: a tapdisk does not start, for whatever reason; EOPNOTSUPP: @old or the driver
+ * cannot hand over; ETIMEDOUT: @old hangs, or does not get ready.
+ */
+int blktap_take_over(pid_t old, pid_t *pid, int timeout_ms, struct blktap_error *err);
 /*
  * What the tapdisk may not open, because it runs as another user, is opened here and
  * passed to it: the ring node for attach, an "aio:" image for open and unpause.

@@ -24,6 +24,7 @@
 
 struct blktap_ring {
 	int fd;
+	bool takes_over;
 	struct blktap_attach layout;
 	struct blktap_queue *queues;
 	unsigned int ready;	/* queues that are mapped and have a descriptor */
@@ -89,13 +90,14 @@ int ring_open_node(unsigned int minor, struct blktap_error *err)
  * A driver refuses features that it does not have, without saying which. So all
  * subsets of @features are tried, from the largest number down to none.
  */
-static int attach_with(struct blktap_ring *ring, uint64_t features)
+static int attach_with(struct blktap_ring *ring, uint32_t flags, uint64_t features)
 {
 	uint64_t subset = features;
 
 	for (;;) {
 		ring->layout = (struct blktap_attach){
 			.size = sizeof(ring->layout),
+			.flags = flags,
 			.features = subset,
 		};
 		if (ioctl(ring->fd, BLKTAP_IOC_ATTACH, &ring->layout) == 0)
@@ -106,16 +108,24 @@ static int attach_with(struct blktap_ring *ring, uint64_t features)
 	}
 }
 
-static int attach(struct blktap_ring *ring, unsigned int minor, uint64_t features,
+static int attach(struct blktap_ring *ring, unsigned int minor, uint32_t flags, uint64_t features,
 		  struct blktap_error *err)
 {
-	int code = attach_with(ring, features);
+	bool take_over = flags & BLKTAP_ATTACH_TAKEOVER;
+	int code = attach_with(ring, flags, features);
+
+	/* Of the flag, for the file is a new one. */
+	if (take_over && (code == -EOPNOTSUPP || code == -EINVAL))
+		return blktap_error_set(err, -EOPNOTSUPP, "tap %u: the module in use has no "
+					"takeover", minor);
 
 	switch (code) {
 	case 0:
 		return 0;
 	case -EBUSY:
-		return blktap_error_set(err, code, "tap %u is attached to another process", minor);
+		return blktap_error_set(err, code, take_over ?
+					"tap %u is being taken over already" :
+					"tap %u is attached to another process", minor);
 	case -ENODEV:
 		return blktap_error_set(err, code, "tap %u has been freed", minor);
 	case -ENOTTY:
@@ -336,10 +346,10 @@ static int open_queues(struct blktap_ring *ring, struct blktap_error *err)
 
 /* ---------------------------------------------------------------- the session */
 
-static int set_up_ring(struct blktap_ring *ring, unsigned int minor, uint64_t features,
-		       struct blktap_error *err)
+static int set_up_ring(struct blktap_ring *ring, unsigned int minor, uint32_t flags,
+		       uint64_t features, struct blktap_error *err)
 {
-	int ret = attach(ring, minor, features, err);
+	int ret = attach(ring, minor, flags, features, err);
 
 	if (!ret)
 		ret = check_layout(&ring->layout, minor, features, err);
@@ -348,8 +358,8 @@ static int set_up_ring(struct blktap_ring *ring, unsigned int minor, uint64_t fe
 	return ret;
 }
 
-int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
-		      struct blktap_error *err)
+static int adopt_ring(struct blktap_ring **ring, int fd, unsigned int minor, uint32_t flags,
+		      uint64_t features, struct blktap_error *err)
 {
 	struct blktap_ring *new = calloc(1, sizeof(*new));
 	int ret;
@@ -360,7 +370,8 @@ int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uin
 		return blktap_error_set(err, -ENOMEM, "no memory for tap %u", minor);
 	}
 	new->fd = fd;
-	ret = set_up_ring(new, minor, features, err);
+	new->takes_over = flags & BLKTAP_ATTACH_TAKEOVER;
+	ret = set_up_ring(new, minor, flags, features, err);
 	if (ret) {
 		blktap_ring_close(new);
 		return ret;
@@ -369,13 +380,31 @@ int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uin
 	return 0;
 }
 
-int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
-		     struct blktap_error *err)
+int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
+		      struct blktap_error *err)
+{
+	return adopt_ring(ring, fd, minor, 0, features, err);
+}
+
+static int open_ring(struct blktap_ring **ring, unsigned int minor, uint32_t flags,
+		     uint64_t features, struct blktap_error *err)
 {
 	int fd = ring_open_node(minor, err);
 
 	*ring = NULL;
-	return fd < 0 ? fd : blktap_ring_adopt(ring, fd, minor, features, err);
+	return fd < 0 ? fd : adopt_ring(ring, fd, minor, flags, features, err);
+}
+
+int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
+		     struct blktap_error *err)
+{
+	return open_ring(ring, minor, 0, features, err);
+}
+
+int blktap_ring_open_takeover(struct blktap_ring **ring, unsigned int minor, uint64_t features,
+			      struct blktap_error *err)
+{
+	return open_ring(ring, minor, BLKTAP_ATTACH_TAKEOVER, features, err);
 }
 
 void blktap_ring_close(struct blktap_ring *ring)
@@ -449,7 +478,9 @@ static int start_error(const struct blktap_ring *ring, int code, const struct bl
 	case -EALREADY:
 		return blktap_error_set(err, code, "tapdev%u is started already", minor);
 	case -EBUSY:
-		return blktap_error_set(err, code, "tapdev%u is still being removed", minor);
+		return blktap_error_set(err, code, ring->takes_over ?
+					"tapdev%u is still served by the tapdisk before" :
+					"tapdev%u is still being removed", minor);
 	case -ENODEV:
 		return blktap_error_set(err, code, "the session of tap %u has ended", minor);
 	default:
@@ -510,6 +541,29 @@ int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,
 	code = -errno;
 	return blktap_error_set(err, code, "cannot read the state of tapdev%u: %s",
 				ring->layout.minor, strerror(-code));
+}
+
+static int call_hold(struct blktap_ring *ring, unsigned long request, const char *what,
+		     struct blktap_error *err)
+{
+	struct blktap_hold args = { .size = sizeof(args) };
+	int code;
+
+	if (ioctl(ring->fd, request, &args) == 0)
+		return 0;
+	code = -errno;
+	return blktap_error_set(err, code, "cannot %s the requests of tapdev%u: %s", what,
+				ring->layout.minor, strerror(-code));
+}
+
+int blktap_ring_hold(struct blktap_ring *ring, struct blktap_error *err)
+{
+	return call_hold(ring, BLKTAP_IOC_HOLD, "hold", err);
+}
+
+int blktap_ring_release(struct blktap_ring *ring, struct blktap_error *err)
+{
+	return call_hold(ring, BLKTAP_IOC_RELEASE, "release", err);
 }
 
 /* ---------------------------------------------------------------------- ENTER */

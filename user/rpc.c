@@ -208,3 +208,65 @@ void blktap_rpc_request_free(struct blktap_rpc_request *req)
 	json_decref(req->root);
 	memset(req, 0, sizeof(*req));
 }
+
+/* ------------------------------------------------------------------- answers */
+
+/*
+ * The errno of an error answer: as it says, or its code if that is one; for
+ * everything else the peer does not speak our protocol.
+ */
+static int answered_errno(const json_t *error)
+{
+	json_int_t code;
+
+	code = -json_integer_value(json_object_get(json_object_get(error, "data"), "errno"));
+	if (code >= 0 || code < -4095)
+		code = json_integer_value(json_object_get(error, "code"));
+	return code < 0 && code >= -4095 ? (int)code : -EPROTO;
+}
+
+static int answered_error(const json_t *error, const char *who, struct blktap_error *err)
+{
+	const char *message = json_string_value(json_object_get(error, "message"));
+	int code = answered_errno(error);
+
+	if (message && *message)
+		return blktap_error_set(err, code, "%s", message);
+	return blktap_error_set(err, code, "%s refuses without a reason", who);
+}
+
+static int take_answer(const json_t *answer, int wanted, const char *who, json_t **result,
+		       struct blktap_error *err)
+{
+	const char *version = json_string_value(json_object_get(answer, "jsonrpc"));
+	json_t *error = json_object_get(answer, "error");
+	json_t *id = json_object_get(answer, "id");
+
+	*result = json_object_get(answer, "result");
+	if (!version || strcmp(version, "2.0") != 0 || !error == !*result)
+		return blktap_error_set(err, -EPROTO, "%s: what it says is not an answer", who);
+	if (error)
+		return answered_error(error, who, err);
+	if (!json_is_integer(id) || json_integer_value(id) != wanted)
+		return blktap_error_set(err, -EPROTO, "%s: its answer is for another request", who);
+	json_incref(*result);
+	return 0;
+}
+
+int blktap_rpc_parse_answer(const char *line, size_t length, int id, const char *who,
+			    json_t **result, struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *answer = NULL;
+	json_error_t error;
+	int ret;
+
+	*result = NULL;
+	answer = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
+	if (!answer)
+		return blktap_error_set(err, -EPROTO, "%s: its answer is not JSON: %s", who,
+					error.text);
+	ret = take_answer(answer, id, who, result, err);
+	if (ret)
+		*result = NULL;
+	return ret;
+}

@@ -349,6 +349,11 @@ static void aio_close(struct image *image)
 	free(aio);
 }
 
+static void aio_descriptors(const struct image *image, int *fds)
+{
+	fds[0] = container_of(image, struct aio_image, image)->raw.fd;
+}
+
 static int aio_share(struct image *image, const struct image_params *params)
 {
 	return raw_share(&to_image(image)->raw, &image->limits, params);
@@ -462,6 +467,8 @@ const struct image_driver aio_driver = {
 	.request_size = sizeof(struct aio_request),
 	.open = aio_open,
 	.close = aio_close,
+	.nr_descriptors = 1,
+	.descriptors = aio_descriptors,
 	.share = aio_share,
 	.resize = aio_resize,
 	.channel_open = aio_channel_open,

@@ -66,12 +66,15 @@ static uint32_t direct_alignment(int fd)
 	return direct_read_works(fd, LARGE_BLOCK) ? LARGE_BLOCK : 0;
 }
 
-/* Turns O_DIRECT on and finds the block size that goes with it. */
-static bool try_direct(struct raw *raw)
+/*
+ * Turns O_DIRECT on and finds the block size that goes with it. An open file that is
+ * in use elsewhere stays as it is.
+ */
+static bool try_direct(struct raw *raw, bool adopt)
 {
 	uint32_t align;
 
-	if (!set_direct(raw->fd, true))
+	if (adopt ? !(fcntl(raw->fd, F_GETFL) & O_DIRECT) : !set_direct(raw->fd, true))
 		return false;
 	if (raw->block_device)
 		return true;
@@ -198,7 +201,7 @@ int raw_limits(struct raw *raw, struct image_limits *limits, const struct image_
 
 	*limits = (struct image_limits){ 0 };
 	raw->block_size = SMALL_BLOCK;
-	raw->direct = !params->no_direct && try_direct(raw);
+	raw->direct = !params->no_direct && try_direct(raw, params->adopt);
 	if (!raw->direct && !params->no_direct)
 		blktap_log(LOG_NOTICE, "tapdev%u: %s cannot be read past the page cache",
 			   params->minor, params->path);

@@ -165,8 +165,21 @@ static int open_file(struct raw *raw, const struct image_params *params,
 	if (!raw_same_file(&before, &st))
 		return blktap_error_set(err, -ESTALE, "%s was replaced while it was opened", path);
 	raw->block_device = S_ISBLK(st.st_mode);
-	raw->read_only = params->read_only;
 	return 0;
+}
+
+/* The same open file, with its lock or claim and its O_DIRECT. Nobody asks for its name. */
+static int adopt_file(struct raw *raw, const struct image_params *params, struct blktap_error *err)
+{
+	struct stat st;
+	int ret;
+
+	raw->fd = fcntl(params->fds[0], F_DUPFD_CLOEXEC, 3);
+	if (raw->fd < 0 || fstat(raw->fd, &st) != 0)
+		return open_error(params->path, -errno, err);
+	ret = check_type(&st, params->path, err);
+	raw->block_device = S_ISBLK(st.st_mode);
+	return ret;
 }
 
 /*
@@ -195,17 +208,18 @@ int raw_open(struct raw *raw, struct image_limits *limits, const struct image_pa
 {
 	int ret;
 
-	*raw = (struct raw){ .fd = -1 };
+	*raw = (struct raw){ .fd = -1, .read_only = params->read_only };
 	/* The daemon's folder is not the one where somebody typed the name. */
 	if (params->path[0] != '/')
 		return blktap_error_set(err, -EINVAL, "%s: give the whole path, from / on",
 					params->path);
-	ret = open_file(raw, params, err);
+	ret = params->adopt ? adopt_file(raw, params, err) : open_file(raw, params, err);
+	/* Where it is open already, the lock is there: it belongs to the open file. */
 	if (!ret)
 		ret = lock_image(raw->fd, params->read_only, params->path, err);
 	if (!ret)
 		ret = raw_limits(raw, limits, params, err);
-	if (!ret)
+	if (!ret && !params->adopt)
 		empty_page_cache(raw);
 	if (ret)
 		raw_close(raw);

@@ -27,17 +27,18 @@ static int size_of(const struct raw *raw, uint64_t *bytes)
 int raw_share(const struct raw *raw, const struct image_limits *limits,
 	      const struct image_params *params)
 {
+	int fd = params->adopt ? params->fds[0] : raw_was_passed(params) ? *params->passed : -1;
 	struct blktap_error err;
 	struct stat named, open;
 	uint64_t bytes;
 
-	if (raw_was_passed(params) ? fstat(*params->passed, &named) : stat(params->path, &named))
+	if (fd >= 0 ? fstat(fd, &named) : stat(params->path, &named))
 		return -errno;
 	if (fstat(raw->fd, &open) != 0)
 		return -errno;
 	if (!raw_same_file(&named, &open) || size_of(raw, &bytes) || bytes != limits->capacity)
 		return -ESTALE;
-	return raw_check_not_itself(&named, params, &err);
+	return params->adopt ? 0 : raw_check_not_itself(&named, params, &err);
 }
 
 static int check_new_size(const struct raw *raw, const struct image *image, uint64_t capacity,

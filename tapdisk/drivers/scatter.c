@@ -5,8 +5,8 @@
  *
  * A raw file or block device is a store of places, one block each. The first write
  * to a block of the image gives it the next place of a shuffled list; a block
- * without a place reads as zeroes. The map is in memory only: after a close, and
- * so after a pause, everything reads as zeroes.
+ * without a place reads as zeroes. The map is in memory only, which another process
+ * can go on with: after a close, and so after a pause, everything reads as zeroes.
  *
  * A block that is discarded has no place for its readers, but gets the same one
  * again at its next write: see driver.h on what may still be under way to it.
@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "memory-file.h"
 #include "raw.h"
 #include "workers.h"
 
@@ -32,6 +33,13 @@
 #define BUSY		2U	/* a thread changes it */
 #define PLACE_SHIFT	2
 
+/* What is lost with the last close. */
+struct scatter_map {
+	uint32_t places;
+	uint32_t next;			/* in the list of places; under the image's lock */
+	atomic_uint entries[];		/* by block; changed under the lock */
+};
+
 struct scatter_image {
 	struct image image;
 	struct raw raw;
@@ -41,8 +49,8 @@ struct scatter_image {
 	uint32_t *list;			/* of places, shuffled */
 	pthread_mutex_t lock;
 	pthread_cond_t idle;		/* a block is not busy any more */
-	uint32_t next;			/* in the list; under the lock */
-	atomic_uint map[];		/* changed under the lock */
+	struct memory_file memory;	/* of the map */
+	struct scatter_map *map;
 };
 
 struct scatter_channel {
@@ -157,18 +165,54 @@ static void shuffle(uint32_t *list, uint32_t count, uint64_t seed)
 	}
 }
 
+static uint64_t map_bytes(uint64_t blocks)
+{
+	return sizeof(struct scatter_map) + blocks * sizeof(atomic_uint);
+}
+
+static int new_map(struct scatter_image *s, uint64_t places, uint64_t blocks)
+{
+	int ret = memory_file_new(&s->memory, "scatter", map_bytes(blocks));
+
+	s->map = s->memory.data;
+	if (!ret)
+		s->map->places = places;
+	return ret;
+}
+
+/* A store that has grown since would have its places in another order. */
+static int adopt_map(struct scatter_image *s, int fd, uint64_t places, uint64_t blocks)
+{
+	int ret = memory_file_adopt(&s->memory, fd);
+
+	s->map = s->memory.data;
+	if (ret)
+		return ret;
+	if (s->memory.bytes >= map_bytes(blocks) && s->map->places == places)
+		return 0;
+	memory_file_free(&s->memory);
+	return -ESTALE;
+}
+
 static struct scatter_image *new_image(const struct options *options,
-				       const struct image_limits *limits)
+				       const struct image_limits *limits,
+				       const struct image_params *params)
 {
 	uint64_t places = limits->capacity / options->block;
 	uint64_t capacity = options->size ? options->size : places * options->block;
 	uint64_t blocks = (capacity - 1) / options->block + 1;
-	struct scatter_image *s = calloc(1, sizeof(*s) + blocks * sizeof(s->map[0]));
+	struct scatter_image *s = calloc(1, sizeof(*s));
+	int ret;
 
 	if (!s)
 		return NULL;
 	s->list = calloc(places, sizeof(*s->list));
-	if (!s->list) {
+	ret = params->adopt ? adopt_map(s, params->fds[1], places, blocks) :
+			      new_map(s, places, blocks);
+	if (!s->list || ret) {
+		if (!ret)
+			memory_file_free(&s->memory);
+		free(s->list);
 		free(s);
 		return NULL;
 	}
@@ -204,11 +248,12 @@ static int scatter_open(struct image **image, const struct image_params *params,
 	if (ret)
 		return ret;
 	ret = check_options(&options, &limits, err);
-	s = ret ? NULL : new_image(&options, &limits);
+	s = ret ? NULL : new_image(&options, &limits, params);
 	if (!s) {
 		raw_close(&raw);
-		return ret ? ret : blktap_error_set(err, -ENOMEM, "no memory for scatter:%s",
-						    options.path);
+		return ret ? ret : blktap_error_set(err, -ENOMEM, params->adopt ?
+						    "the map of scatter:%s cannot be used" :
+						    "no memory for scatter:%s", options.path);
 	}
 	s->raw = raw;
 	*image = &s->image;
@@ -222,8 +267,17 @@ static void scatter_close(struct image *image)
 	raw_close(&s->raw);
 	pthread_cond_destroy(&s->idle);
 	pthread_mutex_destroy(&s->lock);
+	memory_file_free(&s->memory);
 	free(s->list);
 	free(s);
+}
+
+static void scatter_descriptors(const struct image *image, int *fds)
+{
+	const struct scatter_image *s = container_of(image, struct scatter_image, image);
+
+	fds[0] = s->raw.fd;
+	fds[1] = s->memory.fd;
 }
 
 /* -------------------------------------------------------------------- blocks */
@@ -239,9 +293,9 @@ static uint32_t claim(struct scatter_image *s, uint32_t block)
 	uint32_t entry;
 
 	pthread_mutex_lock(&s->lock);
-	while ((entry = s->map[block]) & BUSY)
+	while ((entry = s->map->entries[block]) & BUSY)
 		pthread_cond_wait(&s->idle, &s->lock);
-	s->map[block] = entry | BUSY;
+	s->map->entries[block] = entry | BUSY;
 	pthread_mutex_unlock(&s->lock);
 	return entry;
 }
@@ -249,7 +303,7 @@ static uint32_t claim(struct scatter_image *s, uint32_t block)
 static void release(struct scatter_image *s, uint32_t block, uint32_t entry)
 {
 	pthread_mutex_lock(&s->lock);
-	s->map[block] = entry;
+	s->map->entries[block] = entry;
 	pthread_cond_broadcast(&s->idle);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -260,7 +314,7 @@ static uint32_t take_place(struct scatter_image *s)
 	uint32_t place;
 
 	pthread_mutex_lock(&s->lock);
-	place = s->list[s->next++];
+	place = s->list[s->map->next++];
 	pthread_mutex_unlock(&s->lock);
 	return (place + 1) << PLACE_SHIFT;
 }
@@ -291,7 +345,7 @@ static int write_first(struct scatter_image *s, uint16_t flags, const struct par
 
 static int write_part(struct scatter_image *s, uint16_t flags, const struct part *part)
 {
-	uint32_t entry = s->map[part->block];
+	uint32_t entry = s->map->entries[part->block];
 
 	if ((entry & (HAS_DATA | BUSY)) == HAS_DATA)
 		return execute(s, BLKTAP_OP_WRITE, flags, entry, part);
@@ -300,7 +354,7 @@ static int write_part(struct scatter_image *s, uint16_t flags, const struct part
 
 static int read_part(struct scatter_image *s, const struct part *part)
 {
-	uint32_t entry = s->map[part->block];
+	uint32_t entry = s->map->entries[part->block];
 
 	if (entry & HAS_DATA)
 		return execute(s, BLKTAP_OP_READ, 0, entry, part);
@@ -401,7 +455,7 @@ static unsigned int scatter_files(struct image *image, int fds[IMAGE_MAX_FILES])
 /* Its length is that to the end of the block. */
 static struct image_piece piece_at(struct scatter_image *s, uint64_t offset, bool write)
 {
-	uint32_t entry = s->map[offset / s->block];
+	uint32_t entry = s->map->entries[offset / s->block];
 	uint64_t skip = offset % s->block;
 	struct image_piece piece = { .place = IMAGE_ASK, .length = s->block - skip };
 
@@ -454,6 +508,8 @@ const struct image_driver scatter_driver = {
 	.request_size = sizeof(struct scatter_request),
 	.open = scatter_open,
 	.close = scatter_close,
+	.nr_descriptors = 2,
+	.descriptors = scatter_descriptors,
 	.channel_open = scatter_channel_open,
 	.channel_close = scatter_channel_close,
 	.submit = scatter_submit,

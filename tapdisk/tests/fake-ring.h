@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "queue.h"
@@ -23,6 +24,7 @@
 #define FAKE_IO		65536
 #define FAKE_FRAGMENTS	4	/* per request */
 #define FAKE_CALLS	64
+#define FAKE_MINORS	16	/* that can be taken over */
 
 struct fake_queue {
 	struct blktap_queue queue;	/* first: tests get here from it */
@@ -73,7 +75,14 @@ struct blktap_ring {
 	int enter_error;	/* what ENTER returns */
 	uint64_t capacity;	/* of the last RESIZE */
 	bool forced;		/* the last STOP that worked */
+	struct blktap_ring *before;	/* that it is to succeed */
+	bool held, ended;
+	int far_end;		/* of fd: closing it is a hang-up */
 };
+
+/* The session of each tap, and how often one was told to hold. */
+static struct blktap_ring *fake_sessions[FAKE_MINORS];
+static unsigned int fake_holds;
 
 /* The last one opened; how the next one behaves. */
 static struct blktap_ring *fake_ring;
@@ -100,6 +109,7 @@ static void fake_reset(void)
 	fake_map_error = 0;
 	fake_nr_calls = 0;
 	fake_unmapping = NULL;
+	fake_holds = 0;
 	fake_start_state = BLKTAP_DISK_STATE_LIVE;
 }
 
@@ -127,7 +137,25 @@ static void fake_set_up_queue(struct fake_queue *q, uint64_t features)
 	};
 }
 
-int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
+static void fake_set_up_fd(struct blktap_ring *ring)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		abort();
+	ring->fd = pair[0];
+	ring->far_end = pair[1];
+}
+
+/* The driver ends a session. */
+static inline void fake_end(struct blktap_ring *ring)
+{
+	ring->ended = true;
+	close(ring->far_end);
+	ring->far_end = -1;
+}
+
+static int fake_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
 		     struct blktap_error *err)
 {
 	unsigned int i;
@@ -138,7 +166,7 @@ int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t fea
 	*ring = calloc(1, sizeof(**ring));
 	(*ring)->minor = minor;
 	(*ring)->features = features & fake_features;
-	(*ring)->fd = eventfd(0, EFD_CLOEXEC);
+	fake_set_up_fd(*ring);
 	(*ring)->start_error = fake_start_error;
 	(*ring)->start_state = fake_start_state;
 	(*ring)->stop_state = BLKTAP_DISK_STATE_NONE;
@@ -146,6 +174,35 @@ int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t fea
 		fake_set_up_queue(&(*ring)->queues[i], (*ring)->features);
 	fake_ring = *ring;
 	fake_rings++;
+	return 0;
+}
+
+static inline struct blktap_ring **fake_session(const struct blktap_ring *ring)
+{
+	return &fake_sessions[ring->minor % FAKE_MINORS];
+}
+
+int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
+		     struct blktap_error *err)
+{
+	int ret = fake_open(ring, minor, features, err);
+
+	if (!ret)
+		*fake_session(*ring) = *ring;
+	return ret;
+}
+
+int blktap_ring_open_takeover(struct blktap_ring **ring, unsigned int minor, uint64_t features,
+			      struct blktap_error *err)
+{
+	int ret = fake_open(ring, minor, features, err);
+
+	if (ret)
+		return ret;
+	if (*fake_session(*ring))
+		(*ring)->before = *fake_session(*ring);
+	else
+		*fake_session(*ring) = *ring;
 	return 0;
 }
 
@@ -171,6 +228,10 @@ void blktap_ring_close(struct blktap_ring *ring)
 		free(ring->queues[i].buffer);
 	}
 	close(ring->fd);
+	if (ring->far_end >= 0)
+		close(ring->far_end);
+	if (*fake_session(ring) == ring)
+		*fake_session(ring) = NULL;
 	if (fake_ring == ring)
 		fake_ring = NULL;
 	free(ring);
@@ -225,6 +286,12 @@ int blktap_ring_start(struct blktap_ring *ring, struct blktap_start *params,
 {
 	if (ring->start_error)
 		return blktap_error_set(err, ring->start_error, "tapdev%u: no", ring->minor);
+	if (ring->before && ring->before == *fake_session(ring)) {
+		if (!ring->before->held)
+			return blktap_error_set(err, -EBUSY, "tapdev%u: is served", ring->minor);
+		fake_end(ring->before);
+	}
+	*fake_session(ring) = ring;
 	ring->start = *params;
 	ring->state.disk_state = ring->start_state;
 	return 0;
@@ -246,6 +313,27 @@ int blktap_ring_resize(struct blktap_ring *ring, uint64_t capacity, struct blkta
 	(void)err;
 	ring->capacity = capacity;
 	return 0;
+}
+
+static int fake_hold(struct blktap_ring *ring, bool hold, struct blktap_error *err)
+{
+	if (ring->ended || ring->state.disk_state != BLKTAP_DISK_STATE_LIVE)
+		return blktap_error_set(err, -ENODEV, "there is no tapdev%u", ring->minor);
+	if (ring->held == hold)
+		return blktap_error_set(err, -EALREADY, "tapdev%u: so it is", ring->minor);
+	ring->held = hold;
+	fake_holds += hold;
+	return 0;
+}
+
+int blktap_ring_hold(struct blktap_ring *ring, struct blktap_error *err)
+{
+	return fake_hold(ring, true, err);
+}
+
+int blktap_ring_release(struct blktap_ring *ring, struct blktap_error *err)
+{
+	return fake_hold(ring, false, err);
 }
 
 int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,

@@ -173,7 +173,7 @@ static void test_wrong_parameters(void **state)
 		     EINVAL);
 	expect_error(ASK("open", "{\"minor\":0,\"image\":\"a:b\",\"secondary\":\"c:d\"}"),
 		     -32602, EOPNOTSUPP);
-	expect_error(ASK("takeover", "{}"), -32601, EOPNOTSUPP);
+	expect_error(ASK("no_such_method", "{}"), -32601, EOPNOTSUPP);
 	expect_error(ask("[]"), -32600, EINVAL);
 	expect_error(ask("{"), -32700, EPROTO);
 	expect_error(ask(""), -32700, EPROTO);

@@ -271,6 +271,26 @@ static void test_version(void **state)
 	fake_stop(&odd);
 }
 
+/* No tapdisk is started for one that cannot be replaced. */
+static void test_takeover_refused(void **state)
+{
+	struct fake old = { .pid = PID, .answer = ANSWER("{\"features\":[\"pause\",7]}") };
+	struct fake new = { .pid = PID + 1, .answer = ANSWER("{\"features\":[\"hand_over\"]}") };
+	struct blktap_error err;
+	pid_t pid;
+
+	(void)state;
+	setenv("TAPDISK", "/nonexistent", 1);
+	assert_int_equal(blktap_take_over(PID, &pid, 5000, &err), -ENOENT);
+	fake_start(&old);
+	assert_int_equal(blktap_take_over(PID, &pid, 5000, &err), -EOPNOTSUPP);
+	fake_stop(&old);
+	fake_start(&new);
+	assert_int_equal(blktap_take_over(PID + 1, &pid, 5000, &err), -ECHILD);
+	fake_stop(&new);
+	unsetenv("TAPDISK");
+}
+
 static void test_trace(void **state)
 {
 	struct fake fake = { .answer = ANSWER("\"a\\u001b\"") };
@@ -586,6 +606,7 @@ int main(void)
 		TEST(test_mode_not_told),
 		TEST(test_size_not_told),
 		TEST(test_version),
+		TEST(test_takeover_refused),
 		TEST(test_trace),
 		TEST(test_relative_directory),
 		TEST(test_image_not_utf8),

@@ -18,6 +18,8 @@
 static struct {
 	uint64_t has;			/* features that it has built */
 	uint64_t asked[64];
+	uint32_t flags;			/* of the last ATTACH */
+	bool older;			/* and knows none */
 	unsigned int attaches;
 	struct blktap_attach layout;	/* what ATTACH returns */
 
@@ -30,18 +32,25 @@ static struct {
 		struct blktap_map_extent map;
 		struct blktap_unmap_extent unmap;
 		struct blktap_fetch fetch;
+		struct blktap_hold hold;
 	} args[8];
 } kernel;
 
 static int attach(struct blktap_attach *args)
 {
 	kernel.asked[kernel.attaches++] = args->features;
+	kernel.flags = args->flags;
+	if (args->flags && kernel.older) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (args->features & ~kernel.has) {
 		errno = EOPNOTSUPP;
 		return -1;
 	}
 	kernel.layout.size = args->size;
 	kernel.layout.features = args->features;
+	kernel.layout.flags = args->flags;
 	*args = kernel.layout;
 	return 0;
 }
@@ -129,6 +138,25 @@ static void test_no_features(void **state)
 	assert_int_equal(open_ring(0), -EPROTO);
 	assert_int_equal(kernel.attaches, 1);
 	assert_int_equal(kernel.asked[0], 0);
+}
+
+/* ------------------------------------------------------------------- takeover */
+
+static void test_takeover(void **state)
+{
+	struct blktap_error err;
+	struct blktap_ring *ring;
+
+	(void)state;
+	kernel.has = F_ALL | BLKTAP_F_TAKEOVER;
+	kernel.layout.minor = 3;
+	assert_int_equal(open_ring(F_ALL), -EPROTO);
+	assert_int_equal(kernel.flags, 0);
+	assert_int_equal(blktap_ring_open_takeover(&ring, 3, F_ALL | BLKTAP_F_TAKEOVER, &err), -EPROTO);
+	assert_int_equal(kernel.flags, BLKTAP_ATTACH_TAKEOVER);
+	kernel.older = true;
+	assert_int_equal(blktap_ring_open_takeover(&ring, 3, BLKTAP_F_TAKEOVER, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "takeover"));
 }
 
 /* Fragments that would lie outside of what is mapped. */
@@ -225,6 +253,21 @@ static void test_map_and_unmap(void **state)
 	assert_int_equal(blktap_ring_map_extent(ring, &extent, NULL), -ENOSPC);
 }
 
+static void test_hold(void **state)
+{
+	struct blktap_error err;
+
+	(void)state;
+	assert_int_equal(blktap_ring_hold(ring, &err), 0);
+	assert_int_equal(kernel.requests[0], BLKTAP_IOC_HOLD);
+	assert_int_equal(kernel.args[0].hold.size, sizeof(struct blktap_hold));
+	kernel.errors[1] = EALREADY;
+	assert_int_equal(blktap_ring_hold(ring, &err), -EALREADY);
+	kernel.errors[2] = ENODEV;
+	assert_int_equal(blktap_ring_release(ring, &err), -ENODEV);
+	assert_int_equal(kernel.requests[2], BLKTAP_IOC_RELEASE);
+}
+
 static void test_fetch(void **state)
 {
 	const struct blktap_request req = { .tag = 7, .generation = 99 };
@@ -247,10 +290,12 @@ int main(void)
 		TEST(test_older_module),
 		TEST(test_some_features),
 		TEST(test_no_features),
+		TEST(test_takeover),
 		TEST(test_bad_fragments),
 		TEST(test_register),
 		TEST(test_interrupted_unregister),
 		TEST(test_map_and_unmap),
+		TEST(test_hold),
 		TEST(test_fetch),
 	};
 

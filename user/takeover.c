@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Another tapdisk in the place of one that runs: an upgrade under disks in use.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "serving.h"
+
+#define ASK_MS		10000
+#define MARGIN_MS	10000	/* for the answer, past the new tapdisk's own limit */
+
+static bool has_feature(const json_t *version, const char *feature)
+{
+	const json_t *features = json_object_get(version, "features");
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(features, i, name)
+		if (json_is_string(name) && strcmp(json_string_value(name), feature) == 0)
+			return true;
+	return false;
+}
+
+/* One that hangs gives nothing away by itself. */
+static int check_old(pid_t old, struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *version = NULL;
+	int ret = blktap_ctl_version(old, &version, ASK_MS, err);
+
+	if (ret == -ETIMEDOUT)
+		return blktap_error_set(err, ret, "tapdisk %d does not answer; if it hangs, "
+					"'tap-ctl recover' gives its disks another", (int)old);
+	if (ret || has_feature(version, "hand_over"))
+		return ret;
+	return blktap_error_set(err, -EOPNOTSUPP, "tapdisk %d is of a version that cannot hand "
+				"over its disks", (int)old);
+}
+
+static json_t *takeover_params(pid_t old, int timeout_ms)
+{
+	if (timeout_ms < 0)
+		return json_pack("{s:i}", "pid", (int)old);
+	return json_pack("{s:i, s:i}", "pid", (int)old, "timeout_ms", timeout_ms);
+}
+
+/* The new one ends by itself if it has got no disk, also when nobody waits any more. */
+int blktap_take_over(pid_t old, pid_t *pid, int timeout_ms, struct blktap_error *err)
+{
+	int margin_ms = timeout_ms < 0 || timeout_ms > INT_MAX - MARGIN_MS ? -1 :
+			timeout_ms + MARGIN_MS;
+	struct serving serving = SERVING_INIT;
+	int ret;
+
+	ret = check_old(old, err);
+	if (!ret)
+		ret = serving_spawn(&serving, NULL, err);
+	if (ret)
+		return ret;
+	*pid = serving.pid;
+	serving_done(&serving);
+	return blktap_ctl_call(*pid, "takeover", takeover_params(old, timeout_ms), margin_ms, NULL,
+			       err);
+}
