@@ -634,7 +634,7 @@ int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor,
 	list_init(&new->link);
 	loop_task_init(&new->turn, run_turn);
 	loop_timer_init(&new->deadline, deadline_passed);
-	ret = blktap_ring_open(&new->ring, minor, KERNEL_IO_FEATURES, err);
+	ret = blktap_ring_open(&new->ring, minor, KERNEL_IO_FEATURES | BLKTAP_F_SWAP, err);
 	if (!ret) {
 		new->ring_event.fd = blktap_ring_fd(new->ring);
 		new->ring_event.ready = ring_ready;
