@@ -459,7 +459,7 @@ static void note_swap(struct lane *lane, const struct blktap_request *req)
 	lane->swap = true;
 	touch_requests(lane);
 	if (lane->threaded)
-		protect_thread(lane->minor);
+		protect_thread();
 }
 
 static void handle_request(struct lane *lane, const struct blktap_request *req, uint64_t now)

@@ -103,7 +103,8 @@ void protect_memory(void *memory, size_t size)
 		refused("memory cannot be had in advance");
 }
 
-void protect_thread(unsigned int minor)
+/* No word of success: a log message takes memory. */
+void protect_thread(void)
 {
 	struct sched_param param = { .sched_priority = PRIORITY };
 	int policy = sched_getscheduler(0);
@@ -112,8 +113,6 @@ void protect_thread(unsigned int minor)
 		return;
 	if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param) != 0)
 		refused("no real-time priority for a disk with swap");
-	else
-		blktap_log(LOG_NOTICE, "tapdev%u: there is swap on it; real-time priority", minor);
 }
 
 void protect_process(void)

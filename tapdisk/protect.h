@@ -18,10 +18,9 @@ void protect_process(void);
 void protect_memory(void *memory, size_t size);
 
 /*
- * Lets the calling thread take of what the kernel keeps of memory for those who are in
- * a hurry, and go before others: what is swapped out to the disk @minor is to be
- * written. A policy that was set from outside stays.
+ * Lets the calling thread go before others and take of what the kernel keeps of memory
+ * for those who are in a hurry. A policy that was set from outside stays.
  */
-void protect_thread(unsigned int minor);
+void protect_thread(void);
 
 #endif /* TAPDISK_PROTECT_H */
