@@ -22,8 +22,8 @@ trap 'tidy; ended_early' EXIT
 
 swapped_out() { awk '$1 == "pswpout" { print $2 }' /proc/vmstat; }
 
-# stacks: of those that waited, as the kernel has told.
-stacks() { dmesg | sed -n '/sysrq: Show Blocked State/,$p' | tail -n 150; }
+# since TEXT: what the kernel has said.
+since() { dmesg | awk -v mark="$NAME: $1" 'index($0, mark) { seen = 1 } seen'; }
 
 # endure TEXT
 endure() {
@@ -32,20 +32,19 @@ endure() {
 	pressure $KEEP $TOUCH 2 >"$WORK/pressure" 2>&1
 	status=$?
 	[ $status -eq 0 ] || note "$(cat "$WORK/pressure")"
-	[ $status -ne 3 ] || note "$(stacks)"
+	[ $status -ne 3 ] || note "$(since "$1" | tail -n 200)"
 	same "$1: all pages are what they were" 0 $status
 	check "$1: it was short of memory" [ $(($(swapped_out) - before)) -ge $(((TOUCH - KEEP) * 128)) ]
 }
 
 # urgent: how many of the tapdisk's threads have a real-time priority.
 urgent() { ps -L -o cls= -p "$PID" | grep -c RR; }
-warned() { dmesg | grep -q "tapdev$MINOR: a process writes what is swapped"; }
+warned() { since "$1" | grep "tapdev$MINOR: a process writes what is swapped"; }
 
 # swap_on IMAGE TEXT MODE
 swap_on() {
 	local text="$2, $3"
-	dmesg -C
-	log_mark
+	echo "<14>$NAME: $text" >/dev/kmsg
 	create -a "aio:$1" --kernel-io="$3" --queues 2
 	must mkswap "$DISK"
 	must swapon "$DISK"
@@ -54,16 +53,16 @@ swap_on() {
 	off)
 		check "$text: the tapdisk moved it" counts 'ios_daemon > 1000 and .ios_redirect + .ios_extent == 0'
 		check "$text: in a hurry" test "$(urgent)" -gt 0
-		check "$text: the kernel warns of that" warned
+		check "$text: the kernel warns of that" warned "$text"
 		;;
 	redirect)
 		check "$text: the kernel moved it" counts 'ios_redirect > 1000 and .ios_retry == 0'
 		check "$text: told to in a hurry" test "$(urgent)" -gt 0
-		check_not "$text: there is no warning" warned
+		check_not "$text: there is no warning" warned "$text"
 		;;
 	auto)
 		check "$text: the kernel moved it" counts 'ios_extent > 1000 and .ios_retry == 0'
-		check_not "$text: there is no warning" warned
+		check_not "$text: there is no warning" warned "$text"
 		;;
 	esac
 	must swapoff "$DISK"
