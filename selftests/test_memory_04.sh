@@ -6,7 +6,10 @@
 setup tap-ctl fio
 TAPDISK=${TAPDISK:-/usr/libexec/blktap/tapdisk}
 [ -x "$TAPDISK" ] || skip_all "needs $TAPDISK"
-log_expect 'tapdisk invoked oom-killer|Memory cgroup|memory: usage|swap: usage|oom-kill:|oom_reaper|^<[0-9]*>.{0,20}(CPU:|Hardware name|Tainted|Call Trace|Tasks state)'
+# What the OOM killer says, with the stack of who it was that wanted memory.
+log_expect 'invoked oom-killer|no killable processes|[Mm]emory cgroup|memory: usage|swap: usage|kmem: usage|oom-kill:|oom_reaper'
+log_expect '^<4>[[][ 0-9.]+[]] +(CPU:|Tainted:|Hardware name:|Call Trace:|</?TASK>|[?] |[A-Za-z0-9_.]+[+]0x|R[A-Z0-9]+:|Code:|ORIG_RAX|PKRU)'
+LOG_FATAL=${LOG_FATAL/|Call Trace/}
 
 CGROUPS=$WORK/cgroup
 GROUP=$CGROUPS/tight
