@@ -26,6 +26,7 @@ static json_t *feature_names(uint64_t features)
 		{ BLKTAP_F_EXTENTS, "extents" },
 		{ BLKTAP_F_HOLD, "hold" },
 		{ BLKTAP_F_TAKEOVER, "takeover" },
+		{ BLKTAP_F_SWAP, "swap" },
 	};
 	json_t *array = json_array();
 	char unknown[24];

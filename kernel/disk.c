@@ -59,6 +59,12 @@ static blk_status_t blktap_disk_status(const struct blktap_disk *disk)
 	return READ_ONCE(disk->recovery) == BLKTAP_RECOVERY_HELD ? BLK_STS_RESOURCE : BLK_STS_IOERR;
 }
 
+static void blktap_disk_note_swap(struct blktap_disk *disk, const struct request *rq)
+{
+	if ((rq->cmd_flags & REQ_SWAP) && !READ_ONCE(disk->swap))
+		WRITE_ONCE(disk->swap, true);
+}
+
 static blk_status_t blktap_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
 {
 	struct blktap_disk *disk = hctx->queue->queuedata;
@@ -71,6 +77,7 @@ static blk_status_t blktap_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk
 	if ((disk->flags & BLKTAP_DISK_READ_ONLY) && blktap_request_changes(bd->rq))
 		return BLK_STS_IOERR;
 
+	blktap_disk_note_swap(disk, bd->rq);
 	blktap_request_begin(bd->rq);
 	rcu_read_lock();
 	session = rcu_dereference(disk->session);
@@ -770,6 +777,25 @@ int blktap_disk_need_workers(struct blktap_disk *disk)
 	/* Pairs with the submitter's look: they are ready. */
 	smp_store_release(&disk->workers, workers);
 	return 0;
+}
+
+bool blktap_disk_has_swap(const struct request *rq)
+{
+	const struct blktap_disk *disk = rq->q->queuedata;
+
+	return READ_ONCE(disk->swap);
+}
+
+void blktap_disk_tell_swap(const struct request *rq)
+{
+	struct blktap_disk *disk = rq->q->queuedata;
+
+	if (!(rq->cmd_flags & REQ_SWAP) || READ_ONCE(disk->swap_told))
+		return;
+
+	WRITE_ONCE(disk->swap_told, true);
+	pr_warn("tapdev%u: a process writes what is swapped to it: when memory is short, that may hang for good\n",
+		disk->tap->minor);
 }
 
 int blktap_disk_minor(struct block_device *bdev)

@@ -25,6 +25,10 @@ struct blktap_disk {
 	bool gated;				/* requests wait in the block layer */
 	bool condemned;				/* it goes, even if it is open */
 
+	/* There has been swap on it: freeing memory may wait for it. Set by submitters. */
+	bool swap;
+	bool swap_told;				/* that the daemon moves its bytes */
+
 	u32 flags;				/* BLKTAP_DISK_* */
 	u32 logical_block_size;
 	u32 physical_block_size;
@@ -66,6 +70,12 @@ int blktap_disk_need_workers(struct blktap_disk *disk);
 
 /* The minor of a tap's disk or a partition of it; -1 if it is another's. */
 int blktap_disk_minor(struct block_device *bdev);
+
+/* Whether freeing memory may wait for this request of a tap's disk. */
+bool blktap_disk_has_swap(const struct request *rq);
+
+/* The daemon itself has written what was swapped out: it tells of the danger, once. */
+void blktap_disk_tell_swap(const struct request *rq);
 
 u32 blktap_disk_major(void);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "kio.h"
 #include "barrier.h"
+#include "disk.h"
 #include "file.h"
 #include "request.h"
 
@@ -8,6 +9,7 @@
 #include <linux/blk-mq.h>
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 
@@ -284,27 +286,66 @@ static ssize_t blktap_fio_write(struct kiocb *iocb, struct iov_iter *iter)
 	return ret;
 }
 
-static void blktap_fio_submit(struct blktap_fio *fio, u64 offset)
+static bool blktap_fio_is_write(const struct blktap_fio *fio)
 {
-	bool write = req_op(fio->rq) == REQ_OP_WRITE;
+	return req_op(fio->rq) == REQ_OP_WRITE;
+}
+
+static bool blktap_fio_is_durable(const struct blktap_fio *fio)
+{
+	return blktap_fio_is_write(fio) && (fio->file->sync || (fio->rq->cmd_flags & REQ_FUA));
+}
+
+static ssize_t blktap_fio_try(struct blktap_fio *fio)
+{
+	bool write = blktap_fio_is_write(fio);
 	struct kiocb *iocb = &fio->iocb;
 	struct iov_iter iter;
-	ssize_t ret;
 
 	iov_iter_bvec(&iter, write ? ITER_SOURCE : ITER_DEST, fio->bvecs, fio->nr, fio->bytes);
+	return write ? blktap_fio_write(iocb, &iter) : vfs_iocb_iter_read(iocb->ki_filp, iocb, &iter);
+}
+
+/*
+ * Where there is swap there may be no memory until this is done, and file systems have
+ * no pools for direct I/O: what they need comes from what is kept for freeing memory. It
+ * is little, and comes back. For reads, too: writes may wait behind them. But not for what
+ * has a file system write data of its own, which is without end.
+ */
+static ssize_t blktap_fio_start(struct blktap_fio *fio)
+{
+	unsigned int flags;
+	ssize_t ret;
+
+	if (!blktap_disk_has_swap(fio->rq) || blktap_fio_is_durable(fio))
+		return blktap_fio_try(fio);
+
+	flags = memalloc_noreclaim_save();
+	ret = blktap_fio_try(fio);
+	memalloc_noreclaim_restore(flags);
+
+	/* Nothing was left of that either: then it waits for some. */
+	return ret == -ENOMEM ? blktap_fio_try(fio) : ret;
+}
+
+static void blktap_fio_submit(struct blktap_fio *fio, u64 offset)
+{
+	struct kiocb *iocb = &fio->iocb;
+	ssize_t ret;
+
 	memset(iocb, 0, sizeof(*iocb));
 	iocb->ki_filp = fio->file->file;
 	iocb->ki_pos = offset;
 	iocb->ki_complete = blktap_fio_complete;
 	iocb->ki_ioprio = req_get_ioprio(fio->rq);
 	iocb->ki_flags = IOCB_DIRECT;
-	if (write)
+	if (blktap_fio_is_write(fio))
 		iocb->ki_flags |= IOCB_WRITE;
-	if (write && (fio->file->sync || (fio->rq->cmd_flags & REQ_FUA)))
+	if (blktap_fio_is_durable(fio))
 		iocb->ki_flags |= IOCB_DSYNC;
 
 	atomic_set(&fio->users, 2);
-	ret = write ? blktap_fio_write(iocb, &iter) : vfs_iocb_iter_read(iocb->ki_filp, iocb, &iter);
+	ret = blktap_fio_start(fio);
 	if (ret != -EIOCBQUEUED)
 		blktap_fio_end(fio, ret);
 	/* Until here the file system may look at the iterator. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "queue.h"
+#include "disk.h"
 #include "redirect.h"
 #include "request.h"
 #include "ring.h"
@@ -75,6 +76,9 @@ static u16 blktap_request_flags(const struct blktap_queue *queue, struct request
 
 	if (req_op(rq) == REQ_OP_WRITE && (rq->cmd_flags & REQ_FUA))
 		flags |= BLKTAP_REQ_FUA;
+	if (req_op(rq) == REQ_OP_WRITE && (rq->cmd_flags & REQ_SWAP) &&
+	    (queue->session->features & BLKTAP_F_SWAP))
+		flags |= BLKTAP_REQ_SWAP;
 	if (req_op(rq) == REQ_OP_WRITE_ZEROES && (rq->cmd_flags & REQ_NOUNMAP))
 		flags |= BLKTAP_REQ_NOUNMAP;
 
@@ -268,6 +272,7 @@ static void blktap_queue_finish(struct blktap_queue *queue, struct request *rq, 
 		blktap_buffer_drain(&queue->buffer, cmd->slot, 0, rq, 0, bytes);
 	if (blktap_request_has_data(rq))
 		blktap_buffer_release(&queue->buffer, cmd->slot);
+	blktap_disk_tell_swap(rq);
 
 	trace_blktap_completed(blktap_queue_minor(queue), queue->index, rq->tag);
 	if (status)

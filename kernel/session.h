@@ -24,7 +24,7 @@ struct vm_area_struct;
 
 /* What is built. */
 #define BLKTAP_FEATURES	(BLKTAP_F_DATA_ON_DEMAND | BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS | \
-			 BLKTAP_F_HOLD | BLKTAP_F_TAKEOVER)
+			 BLKTAP_F_HOLD | BLKTAP_F_TAKEOVER | BLKTAP_F_SWAP)
 
 enum blktap_session_state {
 	BLKTAP_SESSION_NEW,

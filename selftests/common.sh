@@ -288,6 +288,16 @@ create() {
 	[ -n "$PID" ] || die "tap-ctl create $*: no tapdisk"
 }
 
+# create_in PID ARGUMENTS...: the same, step by step, in a tapdisk that runs.
+create_in() {
+	PID=$1
+	DISK=$(tap-ctl allocate) || die "tap-ctl allocate"
+	MINOR=${DISK##*tapdev}
+	must tap-ctl attach -p "$PID" -m "$MINOR"
+	must tap-ctl open -p "$PID" -m "$MINOR" "${@:2}"
+	[ -b "$DISK" ] || die "tap-ctl open ${*:2}: no block device '$DISK'"
+}
+
 # rpc METHOD [PARAMETERS]: asks the tapdisk PID; prints its answer.
 rpc() {
 	local params=${2:-}

@@ -20,6 +20,7 @@
 #include "cleanup.h"
 #include "lane.h"
 #include "pace.h"
+#include "protect.h"
 #include "workers.h"
 
 #define TURN_REQUESTS	64
@@ -66,6 +67,7 @@ struct lane {
 	struct pace pace;		/* likewise */
 	struct loop_fd event;		/* without */
 	bool listening;			/* takes requests */
+	bool swap;			/* has seen what was swapped out */
 	struct image_channel *channel;
 	struct workers *workers;	/* NULL: the image's map does not change */
 	struct lane_request *requests;	/* by tag */
@@ -285,6 +287,8 @@ static int check_flags(const struct lane *lane, const struct blktap_request *req
 		known = BLKTAP_REQ_RETRY;
 	if (features & BLKTAP_F_DATA_ON_DEMAND && req->op == BLKTAP_OP_WRITE)
 		known |= BLKTAP_REQ_DEMAND;
+	if (features & BLKTAP_F_SWAP && req->op == BLKTAP_OP_WRITE)
+		known |= BLKTAP_REQ_SWAP;
 	if (req->op == BLKTAP_OP_WRITE)
 		known |= BLKTAP_REQ_FUA;
 	if (req->op == BLKTAP_OP_WRITE_ZEROES)
@@ -431,10 +435,38 @@ static void retry_fired(struct loop_timer *timer)
 	run_turn_later(lane);
 }
 
+/* Of an image's part of a request. */
+static size_t io_size(const struct lane *lane)
+{
+	const struct image *image = lane->params.image;
+
+	return image ? (image->driver->request_size + 15) / 16 * 16 : 16;
+}
+
+/* Memory that was never used is not there yet. */
+static void touch_requests(const struct lane *lane)
+{
+	protect_memory(lane->requests, lane->depth * sizeof(*lane->requests));
+	protect_memory(lane->io_memory, lane->depth * io_size(lane));
+	protect_memory(lane->answers, 2 * lane->depth * sizeof(*lane->answers));
+}
+
+/* From the first one on: nothing may be in the way of the others. */
+static void note_swap(struct lane *lane, const struct blktap_request *req)
+{
+	if (lane->swap || !(req->flags & BLKTAP_REQ_SWAP))
+		return;
+	lane->swap = true;
+	touch_requests(lane);
+	if (lane->threaded)
+		protect_thread();
+}
+
 static void handle_request(struct lane *lane, const struct blktap_request *req, uint64_t now)
 {
 	int error = check_request(lane, req);
 
+	note_swap(lane, req);
 	/* A tag that is still with the image would be two requests in one memory. */
 	if (!error && lane->requests[req->tag].busy)
 		error = -EIO;
@@ -688,8 +720,7 @@ void lane_fail_requests(struct lane *lane)
 
 static int set_up_requests(struct lane *lane)
 {
-	struct image *image = lane->params.image;
-	size_t size = image ? (image->driver->request_size + 15) / 16 * 16 : 16;
+	size_t size = io_size(lane);
 	unsigned int i;
 
 	lane->requests = calloc(lane->depth, sizeof(*lane->requests));

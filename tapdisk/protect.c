@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <sched.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -18,6 +20,13 @@
 #include "protect.h"
 
 #define MAX_FILES	65536
+
+/* Of all real-time priorities the lowest. */
+#define PRIORITY	1
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -75,13 +84,46 @@ static void many_files(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Threads may ask for it later, when nothing else is permitted any more. */
+static void permit_hurry(void)
+{
+	struct rlimit limit = { PRIORITY, PRIORITY };
+
+	if (setrlimit(RLIMIT_RTPRIO, &limit) != 0)
+		refused("a real-time priority cannot be permitted");
+}
+
+void protect_memory(void *memory, size_t size)
+{
+	uintptr_t page = sysconf(_SC_PAGESIZE);
+	uintptr_t begin = (uintptr_t)memory / page * page;
+	uintptr_t end = ((uintptr_t)memory + size + page - 1) / page * page;
+
+	if (madvise((void *)begin, end - begin, MADV_POPULATE_WRITE) != 0)
+		refused("memory cannot be had in advance");
+}
+
+/* No word of success: a log message takes memory. */
+void protect_thread(void)
+{
+	struct sched_param param = { .sched_priority = PRIORITY };
+	int policy = sched_getscheduler(0);
+
+	if (policy != SCHED_OTHER && policy != SCHED_BATCH)
+		return;
+	if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param) != 0)
+		refused("no real-time priority for a disk with swap");
+}
+
 void protect_process(void)
 {
 	/* An arena for each thread would be 64 MiB of locked address space. */
 	mallopt(M_ARENA_MAX, 1);
 	many_files();
-	never_kill();
+	permit_hurry();
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0)
 		refused("the process cannot be marked as an I/O flusher");
 	lock_memory();
+	/* Now: where there is no room for it, it shall end, and not wait for ever. */
+	never_kill();
 }

@@ -27,7 +27,8 @@
 #define MAX_PHYSICAL_BLOCK	(1U << 20)
 #define MAX_HINT		(1U << 30)
 /* What to ask the driver for, all that can be made use of. */
-#define FEATURES		(KERNEL_IO_FEATURES | BLKTAP_F_HOLD | BLKTAP_F_TAKEOVER)
+#define FEATURES		(KERNEL_IO_FEATURES | BLKTAP_F_HOLD | BLKTAP_F_TAKEOVER | \
+				 BLKTAP_F_SWAP)
 
 static void check_state(struct vbd *vbd);
 

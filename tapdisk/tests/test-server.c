@@ -8,7 +8,9 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -88,6 +90,20 @@ static struct image image = {
 	.driver = &slow_driver,
 	.limits = { .capacity = CAPACITY, .logical_block_size = 512 },
 };
+
+/* Real-time priority is not permitted everywhere that tests run: it is pretended. */
+static _Thread_local bool real_time;
+
+int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
+{
+	real_time = (policy & ~SCHED_RESET_ON_FORK) == SCHED_RR;
+	return real_time ? 0 : syscall(SYS_sched_setscheduler, pid, policy, param);
+}
+
+int sched_getscheduler(pid_t pid)
+{
+	return real_time ? SCHED_RR : syscall(SYS_sched_getscheduler, pid);
+}
 
 /* ------------------------------------------------------------------- a disk */
 
@@ -430,6 +446,42 @@ static void test_modest_thread(void **state)
 	free_server();
 }
 
+/* The first write of what was swapped out is served in a hurry, like all that follow. */
+static void test_swap_is_urgent(void **state)
+{
+	(void)state;
+	blktap_ring_close(ring);
+	fake_features = BLKTAP_F_SWAP;
+	assert_int_equal(blktap_ring_open(&ring, 3, BLKTAP_F_SWAP, &err), 0);
+	assert_int_equal(start(), 0);
+	serve_some(0, 1);
+	assert_int_equal(channels[0].policy, SCHED_BATCH);
+	fake_submit(&ring->queues[0], 1, BLKTAP_OP_WRITE, BLKTAP_REQ_SWAP, 0, 4096);
+	wait_until_completed(0, 2);
+	assert_int_equal(ring->queues[0].results[1], 4096);
+	assert_int_equal(channels[0].policy, SCHED_RR);
+	serve_some(0, 1);
+	assert_int_equal(channels[0].policy, SCHED_RR);
+	serve_some(1, 1);
+	assert_int_equal(channels[1].policy, SCHED_BATCH);
+	server_drain(server);
+	wait_for_drains(1);
+	free_server();
+}
+
+/* Who has not asked to be told of swap is not told of it. */
+static void test_swap_was_not_granted(void **state)
+{
+	(void)state;
+	assert_int_equal(start(), 0);
+	fake_submit(&ring->queues[0], 1, BLKTAP_OP_WRITE, BLKTAP_REQ_SWAP, 0, 4096);
+	wait_until_completed(0, 1);
+	assert_int_equal(ring->queues[0].results[1], -EOPNOTSUPP);
+	server_drain(server);
+	wait_for_drains(1);
+	free_server();
+}
+
 static void *start_idle(void *data)
 {
 	struct sched_param param = { 0 };
@@ -470,6 +522,8 @@ int main(void)
 		TEST(test_no_spin_beside_the_image),
 		TEST(test_modest_thread),
 		TEST(test_other_policies_stay),
+		TEST(test_swap_is_urgent),
+		TEST(test_swap_was_not_granted),
 	};
 
 	blktap_log_init("test", BLKTAP_LOG_STDERR, LOG_EMERG);

@@ -78,6 +78,7 @@
 #define BLKTAP_F_EXTENTS	(1ULL << 2)	/* mapped ranges bypass the daemon */
 #define BLKTAP_F_HOLD		(1ULL << 3)	/* HOLD and RELEASE; ON_DEATH hold */
 #define BLKTAP_F_TAKEOVER	(1ULL << 4)	/* ATTACH_TAKEOVER */
+#define BLKTAP_F_SWAP		(1ULL << 5)	/* WRITEs that free memory say so */
 
 /*
  * ---------------------------------------------------------------------------
@@ -145,6 +146,7 @@ struct blktap_sqe {
 #define BLKTAP_REQ_NOUNMAP	(1U << 1) /* WRITE_ZEROES: keep it allocated */
 #define BLKTAP_REQ_DEMAND	(1U << 2) /* WRITE: no data yet, FETCH brings it */
 #define BLKTAP_REQ_RETRY	(1U << 3) /* the kernel's own I/O for it has failed */
+#define BLKTAP_REQ_SWAP		(1U << 4) /* WRITE: swapped out; memory may be short until then */
 
 /* Request, valid from its submission to its completion. */
 struct blktap_desc {

@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A tapdisk in a memory cgroup: in a small one it serves; where it does not fit it is
+# killed before it serves anything; and if the limit falls below what it has, it goes on.
+. "$(dirname "$(readlink -f "$0")")/common.sh"
+setup tap-ctl fio
+TAPDISK=${TAPDISK:-/usr/libexec/blktap/tapdisk}
+[ -x "$TAPDISK" ] || skip_all "needs $TAPDISK"
+# What the OOM killer says, with the stack of who it was that wanted memory.
+log_expect 'invoked oom-killer|no killable processes|[Mm]emory cgroup|memory: usage|swap: usage|kmem: usage|oom-kill:|oom_reaper'
+log_expect '^<4>[[][ 0-9.]+[]] +(CPU:|Tainted:|Hardware name:|Call Trace:|</?TASK>|[?] |[A-Za-z0-9_.]+[+]0x|R[A-Z0-9]+:|Code:|ORIG_RAX|PKRU)'
+LOG_FATAL=${LOG_FATAL/|Call Trace/}
+
+CGROUPS=$WORK/cgroup
+GROUP=$CGROUPS/tight
+mkdir "$CGROUPS"
+tidy() {
+	rmdir "$GROUP"
+	umount "$CGROUPS"
+} 2>/dev/null
+trap 'tidy; ended_early' EXIT
+group() { mount -t cgroup2 none "$CGROUPS" && echo +memory >"$CGROUPS/cgroup.subtree_control" && mkdir "$GROUP"; }
+group 2>/dev/null || skip_all "needs the memory controller of cgroup v2"
+
+# What a program has after exec is its group's.
+enter() {
+	echo $BASHPID >"$GROUP/cgroup.procs"
+	exec "$@"
+}
+
+# start LIMIT: a tapdisk that may have so much; PID.
+start() {
+	echo "$1" >"$GROUP/memory.max"
+	background enter "$TAPDISK" -D
+	PID=$JOB
+}
+listens() { [ -S "$CONTROL/ctl$PID" ]; }
+decided() { listens || job_gone "$PID"; }
+memory() { cat "$GROUP/memory.current"; }
+
+# verify TEXT
+verify() {
+	check "$1" timeout 60 fio --name=verify --filename="$DISK" --rw=randwrite --direct=1 --ioengine=libaio \
+		--iodepth=16 --size=8M --bssplit=4k/50:68k/40:1M/10 --randrepeat=0 --verify=crc32c \
+		--verify_fatal=1 --do_verify=1 --verify_state_save=0 --output="$WORK/fio"
+}
+
+image disk.img 16M
+for limit in 64 32 8; do
+	start ${limit}M
+	wait_for 20 listens || die "no tapdisk in $limit MiB: $(cat "$WORK/job.$PID")"
+	idle=$(memory)
+	create_in "$PID" -a "aio:$IMAGE" --kernel-io=off
+	verify "$limit MiB: fio verify"
+	note "$(($(memory) >> 10)) KiB of $limit MiB are used, without a disk $((idle >> 10)) KiB"
+	if [ $limit = 8 ]; then
+		echo $((idle / 2)) >"$GROUP/memory.max"
+		verify "the limit falls below what it has: fio verify"
+		echo max >"$GROUP/memory.max"
+	fi
+	check "$limit MiB: destroy" destroy
+	ends "$limit MiB: the tapdisk ends" 0 "$PID"
+done
+
+start $((idle * 3 / 4))
+wait_for 20 decided
+check_not "three quarters of what it needs: it does not serve" listens
+reap "$PID" 5
+same "three quarters of what it needs: it is killed" 137 "$REAPED"
+check "three quarters of what it needs: by the OOM killer" grep -Eq '^oom_kill [1-9]' "$GROUP/memory.events"
+echo max >"$GROUP/memory.max"
+wait_for 5 rmdir "$GROUP"
+must umount "$CGROUPS"
+
+finish
