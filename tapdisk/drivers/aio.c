@@ -142,7 +142,7 @@ static void request_failed(struct aio_request *r, int error)
 	if ((flush && error == -EINVAL) || (fua && error == -EOPNOTSUPP))
 		submit_to_worker(r);	/* no such asynchronous call here */
 	else
-		r->req.done(&r->req, error);
+		r->req.done(&r->req, raw_error(r->aio->raw, error, r->req.offset + r->req.length));
 }
 
 static void complete(struct aio_request *r, int64_t result)

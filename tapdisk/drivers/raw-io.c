@@ -35,13 +35,22 @@ static ssize_t transfer(const struct raw *raw, bool write, char *data, uint64_t 
 		       pread(raw->fd, data, length, offset);
 }
 
+int raw_error(const struct raw *raw, int error, uint64_t end)
+{
+	uint64_t size;
+
+	if (error != -ENOSPC || !raw->block_device)
+		return error;
+	return ioctl(raw->fd, BLKGETSIZE64, &size) == 0 && size >= end ? error : -EIO;
+}
+
 static int transfer_all(const struct raw *raw, bool write, char *data, uint64_t length,
 			uint64_t offset)
 {
 	while (length) {
 		ssize_t done = transfer(raw, write, data, length, offset);
 
-		done = done < 0 ? -errno : usable(raw, done, length);
+		done = done < 0 ? raw_error(raw, -errno, offset + length) : usable(raw, done, length);
 		if (done < 0)
 			return done;
 		data += done;
