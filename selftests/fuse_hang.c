@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fuse_hang [-n] [-o OPERATION[,OPERATION...]] DIRECTORY FILE
+ * fuse_hang [-ns] [-o OPERATION[,OPERATION...]] [-f FAULTS] DIRECTORY FILE
  *
  * A file system for tests that stops answering, as one of a dead server does.
  * DIRECTORY/image, and image0 to image99, are FILE. SIGUSR1: from now on what
  * concerns these is not answered (-n: from the beginning); SIGUSR2: it is, and so
  * is what has been held. -o limits that to some of lookup, getattr, open, read,
- * write, flush, fsync.
+ * write, flush, fsync. -f: reads, writes and fsyncs go wrong in the way that the
+ * file FAULTS tells at that moment, see fuse_faults.h. -s: direct I/O is synchronous.
  *
- * Says "ready" when it is mounted, then "held OPERATION" and "released N". When it
- * ends, however that comes about, everyone who waits gets an error.
+ * Says "ready" when it is mounted, then "held OPERATION", "released N" and "failed
+ * OPERATION". When it ends, however that comes about, everyone who waits gets an error.
  */
 #include <err.h>
 #include <errno.h>
@@ -26,6 +27,8 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "fuse_faults.h"
 
 #define MAX_WRITE	131072
 #define BUFFER		(MAX_WRITE + 4096)
@@ -45,7 +48,8 @@ static const struct {
 #define OPERATIONS	(sizeof(operations) / sizeof(operations[0]))
 
 static int fuse, file;
-static bool hanging;
+static const char *faults;		/* NULL: nothing goes wrong */
+static bool hanging, synchronous;
 static unsigned int selected = ~0U;	/* by index of operations[] */
 static char *held[MAX_HELD];
 static unsigned int nr_held;
@@ -84,8 +88,8 @@ static void do_init(const struct fuse_in_header *in, const struct fuse_init_in *
 		.minor = init->minor < FUSE_KERNEL_MINOR_VERSION ? init->minor :
 			 FUSE_KERNEL_MINOR_VERSION,
 		.max_readahead = init->max_readahead,
-		.flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ASYNC_DIO |
-			 FUSE_PARALLEL_DIROPS,
+		.flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_PARALLEL_DIROPS |
+			 (synchronous ? 0 : FUSE_ASYNC_DIO),
 		.max_background = 64,
 		.congestion_threshold = 48,
 		.max_write = MAX_WRITE,
@@ -127,21 +131,53 @@ static void do_getattr(const struct fuse_in_header *in)
 	reply(in, 0, &out, sizeof(out));
 }
 
+/* True if it fails, which it is told; else it is done for at most *@size bytes. */
+static bool goes_wrong(const struct fuse_in_header *in, const char *operation, size_t *size)
+{
+	struct fuse_fault fault;
+
+	if (!faults || !fuse_fault_of(faults, operation, &fault))
+		return false;
+	if (*size > fault.at_most)
+		*size = fault.at_most;
+	if (!fault.error)
+		return false;
+	printf("failed %s\n", operation);
+	reply(in, -fault.error, NULL, 0);
+	return true;
+}
+
 static void do_read(const struct fuse_in_header *in, const struct fuse_read_in *arg)
 {
 	static char data[MAX_WRITE];
 	size_t size = arg->size < sizeof(data) ? arg->size : sizeof(data);
-	ssize_t done = pread(file, data, size, arg->offset);
+	ssize_t done;
 
+	if (goes_wrong(in, "read", &size))
+		return;
+	done = pread(file, data, size, arg->offset);
 	reply(in, done < 0 ? -errno : 0, data, done < 0 ? 0 : done);
 }
 
 static void do_write(const struct fuse_in_header *in, const struct fuse_write_in *arg)
 {
-	ssize_t done = pwrite(file, arg + 1, arg->size, arg->offset);
-	struct fuse_write_out out = { .size = done };
+	struct fuse_write_out out = { 0 };
+	size_t size = arg->size;
+	ssize_t done;
 
+	if (goes_wrong(in, "write", &size))
+		return;
+	done = pwrite(file, arg + 1, size, arg->offset);
+	out.size = done;
 	reply(in, done < 0 ? -errno : 0, &out, done < 0 ? 0 : sizeof(out));
+}
+
+static void do_fsync(const struct fuse_in_header *in)
+{
+	size_t size = 0;
+
+	if (!goes_wrong(in, "fsync", &size))
+		reply(in, fdatasync(file) ? -errno : 0, NULL, 0);
 }
 
 static void handle(const struct fuse_in_header *in)
@@ -170,7 +206,7 @@ static void handle(const struct fuse_in_header *in)
 		do_write(in, arg);
 		break;
 	case FUSE_FSYNC:
-		reply(in, fdatasync(file) ? -errno : 0, NULL, 0);
+		do_fsync(in);
 		break;
 	case FUSE_FLUSH:
 	case FUSE_RELEASE:
@@ -323,11 +359,15 @@ int main(int argc, char **argv)
 	int option, signals;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	while ((option = getopt(argc, argv, "no:")) != -1) {
+	while ((option = getopt(argc, argv, "nso:f:")) != -1) {
 		if (option == 'n')
 			hanging = true;
+		else if (option == 's')
+			synchronous = true;
 		else if (option == 'o')
 			select_operations(optarg);
+		else if (option == 'f')
+			faults = optarg;
 		else
 			return 2;
 	}

@@ -3,7 +3,6 @@
  * The mode of a disk, the files of its image that the kernel has, and redirects.
  */
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <syslog.h>
 
@@ -16,7 +15,6 @@ struct kernel_io {
 	uint32_t slots[IMAGE_MAX_FILES];
 	struct extents *extents;	/* NULL: not granted, or no files */
 	enum blktap_kernel_io mode;	/* changes while lanes are drained */
-	atomic_ullong failures;		/* requests that came back */
 };
 
 /* --------------------------------------------------------------------- modes */
@@ -206,24 +204,9 @@ void kernel_io_used(struct kernel_io *kio, const struct blktap_request *req)
 		extents_map(kio->extents, req->offset, req->length);
 }
 
-void kernel_io_failed(struct kernel_io *kio, const struct blktap_request *req)
+bool kernel_io_failed(struct kernel_io *kio, const struct blktap_request *req)
 {
-	unsigned long long count;
-	bool new = false;
-
-	if (!kio)
-		return;
-	if (kio->extents)
-		new = extents_dropped(kio->extents, req->offset, req->length);
-	/* The first, the second, the fourth, … so that a bad disk does not fill the log. */
-	count = ++kio->failures;
-	if (count & (count - 1))
-		return;
-	blktap_log(LOG_WARNING, "tapdev%u: the kernel could not %s %llu bytes at %llu of %s%s "
-		   "(%llu so far)", blktap_ring_minor(kio->ring),
-		   req->op == BLKTAP_OP_WRITE ? "write" : "read", (unsigned long long)req->length,
-		   (unsigned long long)req->offset, kio->image->path,
-		   new ? ", which has no extent there any more" : "", count);
+	return kio && kio->extents && extents_dropped(kio->extents, req->offset, req->length);
 }
 
 bool kernel_io_changes(const struct kernel_io *kio, const struct blktap_request *req)

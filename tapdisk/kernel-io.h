@@ -50,8 +50,8 @@ unsigned int kernel_io_redirect(struct kernel_io *kio, const struct blktap_reque
 				struct blktap_fragment *fragments, unsigned int max);
 /* A READ or WRITE came by the daemon: extents for it, if there can be some. */
 void kernel_io_used(struct kernel_io *kio, const struct blktap_request *req);
-/* @req says that an I/O of the kernel's has failed. */
-void kernel_io_failed(struct kernel_io *kio, const struct blktap_request *req);
+/* @req says that an I/O of the kernel's has failed; true if that took an extent away. */
+bool kernel_io_failed(struct kernel_io *kio, const struct blktap_request *req);
 
 /* Whether a request may change the image's map: then it is one of the three below. */
 bool kernel_io_changes(const struct kernel_io *kio, const struct blktap_request *req);

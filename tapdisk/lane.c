@@ -18,6 +18,7 @@
 #include <syslog.h>
 
 #include "cleanup.h"
+#include "complaints.h"
 #include "lane.h"
 #include "pace.h"
 #include "protect.h"
@@ -38,6 +39,7 @@ struct lane_request {
 	struct blktap_request ring;
 	struct image_request *io;
 	bool busy;		/* with the image, or to be tried again */
+	bool again;		/* it has been tried before */
 	uint64_t taken;		/* nanoseconds */
 	struct list link;	/* in the lane's retries */
 	uint64_t due;		/* nanoseconds */
@@ -75,7 +77,7 @@ struct lane {
 	struct lane_answer *answers;
 	unsigned int nr_answers;
 	unsigned int inflight;		/* with the image */
-	uint64_t io_errors;
+	struct complaints complaints;
 	uint64_t capacity;
 	struct loop_task turn;		/* what a turn of the loop collected */
 	struct list retries;
@@ -99,32 +101,6 @@ static void run_turn_later(struct lane *lane)
 }
 
 /* ------------------------------------------------------------------ answers */
-
-static const char *op_name(uint8_t op)
-{
-	static const char *const names[] = {
-		[BLKTAP_OP_READ] = "read",
-		[BLKTAP_OP_WRITE] = "write",
-		[BLKTAP_OP_FLUSH] = "flush",
-		[BLKTAP_OP_DISCARD] = "discard",
-		[BLKTAP_OP_WRITE_ZEROES] = "write zeroes",
-	};
-
-	return op < ARRAY_SIZE(names) ? names[op] : "unknown request";
-}
-
-/* The first, the second, the fourth, … so that a bad disk does not fill the log. */
-static void log_error(struct lane *lane, const struct blktap_request *req, int error)
-{
-	uint64_t count = ++lane->io_errors;
-
-	if (count & (count - 1))
-		return;
-	blktap_log(LOG_ERR, "tapdev%u: %s of %llu bytes at %llu: %s (%llu so far)", lane->minor,
-		   op_name(req->op), (unsigned long long)req->length,
-		   (unsigned long long)req->offset, strerror(-error),
-		   (unsigned long long)count);
-}
 
 /* A lane that sleeps in the ring hands over by going to sleep. */
 static bool sleeps_in_ring(const struct lane *lane)
@@ -150,7 +126,7 @@ static void posted(struct lane *lane, const struct blktap_request *req, int erro
 static void post(struct lane *lane, const struct blktap_request *req, int error, uint64_t taken)
 {
 	if (error && error != -EOPNOTSUPP)
-		log_error(lane, req, error);
+		complain(&lane->complaints, COMPLAINT_FAILED, req, error, "", loop_now());
 	blktap_queue_complete(lane->queue, req, error ? error : (int64_t)req->length);
 	posted(lane, req, error, taken, false);
 }
@@ -217,6 +193,10 @@ static bool retry_later(struct lane_request *r, int error)
 	r->due = now + (error == -EBUSY ? RETRY_BUSY_MS : RETRY_MS) * NS_PER_MS;
 	if (r->due - r->taken > lane->params.request_timeout_ms * NS_PER_MS)
 		return false;
+	if (!r->again)
+		complain(&lane->complaints, COMPLAINT_AGAIN, &r->ring, error,
+			 ", so it is tried again", now);
+	r->again = true;
 	list_add_tail(&lane->retries, &r->link);
 	set_retry_timer(lane);
 	return true;
@@ -376,6 +356,7 @@ static void submit(struct lane *lane, const struct blktap_request *req, uint64_t
 
 	r->ring = *req;
 	r->busy = true;
+	r->again = false;
 	r->taken = now;
 	r->changes = kernel_io_changes(lane->params.kio, req);
 	lane->inflight++;
@@ -405,7 +386,10 @@ static bool redirect(struct lane *lane, const struct blktap_request *req, uint64
 
 static void came_back(struct lane *lane, const struct blktap_request *req)
 {
-	kernel_io_failed(lane->params.kio, req);
+	bool dropped = kernel_io_failed(lane->params.kio, req);
+
+	complain(&lane->complaints, COMPLAINT_CAME_BACK, req, 0,
+		 dropped ? "; there is no extent there any more" : "", loop_now());
 	stats_add(&lane->params.stats->retried, 1);
 }
 
@@ -888,6 +872,8 @@ int lane_start(struct lane **lane, const struct lane_params *params, struct blkt
 	new->params = *params;
 	new->queue = blktap_ring_queue(params->ring, params->index);
 	new->minor = blktap_ring_minor(params->ring);
+	new->complaints.minor = new->minor;
+	new->complaints.image = params->image ? params->image->path : NULL;
 	new->depth = blktap_ring_depth(params->ring);
 	new->loop = params->owner;
 	set_up_events(new);

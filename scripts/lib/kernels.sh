@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The kernels we build for and boot. Each one is a folder kernel-NAME in the cache:
+# The kernels we build for and boot. Each one is a folder of the cache, see kernel_dir:
 #   release           what uname -r says in it
 #   vmlinuz           to boot
 #   boot.cpio.gz      what its initramfs needs, in the order of boot.modules
@@ -13,11 +13,18 @@ ARCHIVE_KERNELS=(6.1 6.12 7.3)
 # What the guest needs before it has its file system, and what it gets to use.
 BOOT_MODULES=(virtio_pci virtio_blk virtio_console squashfs overlay)
 GUEST_MODULES=("${BOOT_MODULES[@]}" virtio_rng ext4 xfs btrfs vfat nls_ascii nls_cp437 fuse loop brd
-	nbd null_blk ublk_drv dm_mod dm_flakey dm_delay dm_snapshot scsi_debug sd_mod
+	nbd null_blk ublk_drv dm_mod dm_flakey dm_delay dm_log_writes dm_snapshot scsi_debug sd_mod
 	target_core_user target_core_iblock tcm_loop crc32c_generic crc32c_intel configfs kyber-iosched
 	bfq autofs4 blktap)
 
-kernel_dir() { echo "$CACHE/kernel-$1"; }
+# Other modules for the guest are another folder. The debug kernel has a recipe of its own.
+kernel_dir() {
+	case $1 in
+	debug) echo "$CACHE/kernel-debug" ;;
+	*) echo "$CACHE/kernel-$1-$(echo "${GUEST_MODULES[*]}" | sha256sum | cut -c 1-8)" ;;
+	esac
+}
+
 kernel_release() { cat "$(kernel_dir "$1")/release"; }
 
 known_kernel() {
@@ -44,7 +51,7 @@ fetch_kernel() {
 	[ ! -e "$(kernel_dir "$name")/build" ] || return 0
 	note "fetching Debian's Linux $name"
 	archive_update "$name"
-	dir=$(fresh_dir "kernel-$name")
+	dir=$(fresh_dir "$(basename "$(kernel_dir "$name")")")
 	mapfile -t image < <(archive_closure "$name" '^linux-(image|binary|modules|base)-[0-9]' linux-image-amd64)
 	[[ ${image[1]:-} == linux-image-$name.* ]] ||
 		die "Debian's $(archive_suites "$name") now has ${image[1]:-no kernel} where Linux $name was; update scripts/lib/kernels.sh"
@@ -65,7 +72,7 @@ fetch_kernel() {
 		relocate_headers "$dir/headers"
 		ln -s "headers/usr/src/${headers[1]}" "$dir/build"
 	fi
-	settle "kernel-$name"
+	settle "$(basename "$(kernel_dir "$name")")"
 	note "Linux $(kernel_release "$name") is ready after $((SECONDS - start)) s"
 }
 

@@ -34,8 +34,6 @@
 /* io_submit() without memory and nothing in flight that could give some back. */
 #define RETRY_MS	10
 #define MAX_RETRIES	100
-/* A request that the kernel sends back with EAGAIN. */
-#define MAX_AGAIN	16
 
 struct aio_image {
 	struct image image;
@@ -63,7 +61,6 @@ struct aio_request {
 	struct iocb iocb;
 	struct work work;
 	uint64_t transferred;
-	unsigned int again;
 	int error;
 };
 
@@ -142,14 +139,10 @@ static void request_failed(struct aio_request *r, int error)
 	bool flush = r->req.op == BLKTAP_OP_FLUSH;
 	bool fua = r->req.flags & BLKTAP_REQ_FUA;
 
-	if (error == -EAGAIN && ++r->again <= MAX_AGAIN)
-		queue_again(r);
-	else if (error == -EAGAIN)
-		submit_to_worker(r);
-	else if ((flush && error == -EINVAL) || (fua && error == -EOPNOTSUPP))
+	if ((flush && error == -EINVAL) || (fua && error == -EOPNOTSUPP))
 		submit_to_worker(r);	/* no such asynchronous call here */
 	else
-		r->req.done(&r->req, error);
+		r->req.done(&r->req, raw_error(r->aio->raw, error, r->req.offset + r->req.length));
 }
 
 static void complete(struct aio_request *r, int64_t result)
@@ -315,7 +308,6 @@ static void aio_submit(struct image_channel *channel, struct image_request *req)
 
 	r->aio = aio;
 	r->transferred = 0;
-	r->again = 0;
 	if (aio->ctx && (transfers(r) || req->op == BLKTAP_OP_FLUSH))
 		queue_again(r);
 	else

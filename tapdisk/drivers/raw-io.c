@@ -1,36 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests to a raw image by calls that block.
+ * Requests to a raw image by calls that block. What is worth another try (EAGAIN,
+ * EINTR) is tried again by the lane, as long as the request may take.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "raw.h"
 
-#define MAX_EAGAIN	100	/* 10 ms each */
-
 static const char zeroes[65536] __attribute__((aligned(4096)));
 
 /* ------------------------------------------------------------ read and write */
-
-/* True if a call that failed with errno is worth repeating. */
-static bool try_again(unsigned int *tries)
-{
-	static const struct timespec pause = { .tv_nsec = 10000000 };
-
-	if (errno == EINTR)
-		return true;
-	if (errno != EAGAIN || ++*tries > MAX_EAGAIN)
-		return false;
-	nanosleep(&pause, NULL);
-	return true;
-}
 
 /*
  * What a short transfer is good for: O_DIRECT can go on at block boundaries only.
@@ -50,17 +35,22 @@ static ssize_t transfer(const struct raw *raw, bool write, char *data, uint64_t 
 		       pread(raw->fd, data, length, offset);
 }
 
+int raw_error(const struct raw *raw, int error, uint64_t end)
+{
+	uint64_t size;
+
+	if (error != -ENOSPC || !raw->block_device)
+		return error;
+	return ioctl(raw->fd, BLKGETSIZE64, &size) == 0 && size >= end ? error : -EIO;
+}
+
 static int transfer_all(const struct raw *raw, bool write, char *data, uint64_t length,
 			uint64_t offset)
 {
-	unsigned int tries = 0;
-
 	while (length) {
 		ssize_t done = transfer(raw, write, data, length, offset);
 
-		if (done < 0 && try_again(&tries))
-			continue;
-		done = done < 0 ? -errno : usable(raw, done, length);
+		done = done < 0 ? raw_error(raw, -errno, offset + length) : usable(raw, done, length);
 		if (done < 0)
 			return done;
 		data += done;
@@ -82,12 +72,7 @@ static int write_all(const struct raw *raw, const char *data, uint64_t length, u
 
 static int flush(const struct raw *raw)
 {
-	int ret;
-
-	do {
-		ret = fdatasync(raw->fd);
-	} while (ret && errno == EINTR);
-	return ret ? -errno : 0;
+	return fdatasync(raw->fd) ? -errno : 0;
 }
 
 static int write_request(const struct raw *raw, uint16_t flags, const char *data,
@@ -104,12 +89,7 @@ static int write_request(const struct raw *raw, uint16_t flags, const char *data
 
 static int allocate(const struct raw *raw, int mode, uint64_t offset, uint64_t length)
 {
-	int ret;
-
-	do {
-		ret = fallocate(raw->fd, mode | FALLOC_FL_KEEP_SIZE, offset, length);
-	} while (ret && errno == EINTR);
-	return ret ? -errno : 0;
+	return fallocate(raw->fd, mode | FALLOC_FL_KEEP_SIZE, offset, length) ? -errno : 0;
 }
 
 static int discard(const struct raw *raw, uint64_t offset, uint64_t length)

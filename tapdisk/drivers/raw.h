@@ -43,6 +43,12 @@ int raw_check_not_itself(const struct stat *st, const struct image_params *param
 int raw_limits(struct raw *raw, struct image_limits *limits, const struct image_params *params,
 	       struct blktap_error *err);
 
+/*
+ * The error of a request that ends at @end: a block device that was unplugged, or has
+ * shrunk, says ENOSPC, but there is no use in making space.
+ */
+int raw_error(const struct raw *raw, int error, uint64_t end);
+
 /* BLKTAP_OP_*: 0 when all of it is done, or a negative errno. */
 int raw_execute(const struct raw *raw, uint8_t op, uint16_t flags, uint64_t offset,
 		uint64_t length, void *data);
