@@ -19,7 +19,7 @@ lost() {
 }
 
 image disk.img 16M
-create -a "aio:$IMAGE" --queues 2
+create -a "aio:$IMAGE" --queues 2 --hold-time 120
 check "it is on record" test "$(jq -r .image "$CONTROL/tap$MINOR.json")" = "aio:$IMAGE"
 refused "a healthy tapdisk keeps its disk" 16 'answers' tap-ctl recover -m "$MINOR"
 

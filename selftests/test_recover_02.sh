@@ -7,7 +7,7 @@ setup tap-ctl mkfs.ext4 fuse_hang fio jq
 modprobe -q fuse
 [ -c /dev/fuse ] || skip_all "needs /dev/fuse"
 log_expect_errors
-log_expect 'EXT4-fs|JBD2|[Aa]borting journal|Remounting filesystem|Buffer I/O error|I/O error'
+log_expect 'EXT4-fs|JBD2|[Aa]borting journal|Remounting filesystem|I/O error|lost (sync|async) page write|shut down|[Cc]apacity change|no daemon for'
 
 MNT=$WORK/mnt
 mkdir "$MNT"
@@ -21,11 +21,12 @@ mounted() {
 	WRITER=$JOB
 	wait_for 10 test -s "$MNT/writer.0.0"
 }
-# by_force TEXT ARGUMENT...: tap-ctl, in time
+# by_force TEXT ARGUMENT...: tap-ctl, in time; TOLD is what it says
 by_force() {
 	local text=$1 start=$SECONDS
 	shift
 	check "$text" tap-ctl "$@"
+	TOLD=$(cat "$WORK/check")
 	check "in $((SECONDS - start)) s" test $((SECONDS - start)) -lt 10
 }
 no_disk() { [ ! -b "$DISK" ]; }
@@ -56,7 +57,7 @@ for command in close destroy free; do
 		by_force "$command -f of a disk whose tapdisk is stopped" $command -f -p "$PID" -m "$MINOR"
 	fi
 	same "what else it had is told" \
-		"tap-ctl: tapdisk $PID was killed; its other disks need 'tap-ctl recover': tapdev$other" "$(cat "$WORK/check")"
+		"tap-ctl: tapdisk $PID was killed; its other disks need 'tap-ctl recover': tapdev$other" "$TOLD"
 	gone
 	[ $command != close ] || must tap-ctl free -m "$MINOR"
 	check "the other disk is recovered" tap-ctl recover -m "$other" -a ram:4M
@@ -80,5 +81,6 @@ refused "free without force: busy" 16 'open' tap-ctl free -m "$MINOR"
 by_force "free -f of a dead tapdisk's disk" free -f -m "$MINOR"
 gone
 refused "free -f of nothing" 19 'no such minor' tap-ctl free -f -m "$MINOR"
+rm -f "$CONTROL"/ctl*
 
 finish
