@@ -81,5 +81,6 @@ refused "free without force: busy" 16 'open' tap-ctl free -m "$MINOR"
 by_force "free -f of a dead tapdisk's disk" free -f -m "$MINOR"
 gone
 refused "free -f of nothing" 19 'no such minor' tap-ctl free -f -m "$MINOR"
+rm -f "$CONTROL"/ctl*
 
 finish

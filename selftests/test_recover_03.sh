@@ -91,5 +91,6 @@ reader
 fails "a tapdisk that is late is killed, if that is wanted" "$JOB" 15
 check "it is dead" wait_for 5 job_gone "$PID"
 must tap-ctl free -m "$MINOR"
+rm -f "$CONTROL"/ctl*
 
 finish

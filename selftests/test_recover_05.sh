@@ -22,7 +22,7 @@ unsupervised=${unsupervised##*tapdev}
 must kill -KILL "$PID" "$(pid_of "$unsupervised")"
 reader
 ends "a reader has no error" 0 "$JOB" 20
-check "it says so" grep -q "tapdev$MINOR: recovered" "$WORK/job.$SUPERVISOR"
+check "it says so" wait_for 5 grep -q "tapdev$MINOR: recovered" "$WORK/job.$SUPERVISOR"
 same "a disk that is not to be restarted waits" "" "$(pid_of "$unsupervised")"
 check "until somebody comes" tap-ctl recover -m "$unsupervised"
 must tap-ctl destroy -p "$(pid_of "$unsupervised")" -m "$unsupervised"
