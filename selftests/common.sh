@@ -464,8 +464,14 @@ mounts_of_taps() {
 	awk '$1 ~ "^/dev/xen/blktap-2/" { print $2 }' /proc/mounts
 }
 
+# mapped: the tests' devices of device-mapper.
+mapped() {
+	! type -P dmsetup >/dev/null || [ ! -d /sys/module/dm_mod ] ||
+		dmsetup ls 2>/dev/null | awk '/^blktap-/ { print $1 }'
+}
+
 leftovers() {
-	local minor pid file
+	local minor pid file name
 	for pid in "${!JOBS[@]}"; do
 		echo "job $pid: ${JOBS[$pid]}"
 	done
@@ -485,6 +491,9 @@ leftovers() {
 	for file in $(records); do
 		echo "record $file"
 	done
+	for name in $(mapped); do
+		echo "device-mapper $name"
+	done
 }
 
 nothing_left() {
@@ -502,7 +511,7 @@ sweep_taps() {
 
 # Whatever is left goes away, so that the next test starts afresh.
 sweep() {
-	local pid dir
+	local pid dir name
 	for pid in "${!JOBS[@]}"; do
 		kill -KILL "$pid"
 		reap "$pid" 10
@@ -516,6 +525,9 @@ sweep() {
 	done
 	sweep_taps
 	{ control_sockets; records; } | xargs -r rm -f
+	for name in $(mapped); do
+		dmsetup remove --noudevsync "$name"
+	done
 } 2>/dev/null
 
 log_expect() {

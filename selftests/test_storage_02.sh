@@ -11,22 +11,22 @@ FASTEST=1000 # ms that a request of the other disk may take, while the machine i
 
 { ram_disk 32M && modprobe -q dm-delay; } || skip_all "needs brd and dm-delay"
 for i in 0 1 2; do
-	must dmsetup create "stall-${MODES[i]}" --noudevsync --table "0 $SECTORS linear $RAM $((i * SECTORS))"
-	must dmsetup mknodes "stall-${MODES[i]}"
+	must dmsetup create "blktap-stall-${MODES[i]}" --noudevsync --table "0 $SECTORS linear $RAM $((i * SECTORS))"
+	must dmsetup mknodes "blktap-stall-${MODES[i]}"
 done
 
 must dd if=/dev/urandom of="$WORK/bytes" bs=4k count=16
 image other.img 16M
 one_tapdisk
-open_disk other -a "aio:$IMAGE"
+open_disk other -a "aio:$IMAGE" --kernel-io=off
 for mode in "${MODES[@]}"; do
-	open_disk "$mode" -a "aio:/dev/mapper/stall-$mode" --kernel-io="$mode"
+	open_disk "$mode" -a "aio:/dev/mapper/blktap-stall-$mode" --kernel-io="$mode"
 	same "$mode: a write" "done" "$(write_at 3)"
 	same "$mode: in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
 done
 
 for i in 0 1 2; do
-	must table "stall-${MODES[i]}" delay "$RAM" $((i * SECTORS)) $STALL
+	must table "blktap-stall-${MODES[i]}" delay "$RAM" $((i * SECTORS)) $STALL
 done
 begin=$(date +%s%N)
 writers=()
@@ -63,7 +63,7 @@ total=$((($(date +%s%N) - begin) / 1000000))
 check "all that took $total ms" [ $total -ge $STALL ]
 
 for i in 0 1 2; do
-	must table "stall-${MODES[i]}" linear "$RAM" $((i * SECTORS))
+	must table "blktap-stall-${MODES[i]}" linear "$RAM" $((i * SECTORS))
 	choose "${MODES[i]}"
 	same "${MODES[i]}: it can be read" "done" "$(read_at 7)"
 	check "${MODES[i]}: and is right" is_right
@@ -71,7 +71,7 @@ done
 check_not "nothing failed" logged "error|fail|again"
 close_all
 for mode in "${MODES[@]}"; do
-	must dmsetup remove --noudevsync "stall-$mode"
+	must dmsetup remove --noudevsync "blktap-stall-$mode"
 done
 modprobe -q -r brd
 

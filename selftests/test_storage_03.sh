@@ -80,24 +80,24 @@ all_there() {
 }
 
 if ram_disk 8M && modprobe -q dm-flakey; then
-	must dmsetup create flakey --noudevsync --table "0 $SECTORS linear $RAM 0"
-	must dmsetup mknodes flakey
+	must dmsetup create blktap-flakey --noudevsync --table "0 $SECTORS linear $RAM 0"
+	must dmsetup mknodes blktap-flakey
 	one_tapdisk
 	disk_of=() minor_of=()
 	open_disk other -a ram:4M
 	for mode in "${MODES[@]}"; do
-		open_disk flakey -a aio:/dev/mapper/flakey --kernel-io="$mode"
-		must table flakey flakey "$RAM" 0 1 1
+		open_disk flakey -a aio:/dev/mapper/blktap-flakey --kernel-io="$mode"
+		must table blktap-flakey flakey "$RAM" 0 1 1
 		now_and_then "$mode"
 		same "$mode: writes succeed or fail, and say so" 0 $?
-		must table flakey linear "$RAM" 0
+		must table blktap-flakey linear "$RAM" 0
 		check "$mode: the ${#ACKNOWLEDGED[@]} that were acknowledged are there, $FAILED failed" all_there
-		check "$mode: the log names the device" logged "tapdev$MINOR: write of .* of /dev/mapper/flakey: Input/output error"
+		check "$mode: the log names the device" logged "tapdev$MINOR: write of .* of /dev/mapper/blktap-flakey: Input/output error"
 		check "$mode: destroy" tap-ctl destroy -p "$PID" -m "$MINOR"
 		unset 'disk_of[flakey]'
 	done
 	close_all
-	must dmsetup remove --noudevsync flakey
+	must dmsetup remove --noudevsync blktap-flakey
 	modprobe -q -r brd
 else
 	skip "now and then" "needs brd and dm-flakey"

@@ -20,7 +20,7 @@ new_image() {
 }
 
 one_tapdisk
-open_disk other -a "aio:$WORK/other.img"
+open_disk other -a "aio:$WORK/other.img" --kernel-io=off
 for mode in "${MODES[@]}"; do
 	image "$mode.img" 4M
 	open_disk "$mode" -a "aio:$IMAGE" --kernel-io="$mode"

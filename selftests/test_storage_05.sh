@@ -24,7 +24,7 @@ modprobe -q sd_mod
 must dd if=/dev/urandom of="$WORK/bytes" bs=4k count=16
 image other.img 4M
 one_tapdisk
-open_disk other -a "aio:$IMAGE"
+open_disk other -a "aio:$IMAGE" --kernel-io=off
 
 for mode in "${MODES[@]}"; do
 	unset 'disk_of[scsi]'

@@ -503,6 +503,40 @@ static void test_passed_directory(void **state)
 	assert_int_equal(fd, -1);
 }
 
+static void check_shrunk(const char *device, bool no_direct)
+{
+	char *data = harness_buffer(4096, 'b');
+	struct harness h;
+	int loop;
+
+	assert_int_equal(truncate(path, 2 * MIB), 0);
+	loop = open(device + 4, O_RDWR | O_CLOEXEC);
+	assert_int_equal(ioctl(loop, LOOP_SET_CAPACITY), 0);
+	assert_int_equal(harness_open(&h, device, false, no_direct), 0);
+	assert_int_equal(truncate(path, MIB), 0);
+	assert_int_equal(ioctl(loop, LOOP_SET_CAPACITY), 0);
+	close(loop);
+	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE, 0, MIB, 4096, data), -EIO);
+	assert_int_equal(harness_do(&h, BLKTAP_OP_READ, 0, MIB, 4096, data), -EIO);
+	assert_int_equal(harness_do(&h, BLKTAP_OP_WRITE, 0, MIB - 4096, 4096, data), 0);
+	harness_close(&h);
+	free(data);
+}
+
+/* As one does that is unplugged. The kernel's word for it is ENOSPC. */
+static void test_device_that_shrinks(void **state)
+{
+	char device[32];
+
+	(void)state;
+	make_file(2 * MIB);
+	if (!make_device(device, sizeof(device)))
+		skip();
+	check_shrunk(device, false);
+	check_shrunk(device, true);
+	remove_device(device);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -519,6 +553,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_resize_read_only),
 	TEST(test_resize_device),
 	TEST(test_block_device),
+	TEST(test_device_that_shrinks),
 	TEST(test_refusals),
 	TEST(test_passed),
 	TEST(test_passed_directory),
