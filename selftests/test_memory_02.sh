@@ -8,7 +8,7 @@ log_expect 'Adding .* swap on|a process writes what is swapped to it'
 [ -w /proc/sysrq-trigger ] || skip_all "needs /proc/sysrq-trigger"
 
 KEEP=160		# MiB that are left of the machine's memory
-TOUCH=288		# MiB that are used
+TOUCH=256		# MiB that are used
 SWAP=256		# MiB
 [ "$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)" -ge $((KEEP + SWAP + 64)) ] ||
 	skip_all "needs $((KEEP + SWAP + 64)) MiB of memory"
@@ -29,7 +29,7 @@ since() { dmesg | awk -v mark="$NAME: $1" 'index($0, mark) { seen = 1 } seen'; }
 endure() {
 	local status before
 	before=$(swapped_out)
-	pressure $KEEP $TOUCH 2 >"$WORK/pressure" 2>&1
+	pressure $KEEP $TOUCH 1 >"$WORK/pressure" 2>&1
 	status=$?
 	[ $status -eq 0 ] || note "$(cat "$WORK/pressure")"
 	[ $status -ne 3 ] || note "$(since "$1" | tail -n 200)"
