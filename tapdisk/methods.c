@@ -395,6 +395,17 @@ static void do_hand_over(struct call *call, struct args *args)
 	vbd_hand_over(vbd, args->timeout_ms, operation_done, call);
 }
 
+static void do_pass_ring(struct call *call, struct args *args)
+{
+	struct blktap_error err;
+	int ret = args->fd < 0 ? -EINVAL :
+		  takeover_pass_ring(call->tapdisk, args->minor, TAKE_FD(args->fd));
+
+	if (ret)
+		blktap_error_set(&err, ret, "tapdev%u: its ring node was not passed", args->minor);
+	answer_status(call, ret, &err);
+}
+
 static void takeover_ended(void *data, const struct blktap_error *err)
 {
 	answer_status(data, err ? err->code : 0, err);
@@ -412,8 +423,11 @@ static void do_takeover(struct call *call, struct args *args)
 		ret = takeover_start(tapdisk, args->pid, args->timeout_ms, takeover_ended, call,
 				     &err);
 	call->takes_over = !ret;
-	if (ret)
-		answer_error(call, &err);
+	if (!ret)
+		return;
+	answer_error(call, &err);
+	if (!tapdisk->takeover)
+		tapdisk_takeover_over(tapdisk);
 }
 
 static const struct method {
@@ -472,6 +486,10 @@ static const struct method {
 		PARAM(minor, PARAM_MINOR, true),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, -1 },
+	{ "pass_ring", do_pass_ring, {
+		PARAM(minor, PARAM_MINOR, true),
+		PARAM(descriptor, PARAM_BOOL, true),
+	}, 0 },
 	{ "takeover", do_takeover, {
 		PARAM(pid, PARAM_NUMBER, true),
 		PARAM(timeout_ms, PARAM_MS, false),

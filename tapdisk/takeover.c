@@ -124,6 +124,53 @@ static bool is_answered(struct takeover *t, const struct blktap_error *err)
 	return false;
 }
 
+/* ------------------------------------------------------------ rings, passed */
+
+struct passed_ring {
+	struct list link;
+	unsigned int minor;
+	int fd;
+};
+
+int takeover_pass_ring(struct tapdisk *tapdisk, unsigned int minor, int fd)
+{
+	struct passed_ring *ring = malloc(sizeof(*ring));
+
+	if (!ring) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*ring = (struct passed_ring){ .minor = minor, .fd = fd };
+	list_add_tail(&tapdisk->rings, &ring->link);
+	return 0;
+}
+
+static int forget_ring(struct passed_ring *ring)
+{
+	int fd = ring->fd;
+
+	list_del(&ring->link);
+	free(ring);
+	return fd;
+}
+
+/* -1: it was not passed. */
+static int take_ring(struct tapdisk *tapdisk, unsigned int minor)
+{
+	struct passed_ring *ring;
+
+	list_for_each(ring, &tapdisk->rings, link)
+		if (ring->minor == minor)
+			return forget_ring(ring);
+	return -1;
+}
+
+void takeover_drop_rings(struct tapdisk *tapdisk)
+{
+	while (!list_empty(&tapdisk->rings))
+		close(forget_ring(list_first(&tapdisk->rings, struct passed_ring, link)));
+}
+
 /* ------------------------------------------------------------------- the end */
 
 /* "tapdev0-3, 7": as many as there is room for. */
@@ -168,6 +215,7 @@ static void finish(struct takeover *t)
 	peer_free(t->peer);
 	loop_timer_cancel(&t->retry);
 	loop_task_cancel(&t->task);
+	takeover_drop_rings(tapdisk);
 	t->done(t->data, t->failure.code ? &t->failure : NULL);
 	free(t->minors);
 	free(t);
@@ -325,6 +373,14 @@ static void got_offer(void *data, json_t *result, const struct blktap_error *err
 
 static void ask_for_list(struct takeover *t);
 
+static int attach_next(struct takeover *t, struct blktap_error *err)
+{
+	unsigned int minor = t->minors[t->taken];
+
+	return vbd_attach_takeover(&t->vbd, &t->tapdisk->guest_env, minor,
+				   take_ring(t->tapdisk, minor), err);
+}
+
 static void take_next(struct takeover *t)
 {
 	struct blktap_error err;
@@ -335,7 +391,7 @@ static void take_next(struct takeover *t)
 		fail(t, &err);
 	} else if (t->taken == t->count) {
 		ask_for_list(t);
-	} else if (vbd_attach_takeover(&t->vbd, &t->tapdisk->guest_env, t->minors[t->taken], &err)) {
+	} else if (attach_next(t, &err)) {
 		fail(t, &err);
 	} else {
 		ask_shortly(t, "offer", next_minor(t), got_offer);

@@ -18,6 +18,10 @@ typedef void (*takeover_done)(void *data, const struct blktap_error *err);
  */
 int takeover_start(struct tapdisk *tapdisk, pid_t pid, int timeout_ms, takeover_done done,
 		   void *data, struct blktap_error *err);
+/* Takes @fd, the ring node of @minor, for a takeover: this process may not open it. */
+int takeover_pass_ring(struct tapdisk *tapdisk, unsigned int minor, int fd);
+/* Those that were not used. */
+void takeover_drop_rings(struct tapdisk *tapdisk);
 /* Ends it before the next VBD, or at once. With @why, unless something else came first. */
 void takeover_cancel(struct takeover *takeover, const char *why);
 /* The session of its VBD has ended: to be freed now. */

@@ -179,6 +179,7 @@ int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop)
 
 	*tapdisk = (struct tapdisk){ .loop = loop, .page_bytes = BLKTAP_RPC_MAX_LINE / 2 };
 	list_init(&tapdisk->vbds);
+	list_init(&tapdisk->rings);
 	loop_task_init(&tapdisk->progress, progress);
 	ret = image_table_new(&tapdisk->images);
 	if (!ret)
@@ -201,6 +202,7 @@ int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop)
 void tapdisk_exit(struct tapdisk *tapdisk)
 {
 	loop_task_cancel(&tapdisk->progress);
+	takeover_drop_rings(tapdisk);
 	workers_free(tapdisk->workers);
 	image_table_free(tapdisk->images);
 }

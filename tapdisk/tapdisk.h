@@ -18,6 +18,7 @@ struct tapdisk {
 	struct list vbds;		/* by ascending minor */
 	const char *user;		/* that it runs as; NULL: the one who started it */
 	struct takeover *takeover;	/* under way; NULL: none */
+	struct list rings;		/* nodes that were passed for one */
 	size_t page_bytes;		/* of a reply's list: the rest comes with the next */
 	bool terminating;		/* at the last close of each disk */
 	bool ending;			/* end() has been called */

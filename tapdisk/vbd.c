@@ -727,16 +727,17 @@ static void deadline_passed(struct loop_timer *timer)
 
 /* ---------------------------------------------------------- attach and detach */
 
-static int open_ring(struct vbd *vbd, bool takeover, int fd, struct blktap_error *err)
+static int open_ring(struct vbd *vbd, int fd, bool takeover, struct blktap_error *err)
 {
+	if (takeover)
+		return blktap_ring_take_over(&vbd->ring, fd, vbd->minor, FEATURES, err);
 	if (fd >= 0)
 		return blktap_ring_adopt(&vbd->ring, fd, vbd->minor, FEATURES, err);
-	return takeover ? blktap_ring_open_takeover(&vbd->ring, vbd->minor, FEATURES, err) :
-			  blktap_ring_open(&vbd->ring, vbd->minor, FEATURES, err);
+	return blktap_ring_open(&vbd->ring, vbd->minor, FEATURES, err);
 }
 
-static int attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, bool takeover,
-		  int fd, struct blktap_error *err)
+static int attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
+		  bool takeover, struct blktap_error *err)
 {
 	CLEANUP_CLOSE int ring = fd;
 	struct vbd *new = calloc(1, sizeof(*new));
@@ -751,7 +752,7 @@ static int attach(struct vbd **vbd, const struct vbd_env *env, unsigned int mino
 	loop_task_init(&new->turn, run_turn);
 	loop_timer_init(&new->deadline, deadline_passed);
 	new->passed = -1;
-	ret = open_ring(new, takeover, TAKE_FD(ring), err);
+	ret = open_ring(new, TAKE_FD(ring), takeover, err);
 	if (!ret) {
 		new->ring_event.fd = blktap_ring_fd(new->ring);
 		new->ring_event.ready = ring_ready;
@@ -771,13 +772,13 @@ static int attach(struct vbd **vbd, const struct vbd_env *env, unsigned int mino
 int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
 	       struct blktap_error *err)
 {
-	return attach(vbd, env, minor, false, fd, err);
+	return attach(vbd, env, minor, fd, false, err);
 }
 
-int vbd_attach_takeover(struct vbd **vbd, const struct vbd_env *env, unsigned int minor,
+int vbd_attach_takeover(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
 			struct blktap_error *err)
 {
-	return attach(vbd, env, minor, true, -1, err);
+	return attach(vbd, env, minor, fd, true, err);
 }
 
 int vbd_detach(struct vbd *vbd, struct blktap_error *err)

@@ -120,7 +120,7 @@ struct vbd_open_params {
 int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
 	       struct blktap_error *err);
 /* As the successor of the session that there is, in another tapdisk. */
-int vbd_attach_takeover(struct vbd **vbd, const struct vbd_env *env, unsigned int minor,
+int vbd_attach_takeover(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
 			struct blktap_error *err);
 /* Ends the session and frees @vbd. EBUSY: an image is open. */
 int vbd_detach(struct vbd *vbd, struct blktap_error *err);

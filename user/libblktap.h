@@ -255,12 +255,13 @@ int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t fea
 int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
 		      struct blktap_error *err);
 /*
- * Likewise, as the successor of the session that there is (BLKTAP_ATTACH_TAKEOVER): with
- * blktap_ring_start(), once that one holds its requests, or when it ends, this is the
- * tap's session. EBUSY: it has a successor already; EOPNOTSUPP: the driver is older.
+ * As blktap_ring_open(), or blktap_ring_adopt() if @fd is not negative, for the successor
+ * of the session that there is (BLKTAP_ATTACH_TAKEOVER): with blktap_ring_start(), once
+ * that one holds its requests, or when it ends, this is the tap's session. EBUSY: it has
+ * a successor already; EOPNOTSUPP: the driver is older.
  */
-int blktap_ring_open_takeover(struct blktap_ring **ring, unsigned int minor, uint64_t features,
-			      struct blktap_error *err);
+int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
+			  struct blktap_error *err);
 /* Ends the session. What becomes of requests still with the daemon is the tap's ON_DEATH. */
 void blktap_ring_close(struct blktap_ring *ring);
 

@@ -358,13 +358,19 @@ static int set_up_ring(struct blktap_ring *ring, unsigned int minor, uint32_t fl
 	return ret;
 }
 
-static int adopt_ring(struct blktap_ring **ring, int fd, unsigned int minor, uint32_t flags,
-		      uint64_t features, struct blktap_error *err)
+/* Takes @fd; negative: the node is opened. */
+static int begin(struct blktap_ring **ring, int fd, unsigned int minor, uint32_t flags,
+		 uint64_t features, struct blktap_error *err)
 {
-	struct blktap_ring *new = calloc(1, sizeof(*new));
+	struct blktap_ring *new = NULL;
 	int ret;
 
 	*ring = NULL;
+	if (fd < 0)
+		fd = ring_open_node(minor, err);
+	if (fd < 0)
+		return fd;
+	new = calloc(1, sizeof(*new));
 	if (!new) {
 		close(fd);
 		return blktap_error_set(err, -ENOMEM, "no memory for tap %u", minor);
@@ -383,28 +389,19 @@ static int adopt_ring(struct blktap_ring **ring, int fd, unsigned int minor, uin
 int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
 		      struct blktap_error *err)
 {
-	return adopt_ring(ring, fd, minor, 0, features, err);
-}
-
-static int open_ring(struct blktap_ring **ring, unsigned int minor, uint32_t flags,
-		     uint64_t features, struct blktap_error *err)
-{
-	int fd = ring_open_node(minor, err);
-
-	*ring = NULL;
-	return fd < 0 ? fd : adopt_ring(ring, fd, minor, flags, features, err);
+	return begin(ring, fd, minor, 0, features, err);
 }
 
 int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
 		     struct blktap_error *err)
 {
-	return open_ring(ring, minor, 0, features, err);
+	return begin(ring, -1, minor, 0, features, err);
 }
 
-int blktap_ring_open_takeover(struct blktap_ring **ring, unsigned int minor, uint64_t features,
-			      struct blktap_error *err)
+int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
+			  struct blktap_error *err)
 {
-	return open_ring(ring, minor, BLKTAP_ATTACH_TAKEOVER, features, err);
+	return begin(ring, fd, minor, BLKTAP_ATTACH_TAKEOVER, features, err);
 }
 
 void blktap_ring_close(struct blktap_ring *ring)

@@ -4,9 +4,12 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 
+#include "call.h"
 #include "cleanup.h"
+#include "passing.h"
 #include "serving.h"
 
 #define ASK_MS		10000
@@ -25,18 +28,42 @@ static bool has_feature(const json_t *version, const char *feature)
 }
 
 /* One that hangs gives nothing away by itself. */
-static int check_old(pid_t old, struct blktap_error *err)
+static int ask_old(pid_t old, json_t **version, struct blktap_error *err)
 {
-	CLEANUP_JSON json_t *version = NULL;
-	int ret = blktap_ctl_version(old, &version, ASK_MS, err);
+	int ret = blktap_ctl_version(old, version, ASK_MS, err);
 
 	if (ret == -ETIMEDOUT)
 		return blktap_error_set(err, ret, "tapdisk %d does not answer; if it hangs, "
 					"'tap-ctl recover' gives its disks another", (int)old);
-	if (ret || has_feature(version, "hand_over"))
+	if (ret || has_feature(*version, "hand_over"))
 		return ret;
 	return blktap_error_set(err, -EOPNOTSUPP, "tapdisk %d is of a version that cannot hand "
 				"over its disks", (int)old);
+}
+
+static int pass_ring(pid_t pid, unsigned int minor, struct blktap_error *err)
+{
+	CLEANUP_CLOSE int fd = passing_ring(minor, err);
+
+	if (fd < 0)
+		return fd;
+	return call_passing(pid, "pass_ring", json_pack("{s:i, s:b}", "minor", (int)minor,
+							"descriptor", 1), fd, ASK_MS, NULL, err);
+}
+
+/* What a tapdisk that runs as another user may not open. */
+static int pass_rings(pid_t old, pid_t pid, struct blktap_error *err)
+{
+	struct blktap_vbd_info *vbds;
+	size_t count, i;
+	int ret = blktap_ctl_list(old, &vbds, &count, ASK_MS, err);
+
+	if (ret)
+		return ret;
+	for (i = 0; i < count && !ret; i++)
+		ret = pass_ring(pid, vbds[i].minor, err);
+	blktap_vbd_info_free(vbds, count);
+	return ret;
 }
 
 static json_t *takeover_params(pid_t old, int timeout_ms)
@@ -46,21 +73,35 @@ static json_t *takeover_params(pid_t old, int timeout_ms)
 	return json_pack("{s:i, s:i}", "pid", (int)old, "timeout_ms", timeout_ms);
 }
 
-/* The new one ends by itself if it has got no disk, also when nobody waits any more. */
-int blktap_take_over(pid_t old, pid_t *pid, int timeout_ms, struct blktap_error *err)
+static int run(pid_t old, pid_t pid, bool pass, int timeout_ms, struct blktap_error *err)
 {
 	int margin_ms = timeout_ms < 0 || timeout_ms > INT_MAX - MARGIN_MS ? -1 :
 			timeout_ms + MARGIN_MS;
+	int ret = pass ? pass_rings(old, pid, err) : 0;
+
+	if (!ret)
+		return blktap_ctl_call(pid, "takeover", takeover_params(old, timeout_ms), margin_ms,
+				       NULL, err);
+	/* It has not been told yet to end by itself if it gets nothing. */
+	kill(pid, SIGTERM);
+	return ret;
+}
+
+/* The new one ends by itself if it has got no disk, also when nobody waits any more. */
+int blktap_take_over(pid_t old, pid_t *pid, int timeout_ms, struct blktap_error *err)
+{
 	struct serving serving = SERVING_INIT;
+	struct blktap_spawn_params params = { 0 };
+	CLEANUP_JSON json_t *version = NULL;
 	int ret;
 
-	ret = check_old(old, err);
+	ret = ask_old(old, &version, err);
+	params.user = json_string_value(json_object_get(version, "user"));
 	if (!ret)
-		ret = serving_spawn(&serving, NULL, err);
+		ret = serving_spawn(&serving, &params, err);
 	if (ret)
 		return ret;
 	*pid = serving.pid;
 	serving_done(&serving);
-	return blktap_ctl_call(*pid, "takeover", takeover_params(old, timeout_ms), margin_ms, NULL,
-			       err);
+	return run(old, *pid, params.user, timeout_ms, err);
 }

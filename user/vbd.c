@@ -368,6 +368,6 @@ int blktap_ctl_version(pid_t pid, json_t **version, int timeout_ms, struct blkta
 
 	if (ret || json_is_object(*version))
 		return ret;
-	json_decref(*version);
+	json_decref(TAKE_POINTER(*version));
 	return blktap_error_set(err, -EPROTO, "tapdisk %d: its version makes no sense", (int)pid);
 }

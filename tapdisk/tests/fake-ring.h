@@ -192,20 +192,6 @@ int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t fea
 	return ret;
 }
 
-int blktap_ring_open_takeover(struct blktap_ring **ring, unsigned int minor, uint64_t features,
-			      struct blktap_error *err)
-{
-	int ret = fake_open(ring, minor, features, err);
-
-	if (ret)
-		return ret;
-	if (*fake_session(*ring))
-		(*ring)->before = *fake_session(*ring);
-	else
-		*fake_session(*ring) = *ring;
-	return 0;
-}
-
 /* What was passed last. */
 static int fake_adopted = -1;
 
@@ -215,6 +201,23 @@ int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uin
 	fake_adopted = fd;
 	close(fd);
 	return blktap_ring_open(ring, minor, features, err);
+}
+
+int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
+			  struct blktap_error *err)
+{
+	int ret = fake_open(ring, minor, features, err);
+
+	fake_adopted = fd;
+	if (fd >= 0)
+		close(fd);
+	if (ret)
+		return ret;
+	if (*fake_session(*ring))
+		(*ring)->before = *fake_session(*ring);
+	else
+		*fake_session(*ring) = *ring;
+	return 0;
 }
 
 void blktap_ring_close(struct blktap_ring *ring)

@@ -173,6 +173,9 @@ static void test_wrong_parameters(void **state)
 		     EINVAL);
 	expect_error(ASK("open", "{\"minor\":0,\"image\":\"a:b\",\"secondary\":\"c:d\"}"),
 		     -32602, EOPNOTSUPP);
+	expect_error(ASK("takeover", "{}"), -32602, EINVAL);
+	expect_error(ASK("pass_ring", "{\"minor\":1,\"descriptor\":true}"), -32602, EINVAL);
+	expect_error(ASK("hand_over", "{\"minor\":3,\"timeout_ms\":1}"), -ENODEV, ENODEV);
 	expect_error(ASK("no_such_method", "{}"), -32601, EOPNOTSUPP);
 	expect_error(ask("[]"), -32600, EINVAL);
 	expect_error(ask("{"), -32700, EPROTO);

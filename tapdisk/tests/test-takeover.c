@@ -333,6 +333,22 @@ static void test_all_kinds(void **state)
 	assert_int_equal(do_request(3, BLKTAP_OP_WRITE, 0, 'p'), 4096);
 }
 
+/* One that may not open ring nodes gets them. */
+static void test_passed_ring(void **state)
+{
+	int fd = dup(0), unused = dup(0);
+
+	(void)state;
+	open_disk(3, "ram:1M", false);
+	assert_int_equal(takeover_pass_ring(&new, 3, fd), 0);
+	assert_int_equal(takeover_pass_ring(&new, 4, unused), 0);
+	assert_int_equal(take_over(5000), 0);
+	await_end_of_old();
+	assert_int_equal(fake_adopted, fd);
+	assert_true(list_empty(&new.rings));
+	assert_int_equal(fcntl(unused, F_GETFD), -1);
+}
+
 /* More than one page of the list. */
 static void test_pages(void **state)
 {
@@ -736,6 +752,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_image_in_memory),
 	TEST(test_map_in_memory),
 	TEST(test_all_kinds),
+	TEST(test_passed_ring),
 	TEST(test_pages),
 	TEST(test_kernel_io_ends_before),
 	TEST(test_nobody_there),

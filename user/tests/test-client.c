@@ -276,6 +276,7 @@ static void test_takeover_refused(void **state)
 {
 	struct fake old = { .pid = PID, .answer = ANSWER("{\"features\":[\"pause\",7]}") };
 	struct fake new = { .pid = PID + 1, .answer = ANSWER("{\"features\":[\"hand_over\"]}") };
+	struct fake odd = { .pid = PID + 2, .answer = ANSWER("[7]") };
 	struct blktap_error err;
 	pid_t pid;
 
@@ -285,6 +286,9 @@ static void test_takeover_refused(void **state)
 	fake_start(&old);
 	assert_int_equal(blktap_take_over(PID, &pid, 5000, &err), -EOPNOTSUPP);
 	fake_stop(&old);
+	fake_start(&odd);
+	assert_int_equal(blktap_take_over(PID + 2, &pid, 5000, &err), -EPROTO);
+	fake_stop(&odd);
 	fake_start(&new);
 	assert_int_equal(blktap_take_over(PID + 1, &pid, 5000, &err), -ECHILD);
 	fake_stop(&new);

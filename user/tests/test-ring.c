@@ -152,10 +152,10 @@ static void test_takeover(void **state)
 	kernel.layout.minor = 3;
 	assert_int_equal(open_ring(F_ALL), -EPROTO);
 	assert_int_equal(kernel.flags, 0);
-	assert_int_equal(blktap_ring_open_takeover(&ring, 3, F_ALL | BLKTAP_F_TAKEOVER, &err), -EPROTO);
+	assert_int_equal(blktap_ring_take_over(&ring, -1, 3, F_ALL | BLKTAP_F_TAKEOVER, &err), -EPROTO);
 	assert_int_equal(kernel.flags, BLKTAP_ATTACH_TAKEOVER);
 	kernel.older = true;
-	assert_int_equal(blktap_ring_open_takeover(&ring, 3, BLKTAP_F_TAKEOVER, &err), -EOPNOTSUPP);
+	assert_int_equal(blktap_ring_take_over(&ring, -1, 3, BLKTAP_F_TAKEOVER, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.text, "takeover"));
 }
 
