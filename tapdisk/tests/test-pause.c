@@ -457,7 +457,7 @@ static void test_no_retries_of_scan(void **state)
 
 	(void)state;
 	fake_ring->start_state = BLKTAP_DISK_STATE_ADDING;
-	start_open(&outcome, "ram:1M", 50);
+	start_open(&outcome, "ram:1M", 500);
 	wait_for_state(VBD_STARTING);
 	hold_requests();
 	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
