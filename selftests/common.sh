@@ -331,6 +331,24 @@ waiting() {
 	[ "$(awk '{ print $1 + $2 }' "/sys/block/xen!blktap-2!tapdev$MINOR/inflight")" -ge "$1" ]
 }
 
+# held_up: no request to DISK ends for a second. Those that the driver holds do not
+# count as under way.
+held_up() {
+	local stat="/sys/block/xen!blktap-2!tapdev$MINOR/stat" before
+	before=$(awk '{ print $1 + $5 }' "$stat")
+	sleep 1
+	[ "$(awk '{ print $1 + $5 }' "$stat")" = "$before" ]
+}
+
+# blocked PID...: they wait for I/O.
+blocked() {
+	local pid state
+	for pid; do
+		{ read -r _ _ state _ <"/proc/$pid/stat"; } 2>/dev/null || return
+		[ "$state" = D ] || return
+	done
+}
+
 # With run.sh -m, disks have that mode of I/O by the kernel where a test names none; those
 # that are about modes know what they want.
 if [ -n "${BLKTAP_TEST_KERNEL_IO-}" ] && [[ $NAME != test_kio_* ]]; then
@@ -346,7 +364,7 @@ fi
 take_over() {
 	local new
 	new=$(tap-ctl takeover -p "$PID" "$@") || return
-	[ ! -e "/proc/$PID" ] || { echo "tapdisk $PID is still there"; return 1; }
+	wait_for 10 job_gone "$PID" || { echo "tapdisk $PID is still there"; return 1; }
 	PID=$new
 }
 

@@ -14,14 +14,14 @@ wait_for 10 waiting 1
 
 same "pause under load" 0 "$(rpc_errno pause '{"minor":0}')"
 same "the state is 0x2a, and the image is named" "pid=$PID minor=0 state=0x2a args=aio:$IMAGE" "$(tap-ctl list)"
-check "the load's requests wait" wait_for 5 waiting 16
+check "the load's requests wait" held_up
 same "the image is closed" 0 "$(image_fds "$IMAGE")"
 before=$(sha256sum "$IMAGE")
 background dd if=/dev/zero of="$DISK" bs=64k count=1 oflag=direct
 writer=$JOB
 background dd if="$DISK" of=/dev/null bs=64k count=1 iflag=direct skip=200
 reader=$JOB
-check "so do a new write and read" wait_for 5 waiting 18
+check "so do a new write and read" wait_for 5 blocked "$writer" "$reader"
 same "pause again" 0 "$(rpc_errno pause '{"minor":0}')"
 same "other operations know: resize" 22 "$(rpc_errno resize '{"minor":0}')"
 same "close, while it is open" 16 "$(rpc_errno close '{"minor":0}')"

@@ -33,7 +33,7 @@ mkdir "$WORK/directory"
 busy=$(tap-ctl create --kernel-io=off -a "aio:$WORK/busy.img") || die "tap-ctl create"
 background dd if="$DISK" of="$WORK/copy" bs=64k iflag=direct
 reader=$JOB
-check "a reader waits" wait_for 10 waiting 1
+check "a reader waits" wait_for 10 blocked "$reader"
 
 # bad TEXT ERRNO IMAGE
 bad() {
@@ -54,7 +54,7 @@ same "unpause: a server that does not answer" "110 0x2a" "$(unpause "aio:$WORK/f
 check "it was asked" held open 1
 same "list still names the image it had" "pid=$PID minor=0 state=0x2a args=aio:$WORK/fuse/image" "$(tap-ctl list -m 0)"
 check "the reader still waits" kill -0 "$reader"
-check "so does its request" waiting 1
+check "so does its request" blocked "$reader"
 same "unpause: the right one" "0 0" "$(unpause "aio:$WORK/right.img") $(state)"
 ends "the reader goes on and gets everything" 0 "$reader"
 check "the data is right" cmp "$WORK/copy" "$WORK/right.img"

@@ -12,7 +12,7 @@ create --on-death=fail -a "aio:$IMAGE"
 same "pause" 0 "$(rpc_errno pause '{"minor":0}')"
 background dd if="$DISK" of=/dev/null bs=64k count=4 iflag=direct
 reader=$JOB
-check "a reader waits" wait_for 10 waiting 1
+check "a reader waits" wait_for 10 blocked "$reader"
 kill -KILL "$PID"
 check "the tapdisk is gone" wait_for 10 gone "$PID"
 check "the reader still waits: the disk is held, whatever --on-death says" test -e "/proc/$reader"
@@ -27,7 +27,7 @@ check "it reads" dd if="$DISK" of=/dev/null bs=64k iflag=direct
 same "pause" 0 "$(rpc_errno pause '{"minor":0}')"
 background dd if="$DISK" of=/dev/null bs=64k count=4 iflag=direct
 reader=$JOB
-check "a reader waits" wait_for 10 waiting 1
+check "a reader waits" wait_for 10 blocked "$reader"
 kill -TERM "$PID"
 same "SIGTERM does not end it while the disk is open" 0x2a "$(state)"
 same "it can still be unpaused" 0 "$(rpc_errno unpause '{"minor":0}')"

@@ -68,7 +68,7 @@ same "the shared image is open once" 1 "$(image_fds "$golden")"
 background dd if="$NODES/tapdev$paused" of=/dev/null bs=64k count=1 iflag=direct
 reader=$JOB
 MINOR=$paused
-check "requests of the paused disk wait" wait_for 10 waiting 1
+check "requests of the paused disk wait" wait_for 10 blocked "$reader"
 same "the driver tells who holds them" 0 "$(tap_value "$paused" recovery)"
 same "unpause" 0 "$(rpc_errno unpause "{\"minor\":$paused}")"
 ends "they go on" 0 "$reader"
