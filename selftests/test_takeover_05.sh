@@ -14,7 +14,8 @@ tap-ctl create --user nobody -a "aio:$IMAGE" >"$WORK/created" 2>&1
 if grep -q AddressSanitizer "$WORK/created"; then
 	skip_all "a tapdisk with AddressSanitizer is not confined"
 fi
-PID=$(pid_of 0) MINOR=0 DISK=$NODES/tapdev0
+MINOR=0
+PID=$(pid_of $MINOR) DISK=$NODES/tapdev0
 [ -n "$PID" ] || die "create"
 background fio --name=load --filename="$DISK" --rw=randrw --bs=16k --size=8M --direct=1 --ioengine=libaio --iodepth=8 \
 	--time_based --runtime=10 --verify=crc32c --verify_backlog=64 --verify_fatal=1 --verify_state_save=0
