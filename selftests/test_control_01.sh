@@ -12,7 +12,7 @@ create -a ram:1M
 must tap-ctl allocate
 must tap-ctl attach -p "$PID" -m 1
 answer=$(client ask "$LIST")
-same "list" '{"jsonrpc":"2.0","id":1,"result":{"vbds":[{"minor":0,"state":0,"image":{"type":"ram","path":"1M"},"kernel_io":"off"},{"minor":1,"state":0}]}}' "$answer"
+same "list" '{"jsonrpc":"2.0","id":1,"result":{"vbds":[{"minor":0,"state":0,"image":{"type":"ram","path":"1M"},"kernel_io":"off","read_only":false},{"minor":1,"state":0}]}}' "$answer"
 
 background client mute
 mute=$JOB

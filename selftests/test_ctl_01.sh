@@ -4,7 +4,7 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl
 
-COMMANDS='list allocate free create destroy spawn attach detach open close pause unpause resize stats top monitor info major check'
+COMMANDS='list allocate free create destroy spawn attach detach open close recover supervise pause unpause resize takeover stats top monitor info major check'
 
 # says TEXT STATUS COMMAND...: text on standard output and nothing on the other
 says() {
@@ -42,7 +42,6 @@ for option in "-r" "-e 1" "-2 ram:1M" "-s" "-C $WORK/log" "-E"; do
 	not_built open "${words[@]}" -a ram:1M
 	refused "create ${words[0]} is not built" 95 "${words[0]}" tap-ctl create "${words[@]}" -a ram:1M
 done
-not_built destroy -f
 not_built unpause -2 ram:1M
 not_built unpause -c "$WORK/log"
 same "none of that has done anything" "" "$(tap-ctl list)"
