@@ -164,6 +164,8 @@ static int fake_open(struct blktap_ring **ring, unsigned int minor, uint64_t fea
 	if (fake_open_error)
 		return blktap_error_set(err, fake_open_error, "tap %u: no", minor);
 	*ring = calloc(1, sizeof(**ring));
+	if (!*ring)
+		abort();
 	(*ring)->minor = minor;
 	(*ring)->features = features & fake_features;
 	fake_set_up_fd(*ring);
