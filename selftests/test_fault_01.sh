@@ -10,7 +10,9 @@ LOG_FATAL=${LOG_FATAL/kmemleak/kmemleak: [0-9]+ new}
 log_expect '^<4>|kobject_add_internal failed'
 
 faults=/sys/kernel/debug
-[ -e "$faults/failslab/ignore-gfp-wait" ] && [ -e /proc/self/fail-nth ] || skip_all "needs a kernel with fault injection"
+if [ ! -e "$faults/failslab/ignore-gfp-wait" ] || [ ! -e /proc/self/fail-nth ]; then
+	skip_all "needs a kernel with fault injection"
+fi
 
 # Those that may sleep fail as well; only in the tasks that ask for it.
 for kind in failslab fail_page_alloc; do
