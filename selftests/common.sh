@@ -233,9 +233,10 @@ tapdisks() {
 
 # supervisors: the PIDs of all that run; and what may become of them.
 supervisors() {
-	local file
+	local file words
 	for file in /proc/[0-9]*/cmdline; do
-		{ tr '\0' ' ' <"$file" | grep -qE '(^|/)tap-ctl supervise '; } 2>/dev/null || continue
+		{ mapfile -d '' -t words <"$file"; } 2>/dev/null || continue
+		[[ ${words[0]-} == *tap-ctl && ${words[1]-} == supervise ]] || continue
 		file=${file%/cmdline}
 		job_gone "${file#/proc/}" || echo "${file#/proc/}"
 	done

@@ -42,7 +42,7 @@ dd if=/dev/zero of="$DISK" bs=64k count=1 oflag=direct 2>"$WORK/stderr"
 check "ENOSPC arrives as such" grep -q 'No space left' "$WORK/stderr"
 unserve
 
-serve "" --size 1M --no-scan --fault index
+serve "on_death=0" --size 1M --no-scan --fault index
 background dd if="$DISK" of=/dev/null bs=64k count=1 iflag=direct
 job=$JOB
 ends "an index out of bounds ends the session: EPROTO" 71 "$SERVER"
