@@ -56,7 +56,7 @@ static void blktap_disk_kick_worker(struct blktap_disk *disk, u32 nr)
 /* Without a session: requests that wait are tried again when the gate opens. */
 static blk_status_t blktap_disk_status(const struct blktap_disk *disk)
 {
-	return READ_ONCE(disk->recovery) == BLKTAP_RECOVERY_HELD ? BLK_STS_RESOURCE : BLK_STS_IOERR;
+	return READ_ONCE(disk->recovery) == BLKTAP_RECOVERY_FAILED ? BLK_STS_IOERR : BLK_STS_RESOURCE;
 }
 
 static void blktap_disk_note_swap(struct blktap_disk *disk, const struct request *rq)
@@ -118,8 +118,14 @@ static bool blktap_request_is_at_daemon(const struct blktap_session *session,
 					const struct request *rq)
 {
 	const struct blktap_queue *queue = &session->queues[rq->mq_hctx->queue_num];
-	const struct blktap_tag *tag = &queue->tags[rq->tag];
+	const struct blktap_tag *tag;
+	int nr = READ_ONCE(rq->tag);
 
+	/* It may be on its way back to the scheduler, without a tag. */
+	if (nr < 0)
+		return false;
+
+	tag = &queue->tags[nr];
 	return READ_ONCE(tag->owner) && READ_ONCE(tag->rq) == rq;
 }
 
@@ -136,6 +142,7 @@ static enum blk_eh_timer_return blktap_timeout(struct request *rq)
 	session = rcu_dereference(disk->session);
 	if (session && !READ_ONCE(session->holding) &&
 	    time_after_eq(jiffies, READ_ONCE(session->resumed) + rq->q->rq_timeout)) {
+		WRITE_ONCE(disk->late_epoch, (u32)session->epoch);
 		if (blktap_request_is_at_daemon(session, rq))
 			WRITE_ONCE(disk->daemon_late, true);
 		queue_work(blktap_retry_wq, &disk->late_work);
@@ -170,28 +177,30 @@ static bool blktap_disk_tell_late(const struct blktap_disk *disk,
 	return end;
 }
 
+/* The session that was late, if it still serves. */
+static struct blktap_session *blktap_disk_late_session(struct blktap_disk *disk)
+{
+	struct blktap_session *session;
+
+	session = rcu_dereference_protected(disk->session, lockdep_is_held(&disk->tap->lock));
+	if (!session || session->holding || (u32)session->epoch != READ_ONCE(disk->late_epoch))
+		return NULL;
+
+	return time_after_eq(jiffies, session->resumed + disk->gd->queue->rq_timeout) ?
+	       session : NULL;
+}
+
 static void blktap_disk_late_work(struct work_struct *work)
 {
 	struct blktap_disk *disk = container_of(work, struct blktap_disk, late_work);
 	bool at_daemon = xchg(&disk->daemon_late, false);
-	struct blktap_tap *tap = disk->tap;
 	struct blktap_session *session;
-	bool end = false;
 
-	blktap_tap_lock(tap);
-	session = rcu_dereference_protected(disk->session, lockdep_is_held(&tap->lock));
-	if (session && session->holding)
-		session = NULL;
-	if (session) {
-		blktap_session_get(session);
-		end = blktap_disk_tell_late(disk, session, at_daemon);
-	}
-	blktap_tap_unlock(tap);
-
-	if (end)
+	blktap_tap_lock(disk->tap);
+	session = blktap_disk_late_session(disk);
+	if (session && blktap_disk_tell_late(disk, session, at_daemon))
 		blktap_session_kill(session);
-	if (session)
-		blktap_session_put(session);
+	blktap_tap_unlock(disk->tap);
 }
 
 /* --- openers ------------------------------------------------------------- */
@@ -531,7 +540,8 @@ static int blktap_disk_alloc_gendisk(struct blktap_disk *disk, const struct blkt
 	struct gendisk *gd;
 
 	blktap_start_limits(start, disk->tap->config.max_io, &limits);
-	limits.stable_writes = blktap_session_may_register(disk->tap->session);
+	/* This session or a later one may have the kernel write these pages. */
+	limits.stable_writes = true;
 	gd = blktap_alloc_disk(&disk->tags, &limits, disk);
 	if (IS_ERR(gd))
 		return PTR_ERR(gd);

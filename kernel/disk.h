@@ -24,6 +24,7 @@ struct blktap_disk {
 	u32 recovery;				/* BLKTAP_RECOVERY_* */
 	bool gated;				/* requests wait in the block layer */
 	bool condemned;				/* it goes, even if it is open */
+	bool held_for_start;			/* held since a session did START, not before */
 
 	/* There has been swap on it: freeing memory may wait for it. Set by submitters. */
 	bool swap;
@@ -43,6 +44,7 @@ struct blktap_disk {
 
 	/* A request is late: with the daemon, or with a device below. */
 	struct work_struct late_work;
+	u32 late_epoch;				/* of the session then, its lower half */
 	bool daemon_late;
 };
 

@@ -63,7 +63,10 @@ static bool blktap_tap_is_fenced(const struct blktap_tap *tap)
 
 /* --- works ------------------------------------------------------------------ */
 
-/* A work that is queued keeps the tap. */
+/*
+ * A work that is queued keeps the tap. It must never be disabled, as waiting for its
+ * cancelling does: then it would not be queued, and nobody told.
+ */
 static void blktap_tap_queue(struct blktap_tap *tap, struct delayed_work *work,
 			     unsigned long delay)
 {
@@ -130,6 +133,17 @@ static void blktap_hold_work(struct work_struct *work)
 
 /* --- from one session to the next ---------------------------------------------- */
 
+/* What waited only since this session was about to serve, does so no more. */
+static void blktap_hold_give_up(struct blktap_tap *tap, const struct blktap_session *session)
+{
+	struct blktap_disk *disk = tap->disk;
+
+	if (disk && session->started && disk->held_for_start &&
+	    disk->recovery == BLKTAP_RECOVERY_HELD &&
+	    tap->config.on_death == BLKTAP_ON_DEATH_FAIL)
+		blktap_recovery_fail(disk);
+}
+
 bool blktap_recovery_begin(struct blktap_tap *tap, struct blktap_session *session)
 {
 	struct blktap_disk *disk = tap->disk;
@@ -137,9 +151,12 @@ bool blktap_recovery_begin(struct blktap_tap *tap, struct blktap_session *sessio
 
 	lockdep_assert_held(&tap->lock);
 	/* One that waited for the fence has had no requests. */
-	if (!disk || rcu_access_pointer(disk->session) != session)
+	if (!disk || rcu_access_pointer(disk->session) != session) {
+		blktap_hold_give_up(tap, session);
 		return false;
+	}
 
+	disk->held_for_start = false;
 	hold = (tap->config.on_death == BLKTAP_ON_DEATH_HOLD || session->holding) &&
 	       !blktap_disk_is_removing(disk) && !disk->condemned;
 	if (hold)
@@ -193,6 +210,7 @@ void blktap_recovery_start(struct blktap_tap *tap)
 	 * what is still written for the last one may be this one's image.
 	 */
 	if (disk->recovery != BLKTAP_RECOVERY_HELD && !blktap_tap_is_fenced(tap)) {
+		disk->held_for_start = true;
 		blktap_hold_begin(tap, disk);
 		blktap_recovery_gate(disk);
 	}
@@ -209,10 +227,10 @@ static bool blktap_process_is_exiting(struct pid *pid)
 
 	rcu_read_lock();
 	task = pid_task(pid, PIDTYPE_TGID);
-	if (task && thread_group_empty(task))
-		exiting = (task->flags & PF_EXITING) && !task->exit_state;
-	else if (task)
+	if (task)
 		exiting = task->signal->flags & SIGNAL_GROUP_EXIT;
+	if (task && thread_group_empty(task))
+		exiting = (exiting || (task->flags & PF_EXITING)) && !task->exit_state;
 	rcu_read_unlock();
 
 	return exiting;
@@ -242,6 +260,8 @@ static void blktap_ended_work(struct work_struct *work)
 	struct blktap_session *session, *next;
 
 	blktap_tap_lock(tap);
+	/* First: the memory that messages need may have to be written to this disk. */
+	blktap_recovery_resume(tap);
 	list_for_each_entry_safe(session, next, &tap->ended_sessions, ended) {
 		/* The image's lock goes with the last of its open files. */
 		if (!session->told && !blktap_process_is_exiting(session->pid) &&
@@ -252,7 +272,6 @@ static void blktap_ended_work(struct work_struct *work)
 	}
 	if (!list_empty(&tap->ended_sessions))
 		blktap_tap_queue(tap, &tap->ended_work, BLKTAP_ENDED_POLL);
-	blktap_recovery_resume(tap);
 	blktap_tap_unlock(tap);
 	blktap_tap_put(tap);
 }
@@ -286,10 +305,11 @@ void blktap_recovery_init(struct blktap_tap *tap)
 	INIT_DELAYED_WORK(&tap->hold_work, blktap_hold_work);
 }
 
+/* One that runs finds nothing to do, and has a reference of its own. */
 void blktap_recovery_stop(struct blktap_tap *tap)
 {
-	if (cancel_delayed_work_sync(&tap->ended_work))
+	if (cancel_delayed_work(&tap->ended_work))
 		blktap_tap_put(tap);
-	if (cancel_delayed_work_sync(&tap->hold_work))
+	if (cancel_delayed_work(&tap->hold_work))
 		blktap_tap_put(tap);
 }

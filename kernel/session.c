@@ -364,9 +364,11 @@ void blktap_session_end(struct blktap_session *session)
 
 void blktap_session_kill(struct blktap_session *session)
 {
+	lockdep_assert_held(&session->tap->lock);
 	/* First, so that it does not find out and go on with something. */
 	kill_pid(session->pid, SIGKILL, 1);
-	blktap_session_end(session);
+	blktap_session_end_locked(session);
+	blktap_session_hang_up(session);
 }
 
 void blktap_session_supplant(struct blktap_session *session)

@@ -84,7 +84,7 @@ int blktap_session_mmap(struct blktap_session *session, struct vm_area_struct *v
 /* Ends it, in whatever state: requests that its daemon has wait or fail. */
 void blktap_session_end(struct blktap_session *session);
 
-/* The same, and its process is killed. */
+/* The same with the tap locked, and its process is killed. */
 void blktap_session_kill(struct blktap_session *session);
 
 /* With the tap locked, for its successor: it ends, and that is the tap's session. */

@@ -242,20 +242,11 @@ void blktap_tap_try_remove(struct blktap_tap *tap)
 /* Ends all sessions that there are, and kills the processes; more must not come. */
 static void blktap_tap_end_sessions(struct blktap_tap *tap)
 {
-	struct blktap_session *session;
-
-	do {
-		blktap_tap_lock(tap);
-		session = tap->session;
-		if (session)
-			blktap_session_get(session);
-		blktap_tap_unlock(tap);
-
-		if (session) {
-			blktap_session_kill(session);
-			blktap_session_put(session);
-		}
-	} while (session);
+	blktap_tap_lock(tap);
+	/* Its successor may take its place. */
+	while (tap->session)
+		blktap_session_kill(tap->session);
+	blktap_tap_unlock(tap);
 }
 
 /* Decides with the tap locked; on success the tap is dying. */
@@ -313,43 +304,37 @@ int blktap_tap_del(u32 minor, bool force, struct netlink_ext_ack *extack)
 	return err;
 }
 
-/* With the tap locked: the session that is meant, kept; or NULL. */
-static struct blktap_session *blktap_tap_session_of(struct blktap_tap *tap, u32 pid)
+static int blktap_tap_end_session_locked(struct blktap_tap *tap, u32 pid, bool force)
 {
 	struct blktap_session *session = tap->session;
 
-	if (!session || (pid && pid_nr(session->pid) != pid))
-		return NULL;
+	if (session && pid && pid_nr(session->pid) != pid)
+		session = NULL;
+	if (!session && (pid || !force))
+		return -ESRCH;
 
-	blktap_session_get(session);
-	return session;
+	if (force && tap->disk)
+		blktap_disk_remove(tap->disk, true);
+	if (session)
+		blktap_session_kill(session);
+	return 0;
 }
 
 int blktap_tap_end_session(u32 minor, u32 pid, bool force, struct netlink_ext_ack *extack)
 {
 	struct blktap_tap *tap = blktap_tap_find_told(minor, extack);
-	struct blktap_session *session;
-	int err = 0;
+	int err;
 
 	if (!tap)
 		return -ENODEV;
 
 	blktap_tap_lock(tap);
-	session = blktap_tap_session_of(tap, pid);
-	if (!session && (pid || !force)) {
-		NL_SET_ERR_MSG(extack, "no daemon is attached, or it is another process");
-		err = -ESRCH;
-	} else if (force && tap->disk) {
-		blktap_disk_remove(tap->disk, true);
-	}
+	err = blktap_tap_end_session_locked(tap, pid, force);
 	blktap_tap_unlock(tap);
 
-	if (session) {
-		blktap_session_kill(session);
-		blktap_session_put(session);
-	}
+	if (err)
+		NL_SET_ERR_MSG(extack, "no daemon is attached, or it is another process");
 	blktap_tap_put(tap);
-
 	return err;
 }
 

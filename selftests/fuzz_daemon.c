@@ -79,19 +79,24 @@ struct ring_request *fuzz_pick_request(struct fuzz_daemon *d, uint8_t arg)
 
 /* ------------------------------------------------------------------ its beginnings */
 
-/* A session as it should be; what is odd about one are the calls that follow. */
+/* A session as it should be, or the successor of one; what is odd about one are the calls that follow. */
 static FUZZ_RUN(begin)
 {
 	static const uint64_t features[] = {
-		BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS | BLKTAP_F_DATA_ON_DEMAND, 0,
+		BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS | BLKTAP_F_DATA_ON_DEMAND | BLKTAP_F_HOLD, 0,
 		BLKTAP_F_REDIRECT, BLKTAP_F_EXTENTS, BLKTAP_F_DATA_ON_DEMAND,
 		BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS,
 	};
 	struct ring ring;
 	unsigned int i;
+	int ret;
 
 	(void)call;
-	if (ring_open_with(&ring, d->setup->minor, features[args[0] % 6]))
+	if (args[1] % 4 == 1)
+		ret = ring_succeed(&ring, d->setup->minor, features[args[0] % 6]);
+	else
+		ret = ring_open_with(&ring, d->setup->minor, features[args[0] % 6]);
+	if (ret)
 		return;
 	/* Only one is remembered; an earlier one goes on by its mappings. */
 	d->ring = ring;
@@ -148,9 +153,9 @@ const struct fuzz_call fuzz_calls[] = {
 	{ "attach", 2, fuzz_ioctl_run, &fuzz_attach_ioctl },
 	{ "start", 3, fuzz_ioctl_run, &fuzz_start_ioctl },
 	{ "stop", 3, fuzz_ioctl_run, &fuzz_stop_ioctl },
-	{ "resize", 3, fuzz_ioctl_run, &fuzz_resize_ioctl },
 	{ "hold", 3, fuzz_ioctl_run, &fuzz_hold_ioctl },
-	{ "release", 3, fuzz_ioctl_run, &fuzz_release_ioctl },
+	{ "release", 2, fuzz_ioctl_run, &fuzz_release_ioctl },
+	{ "resize", 3, fuzz_ioctl_run, &fuzz_resize_ioctl },
 	{ "state", 2, fuzz_ioctl_run, &fuzz_state_ioctl },
 	{ "queue-fd", 2, fuzz_ioctl_run, &fuzz_queue_fd_ioctl },
 	{ "register", 6, fuzz_ioctl_run, &fuzz_register_ioctl },

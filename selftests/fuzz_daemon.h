@@ -92,10 +92,10 @@ void fuzz_nap(unsigned int microseconds);
 	void name(struct fuzz_daemon *d, const struct fuzz_call *call, const uint8_t *args)
 
 /* Calls with a structure (fuzz_ioctl.c). */
-extern const struct fuzz_ioctl fuzz_attach_ioctl, fuzz_start_ioctl, fuzz_stop_ioctl,
-	fuzz_resize_ioctl, fuzz_hold_ioctl, fuzz_release_ioctl, fuzz_state_ioctl,
-	fuzz_queue_fd_ioctl, fuzz_register_ioctl, fuzz_unregister_ioctl, fuzz_map_ioctl,
-	fuzz_unmap_ioctl, fuzz_fetch_ioctl, fuzz_enter_ioctl;
+extern const struct fuzz_ioctl fuzz_attach_ioctl, fuzz_start_ioctl, fuzz_stop_ioctl, fuzz_hold_ioctl, fuzz_release_ioctl,
+	fuzz_resize_ioctl, fuzz_state_ioctl, fuzz_queue_fd_ioctl, fuzz_register_ioctl,
+	fuzz_unregister_ioctl, fuzz_map_ioctl, fuzz_unmap_ioctl, fuzz_fetch_ioctl,
+	fuzz_enter_ioctl;
 FUZZ_RUN(fuzz_ioctl_run);
 FUZZ_RUN(fuzz_ioctl_number);
 /* Rings: completions, right ones and others (fuzz_queue.c). */

@@ -106,6 +106,18 @@ static void probe_disk(const struct fuzz_setup *setup, struct fuzz_shared *share
 
 /* -------------------------------------------------------------------- of the family */
 
+/* Kills the daemon, and with @force fails the requests of its disk. */
+static void end_session(struct nl *nl, unsigned int minor, bool force)
+{
+	struct nl_msg msg;
+
+	nl_start(nl, &msg, BLKTAP_CMD_END_SESSION, NLM_F_ACK);
+	nl_put_u32(&msg, BLKTAP_A_MINOR, minor);
+	if (force)
+		nl_put(&msg, BLKTAP_A_FORCE, NULL, 0);
+	nl_call(nl, &msg, NULL, NULL);
+}
+
 static void administer(const struct fuzz_setup *setup, struct fuzz_shared *shared,
 		       struct fuzz_random *random)
 {
@@ -126,6 +138,10 @@ static void administer(const struct fuzz_setup *setup, struct fuzz_shared *share
 			break;
 		case 1:
 			nl_del(&nl, setup->minor);
+			break;
+		case 5:
+			if (!fuzz_random(random, 8))
+				end_session(&nl, setup->minor, fuzz_random(random, 2));
 			break;
 		case 2: case 3: case 4:
 			nl_dump(&nl, NULL, NULL);

@@ -32,6 +32,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NEIGHBOUR	4711	/* a minor that no program names */
+#define FORCE_MS	700	/* of attempts to free a tap before it is forced */
 #define ROUND_MS	900	/* then the daemon is killed, if its program is not over */
 
 static struct {
@@ -98,7 +100,7 @@ static void open_files(void)
 
 static void start_neighbour(void)
 {
-	int minor = -1, fd = -1;
+	int minor = NEIGHBOUR, fd = -1;
 	long end = now_ms() + 20000;
 
 	if (nl_open(&nl) || nl_new(&nl, &minor, 1, 16))
@@ -174,18 +176,15 @@ static void show_left(void)
 		closedir(dir);
 }
 
-/* Until no child is left. */
-static bool reap_all(long end)
+/* Whether no child is left. */
+static bool reap_all(void)
 {
 	pid_t pid;
 
-	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0) {
-		if (!pid && now_ms() > end)
-			return false;
-		if (!pid)
-			fuzz_nap(1000);
-	}
-	return true;
+	do
+		pid = waitpid(-1, NULL, WNOHANG);
+	while (pid > 0);
+	return pid < 0;
 }
 
 struct others {
@@ -202,24 +201,39 @@ static void find_other(const struct nl_attrs *attrs, void *arg)
 }
 
 /* All taps but the neighbour's go, those that daemons have allocated as well. */
-static bool free_all(long end)
+static bool free_all(bool force)
 {
-	struct others others;
+	struct others others = { 0 };
+	struct nl_msg msg;
 	unsigned int i;
 
+	if (nl_dump(&nl, find_other, &others))
+		return false;
+	for (i = 0; i < others.nr; i++) {
+		nl_start(&nl, &msg, BLKTAP_CMD_DEL_TAP, NLM_F_ACK);
+		nl_put_u32(&msg, BLKTAP_A_MINOR, others.minors[i]);
+		if (force)
+			nl_put(&msg, BLKTAP_A_FORCE, NULL, 0);
+		nl_call(&nl, &msg, NULL, NULL);
+	}
+	return !others.nr;
+}
+
+/* What does not end although all have been killed, or NULL: requests may be held. */
+static const char *end_all(void)
+{
+	long begin = now_ms(), end = begin + options.wait * 1000L;
+	bool reaped, freed;
+
 	for (;;) {
-		others.nr = 0;
-		if (nl_dump(&nl, find_other, &others) == 0 && !others.nr)
-			return true;
-		for (i = 0; i < others.nr; i++)
-			nl_del(&nl, others.minors[i]);
+		reaped = reap_all();
+		freed = free_all(now_ms() > begin + FORCE_MS);
+		if (reaped && freed)
+			return NULL;
 		if (now_ms() > end)
-			break;
+			return reaped ? "a tap cannot be freed" : "a process does not end";
 		fuzz_nap(1000);
 	}
-	for (i = 0; i < others.nr; i++)
-		printf("# tap %u cannot be freed: %s\n", others.minors[i], nl.text);
-	return false;
 }
 
 /* ------------------------------------------------------------------------ a round */
@@ -227,6 +241,7 @@ static bool free_all(long end)
 static bool make_tap(const struct fuzz_program *program)
 {
 	static const uint32_t depths[] = { 8, 1, 64, 2, 17, 1024 };
+	static const uint32_t holds[] = { 100, 0, 10, 400 };
 	static const uint32_t sizes[] = { 1 << 20, 4096, 65536, 4 << 20, 12288 };
 	const uint8_t *args = program->ops[0].args;
 	struct nl_msg msg;
@@ -238,6 +253,14 @@ static bool make_tap(const struct fuzz_program *program)
 	nl_put_u32(&msg, BLKTAP_A_DEPTH, depths[args[1] % 6]);
 	nl_put_u32(&msg, BLKTAP_A_MAX_IO, sizes[args[2] % 5]);
 	nl_put(&msg, BLKTAP_A_SERIAL, "fuzz", 5);
+	nl_put_u32(&msg, BLKTAP_A_ON_DEATH, args[5] % 2 ? BLKTAP_ON_DEATH_HOLD :
+		   BLKTAP_ON_DEATH_FAIL);
+	if (args[5] % 2)
+		nl_put_u32(&msg, BLKTAP_A_HOLD_MS, holds[args[6] % 4]);
+	if (args[7] % 4 == 3)
+		nl_put_u32(&msg, BLKTAP_A_IO_TIMEOUT_MS, 1 + args[7]);
+	if (args[7] % 8 == 7)
+		nl_put_u32(&msg, BLKTAP_A_ON_TIMEOUT, BLKTAP_ON_TIMEOUT_KILL);
 	setup.minor = minor;
 	if (!nl_call(&nl, &msg, NULL, NULL))
 		return true;
@@ -310,8 +333,7 @@ static void tell_failure(const char *what, const struct fuzz_program *program)
 /* False if something did not end: there is no going on then. */
 static bool run_round(const struct fuzz_program *program)
 {
-	const char *what = NULL;
-	long end;
+	const char *what;
 
 	memset(shared, 0, sizeof(*shared));
 	if (options.log)
@@ -321,12 +343,8 @@ static bool run_round(const struct fuzz_program *program)
 		return false;
 	}
 	play(program);
-	end = now_ms() + options.wait * 1000L;
-	if (!reap_all(end))
-		what = "a process does not end";
-	else if (!free_all(end))
-		what = "a tap cannot be freed";
-	else if (shared->neighbour_failed)
+	what = end_all();
+	if (!what && shared->neighbour_failed)
 		what = "the neighbour's disk has failed";
 	if (what) {
 		tell_failure(what, program);

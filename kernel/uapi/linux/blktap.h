@@ -354,7 +354,9 @@ struct blktap_state {
 
 /*
  * HOLD: requests wait in the block layer from now on, those of extents included, and
- * those that the daemon has are under no time-out. It promises that it begins no
+ * those that the daemon has are under no time-out. What is on its way just now may
+ * still come: to the ring, where it stays, or to an extent, which UNMAP_EXTENT with
+ * WAIT waits for. The daemon promises that it begins no
  * I/O for those that it leaves unanswered, and that what it had begun has ended:
  * they and the new ones go to a session that takes over, or to the next one if this
  * one ends, whatever ON_DEATH says, within HOLD_MS from that end.
