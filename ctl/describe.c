@@ -173,9 +173,20 @@ static void put_event_name(json_t *object, const struct blktap_notice *notice)
 		put_number(object, "event", notice->msg.event);
 }
 
-static void put_dropped(json_t *object, const struct blktap_event_msg *msg)
+static void put_failed(json_t *object, const struct blktap_event_msg *msg)
 {
-	if (msg->event != BLKTAP_EVENT_EXTENT_DROPPED)
+	static const char *const ops[] = { "read", "write", "flush", "discard", "write-zeroes" };
+
+	if (msg->event != BLKTAP_EVENT_IO_ERROR)
+		return;
+	put_number(object, "requests", msg->io_errors);
+	if (msg->io_op < ARRAY_SIZE(ops))
+		put_text(object, "op", ops[msg->io_op]);
+}
+
+static void put_range(json_t *object, const struct blktap_event_msg *msg)
+{
+	if (msg->event != BLKTAP_EVENT_EXTENT_DROPPED && msg->event != BLKTAP_EVENT_IO_ERROR)
 		return;
 	put_number(object, "offset", msg->extent_offset);
 	put_number(object, "length", msg->extent_length);
@@ -208,7 +219,9 @@ json_t *describe_notice(const struct blktap_notice *notice, const char *time)
 		put_number(object, "openers", tap->openers);
 		describe_recovery(object, tap->recovery, tap->has_hold_left, tap->hold_left_ms);
 	}
-	if (notice->kind == BLKTAP_NOTICE_EVENT)
-		put_dropped(object, &notice->msg);
+	if (notice->kind == BLKTAP_NOTICE_EVENT) {
+		put_failed(object, &notice->msg);
+		put_range(object, &notice->msg);
+	}
 	return object;
 }

@@ -299,6 +299,7 @@ static void blktap_disk_add_failed(struct blktap_disk *disk, int err)
 	blktap_disk_forget(disk);
 	blktap_tap_unlock(tap);
 	cancel_work_sync(&disk->late_work);
+	blktap_ioerrors_stop(&disk->errors);
 	blktap_tap_try_remove(tap);
 
 	/* A disk that was never added is not freed by its last put. */
@@ -345,6 +346,7 @@ static void blktap_disk_remove_work(struct work_struct *work)
 		blk_mark_disk_dead(disk->gd);
 	del_gendisk(disk->gd);
 	cancel_work_sync(&disk->late_work);
+	blktap_ioerrors_stop(&disk->errors);
 	/* Whoever brought the last requests has left queue_rq. */
 	blk_mq_quiesce_queue(disk->gd->queue);
 	blk_mq_unquiesce_queue(disk->gd->queue);
@@ -581,6 +583,7 @@ static struct blktap_disk *blktap_disk_alloc(struct blktap_tap *tap,
 	INIT_WORK(&disk->add_work, blktap_disk_add_work);
 	INIT_WORK(&disk->remove_work, blktap_disk_remove_work);
 	INIT_WORK(&disk->late_work, blktap_disk_late_work);
+	blktap_ioerrors_init(&disk->errors);
 
 	err = blktap_disk_alloc_tags(disk);
 	if (err)

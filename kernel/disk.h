@@ -3,6 +3,8 @@
 #ifndef _BLKTAP_DISK_H
 #define _BLKTAP_DISK_H
 
+#include "ioerror.h"
+
 #include <linux/blk-mq.h>
 #include <linux/blktap.h>
 #include <linux/spinlock.h>
@@ -46,6 +48,8 @@ struct blktap_disk {
 	struct work_struct late_work;
 	u32 late_epoch;				/* of the session then, its lower half */
 	bool daemon_late;
+
+	struct blktap_ioerrors errors;
 };
 
 int blktap_disk_start(struct blktap_session *session, const struct blktap_start *start);

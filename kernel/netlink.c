@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "netlink.h"
 #include "disk.h"
+#include "ioerror.h"
 #include "ring.h"
 #include "tap.h"
 
@@ -12,13 +13,6 @@
 #define BLKTAP_TAP_MSG_SIZE	1024
 
 static struct genl_family blktap_family;
-
-/* What is told of an extent whose I/O has failed. */
-struct blktap_dropped {
-	u64 offset;
-	u64 length;
-	u32 error;
-};
 
 /* Numbers the events, in the order in which they are sent. */
 static DEFINE_MUTEX(blktap_event_lock);
@@ -119,14 +113,19 @@ static int blktap_nl_put_tap(struct sk_buff *skb, const struct blktap_tap_info *
 	return err;
 }
 
-static int blktap_nl_put_dropped(struct sk_buff *skb, const struct blktap_dropped *dropped)
+static int blktap_nl_put_failure(struct sk_buff *skb, const struct blktap_failure *failure)
 {
-	if (!dropped)
+	if (!failure)
 		return 0;
 
-	if (blktap_nl_put_u64(skb, BLKTAP_A_EXTENT_OFFSET, dropped->offset) ||
-	    blktap_nl_put_u64(skb, BLKTAP_A_EXTENT_LENGTH, dropped->length) ||
-	    nla_put_u32(skb, BLKTAP_A_ERROR, dropped->error))
+	if (blktap_nl_put_u64(skb, BLKTAP_A_EXTENT_OFFSET, failure->offset) ||
+	    blktap_nl_put_u64(skb, BLKTAP_A_EXTENT_LENGTH, failure->length) ||
+	    nla_put_u32(skb, BLKTAP_A_ERROR, failure->error))
+		return -EMSGSIZE;
+
+	if (failure->count &&
+	    (nla_put_u32(skb, BLKTAP_A_IO_OP, failure->op) ||
+	     blktap_nl_put_u64(skb, BLKTAP_A_IO_ERRORS, failure->count)))
 		return -EMSGSIZE;
 
 	return 0;
@@ -134,7 +133,7 @@ static int blktap_nl_put_dropped(struct sk_buff *skb, const struct blktap_droppe
 
 static struct sk_buff *blktap_nl_event_msg(const struct blktap_tap_info *info,
 					   enum blktap_event event,
-					   const struct blktap_dropped *dropped, u64 seq)
+					   const struct blktap_failure *failure, u64 seq)
 {
 	struct sk_buff *skb;
 	void *hdr;
@@ -146,7 +145,7 @@ static struct sk_buff *blktap_nl_event_msg(const struct blktap_tap_info *info,
 	hdr = genlmsg_put(skb, 0, 0, &blktap_family, 0, BLKTAP_CMD_EVENT);
 	if (!hdr || nla_put_u32(skb, BLKTAP_A_EVENT, event) ||
 	    blktap_nl_put_u64(skb, BLKTAP_A_SEQ, seq) || blktap_nl_put_tap(skb, info) ||
-	    blktap_nl_put_dropped(skb, dropped)) {
+	    blktap_nl_put_failure(skb, failure)) {
 		nlmsg_free(skb);
 		return NULL;
 	}
@@ -156,7 +155,7 @@ static struct sk_buff *blktap_nl_event_msg(const struct blktap_tap_info *info,
 }
 
 static void blktap_nl_send_event(const struct blktap_tap_info *info, enum blktap_event event,
-				 const struct blktap_dropped *dropped)
+				 const struct blktap_failure *failure)
 {
 	struct sk_buff *skb;
 
@@ -164,7 +163,7 @@ static void blktap_nl_send_event(const struct blktap_tap_info *info, enum blktap
 	blktap_event_seq++;
 	if (genl_has_listeners(&blktap_family, &init_net, 0)) {
 		/* A message that cannot be made is a gap, which listeners notice. */
-		skb = blktap_nl_event_msg(info, event, dropped, blktap_event_seq);
+		skb = blktap_nl_event_msg(info, event, failure, blktap_event_seq);
 		if (skb)
 			genlmsg_multicast(&blktap_family, skb, 0, 0, GFP_KERNEL);
 	}
@@ -178,12 +177,21 @@ void blktap_netlink_event_info(const struct blktap_tap_info *info, enum blktap_e
 
 void blktap_netlink_event_dropped(struct blktap_tap *tap, u64 offset, u64 length, u32 error)
 {
-	struct blktap_dropped dropped = { offset, length, error };
+	struct blktap_failure range = { .offset = offset, .length = length, .error = error };
 	struct blktap_tap_info info;
 
 	lockdep_assert_held(&tap->lock);
 	blktap_tap_info(tap, &info);
-	blktap_nl_send_event(&info, BLKTAP_EVENT_EXTENT_DROPPED, &dropped);
+	blktap_nl_send_event(&info, BLKTAP_EVENT_EXTENT_DROPPED, &range);
+}
+
+void blktap_netlink_event_failure(struct blktap_tap *tap, const struct blktap_failure *failure)
+{
+	struct blktap_tap_info info;
+
+	lockdep_assert_held(&tap->lock);
+	blktap_tap_info(tap, &info);
+	blktap_nl_send_event(&info, BLKTAP_EVENT_IO_ERROR, failure);
 }
 
 void blktap_netlink_event(struct blktap_tap *tap, enum blktap_event event)

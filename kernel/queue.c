@@ -46,25 +46,6 @@ void blktap_queue_layout(struct blktap_layout *layout, u32 depth, u64 features)
 
 /* --- submitting ---------------------------------------------------------- */
 
-/* Or -1: an operation that the disk has not advertised. */
-static int blktap_request_op(const struct request *rq)
-{
-	switch (req_op(rq)) {
-	case REQ_OP_READ:
-		return BLKTAP_OP_READ;
-	case REQ_OP_WRITE:
-		return BLKTAP_OP_WRITE;
-	case REQ_OP_FLUSH:
-		return BLKTAP_OP_FLUSH;
-	case REQ_OP_DISCARD:
-		return BLKTAP_OP_DISCARD;
-	case REQ_OP_WRITE_ZEROES:
-		return BLKTAP_OP_WRITE_ZEROES;
-	default:
-		return -1;
-	}
-}
-
 static u16 blktap_request_flags(const struct blktap_queue *queue, struct request *rq)
 {
 	const struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "request.h"
+#include "ioerror.h"
 #include "queue.h"
 
 #include <linux/bottom_half.h>
@@ -14,6 +15,24 @@ void blktap_request_begin(struct request *rq)
 	memset(blk_mq_rq_to_pdu(rq), 0, offsetof(struct blktap_rq, bio));
 	/* What is known of it holds for these bytes: nothing is merged to it. */
 	rq->rq_flags |= RQF_DONTPREP;
+}
+
+int blktap_request_op(const struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		return BLKTAP_OP_READ;
+	case REQ_OP_WRITE:
+		return BLKTAP_OP_WRITE;
+	case REQ_OP_FLUSH:
+		return BLKTAP_OP_FLUSH;
+	case REQ_OP_DISCARD:
+		return BLKTAP_OP_DISCARD;
+	case REQ_OP_WRITE_ZEROES:
+		return BLKTAP_OP_WRITE_ZEROES;
+	default:
+		return -1;
+	}
 }
 
 void blktap_request_zero(struct request *rq, u32 at, u32 len)
@@ -72,6 +91,8 @@ void blktap_request_end(struct request *rq, blk_status_t status)
 {
 	bool off = blktap_no_task_work();
 
+	if (status)
+		blktap_ioerrors_note(rq, status);
 	blk_mq_end_request(rq, status);
 	blktap_task_work_again(off);
 }

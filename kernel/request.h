@@ -64,6 +64,9 @@ static inline struct bio_vec blktap_bvec_clip(struct bio_vec bv, u32 start, u32 
 /* The block layer hands it over, for the first time or once more. */
 void blktap_request_begin(struct request *rq);
 
+/* BLKTAP_OP_*; or -1: an operation that the disk has not advertised. */
+int blktap_request_op(const struct request *rq);
+
 /* Zeroes a range of a READ. */
 void blktap_request_zero(struct request *rq, u32 at, u32 len);
 

@@ -48,6 +48,8 @@ static const struct { const char *name; uint16_t attr; } keys[] = {
 	{ "on_timeout", BLKTAP_A_ON_TIMEOUT },
 	{ "recovery", BLKTAP_A_RECOVERY },
 	{ "hold_left_ms", BLKTAP_A_HOLD_LEFT_MS },
+	{ "io_op", BLKTAP_A_IO_OP },
+	{ "io_errors", BLKTAP_A_IO_ERRORS },
 };
 
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
@@ -66,6 +68,7 @@ static const char * const events[] = {
 	[BLKTAP_EVENT_RESUMED] = "resumed",
 	[BLKTAP_EVENT_HOLD_EXPIRED] = "hold-expired",
 	[BLKTAP_EVENT_STUCK] = "stuck",
+	[BLKTAP_EVENT_IO_ERROR] = "io-error",
 };
 
 static void print_attrs(const struct nl_attrs *attrs, void *arg)

@@ -24,6 +24,7 @@ const char *blktap_event_name(enum blktap_event event)
 		[BLKTAP_EVENT_RESUMED] = "resumed",
 		[BLKTAP_EVENT_HOLD_EXPIRED] = "hold-expired",
 		[BLKTAP_EVENT_STUCK] = "stuck",
+		[BLKTAP_EVENT_IO_ERROR] = "io-error",
 	};
 
 	return (size_t)event < ARRAY_SIZE(names) ? names[event] : NULL;

@@ -148,9 +148,12 @@ struct blktap_event_msg {
 	enum blktap_event event;
 	uint64_t seq;
 	struct blktap_tap tap;
-	/* BLKTAP_EVENT_EXTENT_DROPPED */
+	/* BLKTAP_EVENT_EXTENT_DROPPED, BLKTAP_EVENT_IO_ERROR */
 	uint64_t extent_offset, extent_length;	/* bytes of the disk */
 	int error;		/* errno, positive */
+	/* BLKTAP_EVENT_IO_ERROR: of the first request that failed since the last event */
+	uint32_t io_op;		/* BLKTAP_OP_* */
+	uint64_t io_errors;	/* how many failed */
 };
 
 /*

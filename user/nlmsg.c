@@ -141,6 +141,8 @@ static const struct nla_policy policy[BLKTAP_A_MAX + 1] = {
 	[BLKTAP_A_ON_TIMEOUT] = U32,
 	[BLKTAP_A_RECOVERY] = U32,
 	[BLKTAP_A_HOLD_LEFT_MS] = U32,
+	[BLKTAP_A_IO_OP] = U32,
+	[BLKTAP_A_IO_ERRORS] = U64,
 };
 
 /* @attrs: BLKTAP_A_MAX + 1 of them. */
@@ -259,5 +261,7 @@ int nlmsg_to_event(const struct nlmsghdr *message, struct blktap_event_msg *even
 	event->extent_offset = get_u64(attrs, BLKTAP_A_EXTENT_OFFSET);
 	event->extent_length = get_u64(attrs, BLKTAP_A_EXTENT_LENGTH);
 	event->error = get_u32(attrs, BLKTAP_A_ERROR);
+	event->io_op = get_u32(attrs, BLKTAP_A_IO_OP);
+	event->io_errors = get_u64(attrs, BLKTAP_A_IO_ERRORS);
 	return take_tap(attrs, &event->tap);
 }

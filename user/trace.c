@@ -97,6 +97,8 @@ static const char *const attributes[] = {
 	[BLKTAP_A_RECOVERY] = "recovery",
 	[BLKTAP_A_HOLD_LEFT_MS] = "hold-left-ms",
 	[BLKTAP_A_FORCE] = "force",
+	[BLKTAP_A_IO_OP] = "io-op",
+	[BLKTAP_A_IO_ERRORS] = "io-errors",
 };
 
 static void put_bytes(const struct nlattr *attr)

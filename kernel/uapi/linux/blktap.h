@@ -644,7 +644,7 @@ enum blktap_attr {
 	BLKTAP_A_IOS_REDIRECT,		/* u64, redirected ones that ended well */
 	BLKTAP_A_IOS_EXTENT,		/* u64, served from extents */
 	BLKTAP_A_IOS_RETRY,		/* u64, sent to the daemon after an error */
-	/* event EXTENT_DROPPED */
+	/* events EXTENT_DROPPED and IO_ERROR */
 	BLKTAP_A_EXTENT_OFFSET,		/* u64, bytes of the disk */
 	BLKTAP_A_EXTENT_LENGTH,		/* u64, bytes */
 	BLKTAP_A_ERROR,			/* u32, errno */
@@ -653,6 +653,9 @@ enum blktap_attr {
 	BLKTAP_A_RECOVERY,		/* u32, BLKTAP_RECOVERY_*; with a disk */
 	BLKTAP_A_HOLD_LEFT_MS,		/* u32, milliseconds; while held with a limit */
 	BLKTAP_A_FORCE,			/* flag */
+	/* event IO_ERROR */
+	BLKTAP_A_IO_OP,			/* u32, BLKTAP_OP_* */
+	BLKTAP_A_IO_ERRORS,		/* u64, requests that failed since the last one */
 
 	__BLKTAP_A_MAX,
 	BLKTAP_A_MAX = __BLKTAP_A_MAX - 1
@@ -685,6 +688,7 @@ enum blktap_event {
 	BLKTAP_EVENT_RESUMED,		/* a session has taken the disk on: requests pass */
 	BLKTAP_EVENT_HOLD_EXPIRED,	/* nobody came in time: requests fail */
 	BLKTAP_EVENT_STUCK,		/* I/O of an ended session goes on after HOLD_MS */
+	BLKTAP_EVENT_IO_ERROR,		/* a request failed, or several; every 10 s at most */
 };
 
 #endif /* _UAPI_LINUX_BLKTAP_H */
