@@ -77,7 +77,7 @@ let_go
 # A tapdisk that is dead.
 mounted "aio:$IMAGE"
 must kill -KILL "$PID"
-refused "free without force: busy" 16 'open' tap-ctl free -m "$MINOR"
+refused "free without force: busy" 16 'open|attached' tap-ctl free -m "$MINOR"
 by_force "free -f of a dead tapdisk's disk" free -f -m "$MINOR"
 gone
 refused "free -f of nothing" 19 'no such minor' tap-ctl free -f -m "$MINOR"

@@ -355,7 +355,11 @@ static void test_kernel_io(void **state)
 	nla_put_u64(message, BLKTAP_A_EXTENT_OFFSET, 1ULL << 41);
 	nla_put_u64(message, BLKTAP_A_EXTENT_LENGTH, 4096);
 	nla_put_u32(message, BLKTAP_A_ERROR, EIO);
+	nla_put_u32(message, BLKTAP_A_IO_OP, BLKTAP_OP_FLUSH);
+	nla_put_u64(message, BLKTAP_A_IO_ERRORS, 1ULL << 42);
 	assert_int_equal(nlmsg_to_event(nlmsg_hdr(message), &event), 0);
+	assert_int_equal(event.io_op, BLKTAP_OP_FLUSH);
+	assert_true(event.io_errors == 1ULL << 42);
 	assert_true(event.tap.has_kernel_io);
 	assert_int_equal(event.tap.files, 2);
 	assert_int_equal(event.tap.extents, 7);
@@ -402,7 +406,8 @@ static void test_names(void **state)
 	assert_string_equal(blktap_event_name(BLKTAP_EVENT_RESUMED), "resumed");
 	assert_string_equal(blktap_event_name(BLKTAP_EVENT_HOLD_EXPIRED), "hold-expired");
 	assert_string_equal(blktap_event_name(BLKTAP_EVENT_STUCK), "stuck");
-	assert_null(blktap_event_name(BLKTAP_EVENT_STUCK + 1));
+	assert_string_equal(blktap_event_name(BLKTAP_EVENT_IO_ERROR), "io-error");
+	assert_null(blktap_event_name(BLKTAP_EVENT_IO_ERROR + 1));
 	assert_string_equal(blktap_recovery_name(BLKTAP_RECOVERY_NONE), "none");
 	assert_string_equal(blktap_recovery_name(BLKTAP_RECOVERY_HELD), "held");
 	assert_string_equal(blktap_recovery_name(BLKTAP_RECOVERY_FAILED), "failed");
