@@ -420,8 +420,8 @@ static void do_takeover(struct call *call, struct args *args)
 	if (tapdisk->terminating || tapdisk->ending)
 		ret = blktap_error_set(&err, -ESHUTDOWN, "this tapdisk is about to end");
 	else
-		ret = takeover_start(tapdisk, args->pid, args->timeout_ms, takeover_ended, call,
-				     &err);
+		ret = takeover_start(tapdisk, args->pid, TAKE_FD(args->fd), args->timeout_ms,
+				     takeover_ended, call, &err);
 	call->takes_over = !ret;
 	if (!ret)
 		return;
@@ -492,6 +492,7 @@ static const struct method {
 	}, 0 },
 	{ "takeover", do_takeover, {
 		PARAM(pid, PARAM_NUMBER, true),
+		PARAM(descriptor, PARAM_BOOL, false),
 		PARAM(timeout_ms, PARAM_MS, false),
 	}, -1 },
 	{ "stats", do_stats, {

@@ -212,8 +212,9 @@ unsigned int peer_take_descriptors(struct peer *peer, int fds[IMAGE_MAX_FILES])
 
 /* -------------------------------------------------------------- new and free */
 
-int peer_new(struct peer **peer, struct loop *loop, pid_t pid, struct blktap_error *err)
+int peer_new(struct peer **peer, struct loop *loop, pid_t pid, int fd, struct blktap_error *err)
 {
+	CLEANUP_CLOSE int passed = fd;
 	struct peer *new = calloc(1, sizeof(*new));
 	int ret;
 
@@ -224,7 +225,7 @@ int peer_new(struct peer **peer, struct loop *loop, pid_t pid, struct blktap_err
 	loop_timer_init(&new->deadline, too_slow);
 	loop_task_init(&new->failed, not_asked);
 	new->event.ready = ready;
-	new->event.fd = blktap_ctl_connect(pid, err);
+	new->event.fd = passed >= 0 ? TAKE_FD(passed) : blktap_ctl_connect(pid, err);
 	if (new->event.fd < 0) {
 		ret = new->event.fd;
 		free(new);

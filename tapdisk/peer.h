@@ -15,8 +15,8 @@ struct peer;
  */
 typedef void (*peer_answered)(void *data, json_t *result, const struct blktap_error *err);
 
-/* Does not wait. */
-int peer_new(struct peer **peer, struct loop *loop, pid_t pid, struct blktap_error *err);
+/* Does not wait. Takes @fd, a connection to it; negative: one is made. */
+int peer_new(struct peer **peer, struct loop *loop, pid_t pid, int fd, struct blktap_error *err);
 /* Hangs up; an answer that was waited for does not come any more. */
 void peer_free(struct peer *peer);
 

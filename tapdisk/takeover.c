@@ -475,9 +475,10 @@ static void ask_for_list(struct takeover *t)
 	ask_shortly(t, "list", NULL, got_list);
 }
 
-int takeover_start(struct tapdisk *tapdisk, pid_t pid, int timeout_ms, takeover_done done,
-		   void *data, struct blktap_error *err)
+int takeover_start(struct tapdisk *tapdisk, pid_t pid, int fd, int timeout_ms,
+		   takeover_done done, void *data, struct blktap_error *err)
 {
+	CLEANUP_CLOSE int passed = fd;
 	struct takeover *t;
 	int ret;
 
@@ -488,7 +489,7 @@ int takeover_start(struct tapdisk *tapdisk, pid_t pid, int timeout_ms, takeover_
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return blktap_error_set(err, -ENOMEM, "no memory for a takeover");
-	ret = peer_new(&t->peer, tapdisk->loop, pid, err);
+	ret = peer_new(&t->peer, tapdisk->loop, pid, TAKE_FD(passed), err);
 	if (ret) {
 		free(t);
 		return ret;

@@ -13,11 +13,12 @@ typedef void (*takeover_done)(void *data, const struct blktap_error *err);
 /*
  * Ends when tapdisk @pid has nothing left, or at the first VBD that cannot be had: it
  * and those after it stay where they are, those before it stay here. Without any VBD
- * this process ends then. @timeout_ms negative: no limit. EBUSY: one is under way;
- * @done is called after success only.
+ * this process ends then. Takes @fd, a connection to it; negative: one is made.
+ * @timeout_ms negative: no limit. EBUSY: one is under way; @done is called after
+ * success only.
  */
-int takeover_start(struct tapdisk *tapdisk, pid_t pid, int timeout_ms, takeover_done done,
-		   void *data, struct blktap_error *err);
+int takeover_start(struct tapdisk *tapdisk, pid_t pid, int fd, int timeout_ms,
+		   takeover_done done, void *data, struct blktap_error *err);
 /* Takes @fd, the ring node of @minor, for a takeover: this process may not open it. */
 int takeover_pass_ring(struct tapdisk *tapdisk, unsigned int minor, int fd);
 /* Those that were not used. */

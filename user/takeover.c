@@ -73,12 +73,28 @@ static json_t *takeover_params(pid_t old, int timeout_ms)
 	return json_pack("{s:i, s:i}", "pid", (int)old, "timeout_ms", timeout_ms);
 }
 
+/* With a connection to the old one, which the new one cannot make. */
+static int ask_passing(pid_t old, pid_t pid, json_t *params, int timeout_ms,
+		       struct blktap_error *err)
+{
+	CLEANUP_CLOSE int fd = blktap_ctl_connect(old, err);
+
+	if (fd < 0) {
+		json_decref(params);
+		return fd;
+	}
+	json_object_set_new(params, "descriptor", json_true());
+	return call_passing(pid, "takeover", params, fd, timeout_ms, NULL, err);
+}
+
 static int run(pid_t old, pid_t pid, bool pass, int timeout_ms, struct blktap_error *err)
 {
 	int margin_ms = timeout_ms < 0 || timeout_ms > INT_MAX - MARGIN_MS ? -1 :
 			timeout_ms + MARGIN_MS;
 	int ret = pass ? pass_rings(old, pid, err) : 0;
 
+	if (!ret && pass)
+		return ask_passing(old, pid, takeover_params(old, timeout_ms), margin_ms, err);
 	if (!ret)
 		return blktap_ctl_call(pid, "takeover", takeover_params(old, timeout_ms), margin_ms,
 				       NULL, err);

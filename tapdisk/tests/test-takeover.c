@@ -187,7 +187,7 @@ static int take_over(int timeout_ms)
 {
 	struct outcome outcome = { 0 };
 
-	assert_int_equal(takeover_start(&new, OLD_PID, timeout_ms, taken_over, &outcome, &err), 0);
+	assert_int_equal(takeover_start(&new, OLD_PID, -1, timeout_ms, taken_over, &outcome, &err), 0);
 	wait_for(&outcome);
 	err = outcome.err;
 	return err.code;
@@ -392,8 +392,8 @@ static void test_kernel_io_ends_before(void **state)
 static void test_nobody_there(void **state)
 {
 	(void)state;
-	assert_int_equal(takeover_start(&new, 1, -1, taken_over, NULL, &err), -ENOENT);
-	assert_int_equal(takeover_start(&new, getpid(), -1, taken_over, NULL, &err), -EINVAL);
+	assert_int_equal(takeover_start(&new, 1, -1, -1, taken_over, NULL, &err), -ENOENT);
+	assert_int_equal(takeover_start(&new, getpid(), -1, -1, taken_over, NULL, &err), -EINVAL);
 	assert_null(new.takeover);
 	assert_int_equal(take_over(5000), -ENODEV);
 	assert_int_equal(new_ended, 1);
@@ -688,7 +688,7 @@ static void test_old_dies(void **state)
 
 	(void)state;
 	memset(vbd->stats, 0, sizeof(*vbd->stats));
-	assert_int_equal(takeover_start(&new, OLD_PID, 10000, taken_over, &outcome, &err), 0);
+	assert_int_equal(takeover_start(&new, OLD_PID, -1, 10000, taken_over, &outcome, &err), 0);
 	while (vbd->state != VBD_HANDING_OVER)
 		turn(10);
 	control_free(control);
@@ -710,8 +710,8 @@ static void test_cancelled(void **state)
 	struct vbd *vbd = open_holding(3, "ram:1M");
 
 	(void)state;
-	assert_int_equal(takeover_start(&new, OLD_PID, -1, taken_over, &outcome, &err), 0);
-	assert_int_equal(takeover_start(&new, OLD_PID, -1, taken_over, NULL, &err), -EBUSY);
+	assert_int_equal(takeover_start(&new, OLD_PID, -1, -1, taken_over, &outcome, &err), 0);
+	assert_int_equal(takeover_start(&new, OLD_PID, -1, -1, taken_over, NULL, &err), -EBUSY);
 	while (vbd->state != VBD_HANDING_OVER)
 		turn(10);
 	tapdisk_terminate(&new);
@@ -732,7 +732,7 @@ static void test_session_of_new_ends(void **state)
 	struct vbd *vbd = open_holding(3, "ram:1M");
 
 	(void)state;
-	assert_int_equal(takeover_start(&new, OLD_PID, 10000, taken_over, &outcome, &err), 0);
+	assert_int_equal(takeover_start(&new, OLD_PID, -1, 10000, taken_over, &outcome, &err), 0);
 	while (vbd->state != VBD_HANDING_OVER)
 		turn(10);
 	fake_end(fake_ring);
