@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "cleanup.h"
+#include "descriptors.h"
 #include "peer.h"
 
 #define CHUNK	16384U
@@ -25,8 +26,7 @@ struct peer {
 	void *data;
 	char *line;
 	size_t used, size;
-	int fds[IMAGE_MAX_FILES];
-	unsigned int nr_fds;
+	struct descriptors descriptors;	/* that came with an answer */
 };
 
 /* ------------------------------------------------------------------- outcome */
@@ -87,45 +87,6 @@ static int make_room(struct peer *peer)
 	return 0;
 }
 
-static void close_descriptors(struct peer *peer)
-{
-	while (peer->nr_fds)
-		close(peer->fds[--peer->nr_fds]);
-}
-
-static void take_descriptors(struct peer *peer, struct msghdr *message)
-{
-	struct cmsghdr *c;
-
-	for (c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		close_descriptors(peer);
-		peer->nr_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(peer->fds, CMSG_DATA(c), peer->nr_fds * sizeof(int));
-	}
-}
-
-static ssize_t receive(struct peer *peer)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(((struct peer *)0)->fds))];
-	} control;
-	struct iovec room = { peer->line + peer->used, peer->size - peer->used };
-	struct msghdr message = {
-		.msg_iov = &room,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t done = recvmsg(peer->event.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-
-	if (done > 0)
-		take_descriptors(peer, &message);
-	return done;
-}
-
 static void ready(struct loop_fd *event, uint32_t events)
 {
 	struct peer *peer = container_of(event, struct peer, event);
@@ -137,7 +98,8 @@ static void ready(struct loop_fd *event, uint32_t events)
 		fail(peer, done, "has an answer that is too long");
 		return;
 	}
-	done = receive(peer);
+	done = descriptors_receive(&peer->descriptors, peer->event.fd, peer->line + peer->used,
+				   peer->size - peer->used);
 	if (done < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (done <= 0) {
@@ -171,7 +133,7 @@ static int say(struct peer *peer, const char *method, json_t *params)
 
 static void await(struct peer *peer, int timeout_ms, peer_answered answered, void *data)
 {
-	close_descriptors(peer);
+	descriptors_close(&peer->descriptors);
 	peer->answered = answered;
 	peer->data = data;
 	if (timeout_ms >= 0)
@@ -203,10 +165,11 @@ void peer_await_end(struct peer *peer, int timeout_ms, peer_answered answered, v
 
 unsigned int peer_take_descriptors(struct peer *peer, int fds[IMAGE_MAX_FILES])
 {
-	unsigned int count = peer->nr_fds;
+	unsigned int count = 0;
 
-	memcpy(fds, peer->fds, count * sizeof(int));
-	peer->nr_fds = 0;
+	while (count < IMAGE_MAX_FILES && peer->descriptors.count)
+		fds[count++] = descriptors_take(&peer->descriptors);
+	descriptors_close(&peer->descriptors);
 	return count;
 }
 
@@ -248,7 +211,7 @@ void peer_free(struct peer *peer)
 	loop_task_cancel(&peer->failed);
 	loop_remove(peer->loop, &peer->event);
 	close(peer->event.fd);
-	close_descriptors(peer);
+	descriptors_close(&peer->descriptors);
 	free(peer->line);
 	free(peer);
 }
