@@ -7,8 +7,10 @@
  * log-writes device below. In a directory it writes new files.
  *
  * Each thread keeps to a region of its own: the log has what was written with FUA before
- * what was written earlier without, so no place may see both. Prints how many promises
- * were made.
+ * what was written earlier without, so no place may see both. And one thread of all such
+ * processes waits for a FLUSH at a time: the log gives what was written to the first that
+ * comes, and has it only when that one has completed, be it after a later one. Prints how
+ * many promises were made.
  */
 #include "dm_log.h"
 #include "durable.h"
@@ -21,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,6 +41,8 @@ enum way { FDATASYNC, FSYNC_BATCH, DSYNC, BUFFERED, WAYS };
 static const char *name, *target;
 static atomic_uint promises;
 static atomic_ullong bytes;
+static pthread_mutex_t flush = PTHREAD_MUTEX_INITIALIZER;
+static int flush_file;	/* this program's, for the other processes */
 static struct timespec until;
 
 static bool is_over(void)
@@ -58,6 +63,19 @@ static void promise(const struct promise *p)
 	promises++;
 }
 
+static void flush_begin(void)
+{
+	pthread_mutex_lock(&flush);
+	if (flock(flush_file, LOCK_EX))
+		err(1, "flock");
+}
+
+static void flush_end(void)
+{
+	flock(flush_file, LOCK_UN);
+	pthread_mutex_unlock(&flush);
+}
+
 static void fill(char *data, uint64_t offset, uint64_t length, uint64_t version)
 {
 	uint64_t i;
@@ -66,10 +84,15 @@ static void fill(char *data, uint64_t offset, uint64_t length, uint64_t version)
 		durable_fill(data + i, (offset + i) / DURABLE_SECTOR, version);
 }
 
-static void write_all(int fd, const char *data, uint64_t length, uint64_t offset)
+static void write_all(int fd, enum way way, const char *data, uint64_t length, uint64_t offset)
 {
-	ssize_t done = pwrite(fd, data, length, offset);
+	ssize_t done;
 
+	if (way == DSYNC)
+		flush_begin();
+	done = pwrite(fd, data, length, offset);
+	if (way == DSYNC)
+		flush_end();
 	bytes += length;
 	if (done != (ssize_t)length)
 		err(1, "write of %llu bytes at %llu", (unsigned long long)length,
@@ -105,12 +128,13 @@ static struct promise random_range(enum way way, uint64_t version, unsigned int 
 
 static void make_durable(int fd, enum way way)
 {
-	int ret = 0;
+	int ret;
 
-	if (way == FDATASYNC)
-		ret = fdatasync(fd);
-	else if (way != DSYNC)
-		ret = fsync(fd);
+	if (way == DSYNC)
+		return;
+	flush_begin();
+	ret = way == FDATASYNC ? fdatasync(fd) : fsync(fd);
+	flush_end();
 	if (ret)
 		err(1, "sync");
 }
@@ -131,7 +155,7 @@ static void *write_ranges(void *arg)
 		for (i = 0; i < count; i++) {
 			made[i] = random_range(way, ++version, &seed);
 			fill(data, made[i].offset, made[i].length, version);
-			write_all(fd, data, made[i].length, made[i].offset);
+			write_all(fd, way, data, made[i].length, made[i].offset);
 		}
 		make_durable(fd, way);
 		for (i = 0; i < count; i++)
@@ -159,9 +183,9 @@ static void write_file(int directory, uint64_t number, char *data, unsigned int 
 	if (fd < 0)
 		err(1, "%s/%s", target, path);
 	fill(data, 0, p.length, p.version);
-	write_all(fd, data, p.length, 0);
-	if (fsync(fd) || fsync(directory))
-		err(1, "fsync");
+	write_all(fd, BUFFERED, data, p.length, 0);
+	make_durable(fd, BUFFERED);
+	make_durable(directory, BUFFERED);
 	close(fd);
 	promise(&p);
 }
@@ -211,6 +235,9 @@ int main(int argc, char **argv)
 	target = argv[optind + 1];
 	if (stat(target, &st) != 0)
 		err(2, "%s", target);
+	flush_file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (flush_file < 0)
+		err(2, "/proc/self/exe");
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += seconds;
 	run(S_ISDIR(st.st_mode) ? write_files : write_ranges);

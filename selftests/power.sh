@@ -47,6 +47,11 @@ small_ext4() {
 	mkfs.ext4 -q -b 4096 -E nodiscard,lazy_itable_init=1,lazy_journal_init=1 "$1"
 }
 
+# mount_logged DEVICE DIRECTORY: with no FLUSH of its own beside those of durable_write.
+mount_logged() {
+	mount -o commit=300 "$1" "$2"
+}
+
 # after_a_cut CUT SEED COMMAND...: the command with the disk as a cut leaves it, mounted
 # in $WORK/mnt, and what was promised in $WORK/promises. The file system is sound then.
 after_a_cut() {
@@ -90,7 +95,7 @@ enough() {
 # file_system DISK: one in $WORK/inner, with a file to be written over and a place for new ones.
 file_system() {
 	must small_ext4 "$1"
-	must mount "$1" "$WORK/inner"
+	must mount_logged "$1" "$WORK/inner"
 	must dd if=/dev/zero of="$WORK/inner/ranges" bs=64k count=16
 	must mkdir "$WORK/inner/files"
 	must sync -f "$WORK/inner"

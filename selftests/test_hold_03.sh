@@ -32,13 +32,11 @@ check "which does not wait ($(ms "$begin") ms)" test "$(ms "$begin")" -lt 1000
 same "the session has ended" "" "$(tap_value "$MINOR" pid)"
 check "its process cannot die yet" test -e "/proc/$old"
 serve_again --size 8M --no-scan --backing "$RAM"
-background block B
-second=$JOB
 check "nothing reaches the disk while that write may" is_held
 ends "then A is written" 0 "$writer"
 check "when the old one has gone" test "$(ms "$begin")" -ge 4000
 ends "the old daemon was killed" 137 "$old"
-ends "and B" 0 "$second"
+check "and B" block B
 sleep 6.5
 same "B is what is there" B "$(first)"
 same "nobody told of a session that is not there" 3 "$(nl_tool end "$MINOR" pid=1 2>/dev/null; echo $?)"

@@ -12,7 +12,7 @@ mkdir "$WORK/below"
 for mode in off redirect auto; do
 	logged_disk 48M
 	must small_ext4 "$LOGGED"
-	must mount "$LOGGED" "$WORK/below"
+	must mount_logged "$LOGGED" "$WORK/below"
 	must truncate -s 16M "$WORK/below/disk.img"
 	must sync -f "$WORK/below"
 	create -a "aio:$WORK/below/disk.img" --kernel-io=$mode

@@ -22,7 +22,7 @@ both_sound() {
 for mode in off redirect auto; do
 	logged_disk 64M
 	must small_ext4 "$LOGGED"
-	must mount "$LOGGED" "$WORK/below"
+	must mount_logged "$LOGGED" "$WORK/below"
 	must truncate -s 40M "$WORK/below/disk.img"
 	create -a "aio:$WORK/below/disk.img" --kernel-io=$mode
 	file_system "$DISK"
