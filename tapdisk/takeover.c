@@ -6,6 +6,7 @@
  * vbd-handover.c.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -400,21 +401,32 @@ static void take_next(struct takeover *t)
 
 /* --------------------------------------------------------------------- all VBDs */
 
+static bool is_listed(const struct takeover *t, unsigned int minor)
+{
+	size_t i;
+
+	for (i = t->taken; i < t->count; i++)
+		if (t->minors[i] == minor)
+			return true;
+	return false;
+}
+
 static int add_minor(struct takeover *t, const json_t *vbd)
 {
-	const json_t *minor = json_object_get(vbd, "minor");
+	const json_t *member = json_object_get(vbd, "minor");
+	json_int_t minor = json_integer_value(member);
 	unsigned int *minors;
 
-	if (!json_is_integer(minor))
+	if (!json_is_integer(member) || minor < 0 || minor > INT_MAX || is_listed(t, minor))
 		return -EPROTO;
 	/* It has not heard yet that this one has gone. */
-	if (tapdisk_find(t->tapdisk, json_integer_value(minor)))
+	if (tapdisk_find(t->tapdisk, minor))
 		return 0;
 	minors = reallocarray(t->minors, t->count + 1, sizeof(*minors));
 	if (!minors)
 		return -ENOMEM;
 	t->minors = minors;
-	t->minors[t->count++] = json_integer_value(minor);
+	t->minors[t->count++] = minor;
 	return 0;
 }
 
