@@ -239,7 +239,7 @@ static void test_written_image(void **state)
 	(void)state;
 	assert_int_equal(do_request(3, BLKTAP_OP_WRITE, 8192, 'x'), 4096);
 	assert_true(is_locked());
-	assert_int_equal(take_over(5000), 0);
+	assert_int_equal(take_over(60000), 0);
 	await_end_of_old();
 	assert_null(tapdisk_find(&old, 3));
 	/* Its lock was never let go, and is still there without the old one. */
@@ -270,7 +270,7 @@ static void test_image_in_memory(void **state)
 	vbd_resize(vbd, 2 << 20, false, -1, done, &outcome);
 	wait_for(&outcome);
 	assert_int_equal(do_request(3, BLKTAP_OP_WRITE, (2 << 20) - 4096, 'r'), 4096);
-	assert_int_equal(take_over(5000), 0);
+	assert_int_equal(take_over(60000), 0);
 	await_end_of_old();
 	expect_byte(3, (2 << 20) - 4096, 'r');
 	expect_byte(3, 0, 0);
@@ -284,7 +284,7 @@ static void test_map_in_memory(void **state)
 	snprintf(spec, sizeof(spec), "scatter:%s,block=4K,seed=5", image + 4);
 	open_disk(3, spec, false);
 	assert_int_equal(do_request(3, BLKTAP_OP_WRITE, 40960, 's'), 4096);
-	assert_int_equal(take_over(5000), 0);
+	assert_int_equal(take_over(60000), 0);
 	await_end_of_old();
 	expect_byte(3, 40960, 's');
 	expect_byte(3, 0, 0);
@@ -316,7 +316,7 @@ static void test_all_kinds(void **state)
 	pause_disk(open_disk(3, "null:1M", false));
 	open_disk(4, image, true);
 	open_disk(5, image, true);
-	assert_int_equal(take_over(5000), 0);
+	assert_int_equal(take_over(60000), 0);
 	await_end_of_old();
 	assert_int_equal(vbd_user_state(tapdisk_find(&new, 1)), 0);
 	assert_int_equal(vbd_user_state(tapdisk_find(&new, 2)), BLKTAP_VBD_CLOSED);
@@ -342,7 +342,7 @@ static void test_passed_ring(void **state)
 	open_disk(3, "ram:1M", false);
 	assert_int_equal(takeover_pass_ring(&new, 3, fd), 0);
 	assert_int_equal(takeover_pass_ring(&new, 4, unused), 0);
-	assert_int_equal(take_over(5000), 0);
+	assert_int_equal(take_over(60000), 0);
 	await_end_of_old();
 	assert_int_equal(fake_adopted, fd);
 	assert_true(list_empty(&new.rings));
@@ -358,7 +358,7 @@ static void test_pages(void **state)
 	old.page_bytes = 60;
 	for (i = 0; i < 9; i++)
 		attach(i);
-	assert_int_equal(take_over(5000), 0);
+	assert_int_equal(take_over(60000), 0);
 	await_end_of_old();
 	for (i = 0; i < 9; i++)
 		assert_non_null(tapdisk_find(&new, i));
@@ -373,7 +373,7 @@ static void test_kernel_io_ends_before(void **state)
 	kernel_io = BLKTAP_KERNEL_IO_AUTO;
 	open_disk(3, image, false);
 	assert_int_equal(kernel_io_mode(tapdisk_find(&old, 3)->kio), BLKTAP_KERNEL_IO_AUTO);
-	assert_int_equal(take_over(5000), 0);
+	assert_int_equal(take_over(60000), 0);
 	await_end_of_old();
 	assert_int_equal(kernel_io_mode(tapdisk_find(&new, 3)->kio), BLKTAP_KERNEL_IO_AUTO);
 	assert_true(fake_sessions[3]->start.flags & BLKTAP_DISK_DEMAND);
@@ -395,7 +395,7 @@ static void test_nobody_there(void **state)
 	assert_int_equal(takeover_start(&new, 1, -1, -1, taken_over, NULL, &err), -ENOENT);
 	assert_int_equal(takeover_start(&new, getpid(), -1, -1, taken_over, NULL, &err), -EINVAL);
 	assert_null(new.takeover);
-	assert_int_equal(take_over(5000), -ENODEV);
+	assert_int_equal(take_over(60000), -ENODEV);
 	assert_int_equal(new_ended, 1);
 }
 
@@ -404,7 +404,7 @@ static void test_older_module(void **state)
 	(void)state;
 	fake_features = KERNEL_IO_FEATURES;
 	open_disk(3, "ram:1M", false);
-	assert_int_equal(take_over(5000), -EOPNOTSUPP);
+	assert_int_equal(take_over(60000), -EOPNOTSUPP);
 	assert_int_equal(new_ended, 1);
 	assert_int_equal(do_request(3, BLKTAP_OP_READ, 0, 0), 4096);
 }
@@ -468,7 +468,7 @@ static void test_partly(void **state)
 	attach(5);
 	attach(6);
 	busy->state = VBD_RESIZING;
-	assert_int_equal(take_over(5000), -EBUSY);
+	assert_int_equal(take_over(60000), -EBUSY);
 	busy->state = VBD_LIVE;
 	assert_non_null(strstr(err.text, "tapdev0-1 moved to tapdisk"));
 	assert_non_null(strstr(err.text, "tapdev4-6 did not"));
