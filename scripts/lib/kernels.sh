@@ -9,6 +9,8 @@
 # shellcheck shell=bash
 
 ARCHIVE_KERNELS=(6.1 6.12 7.3)
+# Those of scripts/debug-kernel, which watch themselves.
+WATCHING_KERNELS=(debug kcsan)
 
 # What the guest needs before it has its file system, and what it gets to use.
 BOOT_MODULES=(virtio_pci virtio_blk virtio_console squashfs overlay)
@@ -17,28 +19,32 @@ GUEST_MODULES=("${BOOT_MODULES[@]}" virtio_rng ext4 xfs btrfs vfat nls_ascii nls
 	target_core_user target_core_iblock tcm_loop crc32c_generic crc32c_intel configfs kyber-iosched
 	bfq autofs4 blktap)
 
-# Other modules for the guest are another folder. The debug kernel has a recipe of its own.
+# Other modules for the guest, or other options, are another folder.
 kernel_dir() {
-	case $1 in
-	debug) echo "$CACHE/kernel-debug" ;;
-	*) echo "$CACHE/kernel-$1-$(echo "${GUEST_MODULES[*]}" | sha256sum | cut -c 1-8)" ;;
-	esac
+	echo "$CACHE/kernel-$1-$({ echo "${GUEST_MODULES[*]}"; options_of "$1"; } | sha256sum | cut -c 1-8)"
+}
+
+# options_of KERNEL: what is configured, of one that is built here.
+options_of() {
+	! is_watching "$1" || cat "$TOP/scripts/small.config" "$TOP/scripts/$1.config"
+}
+
+is_watching() {
+	[[ " ${WATCHING_KERNELS[*]} " == *" $1 "* ]]
 }
 
 kernel_release() { cat "$(kernel_dir "$1")/release"; }
 
 known_kernel() {
-	case $1 in
-	6.1 | 6.12 | 7.3 | debug) ;;
-	*) die "no kernel is called '$1'; there are ${ARCHIVE_KERNELS[*]} debug" ;;
-	esac
+	[[ " ${ARCHIVE_KERNELS[*]} ${WATCHING_KERNELS[*]} " == *" $1 "* ]] ||
+		die "no kernel is called '$1'; there are ${ARCHIVE_KERNELS[*]} ${WATCHING_KERNELS[*]}"
 }
 
 # need_kernel NAME: have it in the cache.
 need_kernel() {
 	known_kernel "$1"
-	if [ "$1" = debug ]; then
-		"$TOP/scripts/debug-kernel"
+	if is_watching "$1"; then
+		"$TOP/scripts/debug-kernel" "$1"
 	elif [ ! -e "$(kernel_dir "$1")/build" ]; then
 		need_root "unpacking Linux $1"
 		need_packages vm module

@@ -43,7 +43,7 @@ machine_files() {
 machine_command() {
 	local dir=$1 kernel=$2 append serial
 	append="console=ttyS0 loglevel=5 panic=-1 oops=panic net.ifnames=0 tsc=nowatchdog ${append_extra:-}"
-	[ "$kernel" != debug ] || append+=" pci=noacpi"
+	! is_watching "$kernel" || append+=" pci=noacpi"
 	# shellcheck disable=SC2207,SC2054 # words, none of which holds a space; commas are QEMU's
 	machine_command=(qemu-system-x86_64 $(accelerator) -smp "$cpus" -m "$memory"
 		-nodefaults -no-user-config -display none -no-reboot
