@@ -16,12 +16,14 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,8 +34,11 @@
 #define MAX_FILES 400
 #define MAX_BYTES (128ULL << 20)	/* in all: the log must have room for them */
 
-/* How writes become durable. */
-enum way { FDATASYNC, FSYNC_BATCH, DSYNC, BUFFERED, WAYS };
+/*
+ * How writes become durable. After one with O_DSYNC a block device flushes its cache all the
+ * same, but not after an asynchronous one: only then FUA has to do.
+ */
+enum way { FDATASYNC, FSYNC_BATCH, DSYNC, ASYNC_DSYNC, BUFFERED, WAYS };
 
 static const char *name, *target;
 static atomic_uint promises;
@@ -76,6 +81,29 @@ static void write_all(int fd, const char *data, uint64_t length, uint64_t offset
 		    (unsigned long long)offset);
 }
 
+static void write_async(int fd, const char *data, uint64_t length, uint64_t offset)
+{
+	struct iocb iocb = {
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_fildes = fd,
+		.aio_buf = (uintptr_t)data,
+		.aio_nbytes = length,
+		.aio_offset = offset,
+	}, *list = &iocb;
+	static aio_context_t context;
+	struct io_event event;
+
+	if (!context && syscall(SYS_io_setup, 1, &context))
+		err(1, "io_setup");
+	bytes += length;
+	if (syscall(SYS_io_submit, context, 1, &list) != 1 ||
+	    syscall(SYS_io_getevents, context, 1, 1, &event, NULL) != 1)
+		err(1, "asynchronous write");
+	if (event.res != (int64_t)length)
+		errx(1, "write of %llu bytes at %llu: %lld", (unsigned long long)length,
+		     (unsigned long long)offset, (long long)event.res);
+}
+
 static int open_target(enum way way)
 {
 	int flags = O_RDWR | O_CLOEXEC;
@@ -83,7 +111,7 @@ static int open_target(enum way way)
 
 	if (way != BUFFERED)
 		flags |= O_DIRECT;
-	if (way == DSYNC)
+	if (way == DSYNC || way == ASYNC_DSYNC)
 		flags |= O_DSYNC;
 	fd = open(target, flags);
 	if (fd < 0)
@@ -109,7 +137,7 @@ static void make_durable(int fd, enum way way)
 
 	if (way == FDATASYNC)
 		ret = fdatasync(fd);
-	else if (way != DSYNC)
+	else if (way != DSYNC && way != ASYNC_DSYNC)
 		ret = fsync(fd);
 	if (ret)
 		err(1, "sync");
@@ -131,7 +159,10 @@ static void *write_ranges(void *arg)
 		for (i = 0; i < count; i++) {
 			made[i] = random_range(way, ++version, &seed);
 			fill(data, made[i].offset, made[i].length, version);
-			write_all(fd, data, made[i].length, made[i].offset);
+			if (way == ASYNC_DSYNC)
+				write_async(fd, data, made[i].length, made[i].offset);
+			else
+				write_all(fd, data, made[i].length, made[i].offset);
 		}
 		make_durable(fd, way);
 		for (i = 0; i < count; i++)
