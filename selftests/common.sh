@@ -392,8 +392,9 @@ slow_disk_gone() {
 }
 
 # ram_disk SIZE: a block device in memory, its path in RAM; with a size that is a
-# multiple of 1M. It is the first of brd's, emptied.
+# multiple of 1M. It is the first of brd's, emptied, unless somebody uses them.
 ram_disk() {
+	modprobe -q -r brd
 	modprobe -q brd rd_nr=1 rd_size=$((${1%M} << 10)) 2>/dev/null
 	RAM=/dev/ram0
 	[ -b "$RAM" ] && [ "$(blockdev --getsize64 "$RAM")" -ge $((${1%M} << 20)) ]

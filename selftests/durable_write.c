@@ -18,6 +18,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,8 +37,11 @@
 #define MAX_FILES 400
 #define MAX_BYTES (128ULL << 20)	/* in all: the log must have room for them */
 
-/* How writes become durable. */
-enum way { FDATASYNC, FSYNC_BATCH, DSYNC, BUFFERED, WAYS };
+/*
+ * How writes become durable. After one with O_DSYNC a block device flushes its cache all the
+ * same, but not after an asynchronous one: only then FUA has to do.
+ */
+enum way { FDATASYNC, FSYNC_BATCH, DSYNC, ASYNC_DSYNC, BUFFERED, WAYS };
 
 static const char *name, *target;
 static atomic_uint promises;
@@ -84,19 +89,55 @@ static void fill(char *data, uint64_t offset, uint64_t length, uint64_t version)
 		durable_fill(data + i, (offset + i) / DURABLE_SECTOR, version);
 }
 
-static void write_all(int fd, enum way way, const char *data, uint64_t length, uint64_t offset)
+static void write_all(int fd, const char *data, uint64_t length, uint64_t offset)
 {
-	ssize_t done;
+	ssize_t done = pwrite(fd, data, length, offset);
 
-	if (way == DSYNC)
-		flush_begin();
-	done = pwrite(fd, data, length, offset);
-	if (way == DSYNC)
-		flush_end();
 	bytes += length;
 	if (done != (ssize_t)length)
 		err(1, "write of %llu bytes at %llu", (unsigned long long)length,
 		    (unsigned long long)offset);
+}
+
+static void write_async(int fd, const char *data, uint64_t length, uint64_t offset)
+{
+	struct iocb iocb = {
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_fildes = fd,
+		.aio_buf = (uintptr_t)data,
+		.aio_nbytes = length,
+		.aio_offset = offset,
+	}, *list = &iocb;
+	static aio_context_t context;
+	struct io_event event;
+
+	if (!context && syscall(SYS_io_setup, 1, &context))
+		err(1, "io_setup");
+	bytes += length;
+	if (syscall(SYS_io_submit, context, 1, &list) != 1 ||
+	    syscall(SYS_io_getevents, context, 1, 1, &event, NULL) != 1)
+		err(1, "asynchronous write");
+	if (event.res != (int64_t)length)
+		errx(1, "write of %llu bytes at %llu: %lld", (unsigned long long)length,
+		     (unsigned long long)offset, (long long)event.res);
+}
+
+/* Whether each write is. */
+static bool is_durable(enum way way)
+{
+	return way == DSYNC || way == ASYNC_DSYNC;
+}
+
+static void write_range(int fd, enum way way, const char *data, const struct promise *range)
+{
+	if (is_durable(way))
+		flush_begin();
+	if (way == ASYNC_DSYNC)
+		write_async(fd, data, range->length, range->offset);
+	else
+		write_all(fd, data, range->length, range->offset);
+	if (is_durable(way))
+		flush_end();
 }
 
 static int open_target(enum way way)
@@ -106,7 +147,7 @@ static int open_target(enum way way)
 
 	if (way != BUFFERED)
 		flags |= O_DIRECT;
-	if (way == DSYNC)
+	if (is_durable(way))
 		flags |= O_DSYNC;
 	fd = open(target, flags);
 	if (fd < 0)
@@ -130,7 +171,7 @@ static void make_durable(int fd, enum way way)
 {
 	int ret;
 
-	if (way == DSYNC)
+	if (is_durable(way))
 		return;
 	flush_begin();
 	ret = way == FDATASYNC ? fdatasync(fd) : fsync(fd);
@@ -155,7 +196,7 @@ static void *write_ranges(void *arg)
 		for (i = 0; i < count; i++) {
 			made[i] = random_range(way, ++version, &seed);
 			fill(data, made[i].offset, made[i].length, version);
-			write_all(fd, way, data, made[i].length, made[i].offset);
+			write_range(fd, way, data, &made[i]);
 		}
 		make_durable(fd, way);
 		for (i = 0; i < count; i++)
@@ -183,7 +224,7 @@ static void write_file(int directory, uint64_t number, char *data, unsigned int 
 	if (fd < 0)
 		err(1, "%s/%s", target, path);
 	fill(data, 0, p.length, p.version);
-	write_all(fd, BUFFERED, data, p.length, 0);
+	write_all(fd, data, p.length, 0);
 	make_durable(fd, BUFFERED);
 	make_durable(directory, BUFFERED);
 	close(fd);

@@ -4,7 +4,7 @@
 # For tests of power cuts: a disk below whose writes are logged, and what a cut leaves of
 # it. Sourced after common.sh. What is written with BLKTAP_TEST_LONG=1 is more.
 
-POWER_SECONDS=2 POWER_CUTS=4
+POWER_SECONDS=2 POWER_CUTS=8
 [ -z "${BLKTAP_TEST_LONG-}" ] || POWER_SECONDS=30 POWER_CUTS=100
 
 LOGGED_NAME=blktap-log
@@ -96,7 +96,7 @@ enough() {
 file_system() {
 	must small_ext4 "$1"
 	must mount_logged "$1" "$WORK/inner"
-	must dd if=/dev/zero of="$WORK/inner/ranges" bs=64k count=16
+	must dd if=/dev/zero of="$WORK/inner/ranges" bs=64k count=20
 	must mkdir "$WORK/inner/files"
 	must sync -f "$WORK/inner"
 }

@@ -72,7 +72,6 @@ swap_on() {
 
 image swap.img ${SWAP}M
 must dd if=/dev/zero of="$IMAGE" bs=1M count=$SWAP conv=fsync
-modprobe -q -r brd
 if ram_disk ${SWAP}M; then
 	must dd if=/dev/zero of="$RAM" bs=1M count=$SWAP oflag=direct
 	for mode in auto redirect off; do

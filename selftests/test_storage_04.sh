@@ -47,7 +47,7 @@ for mode in "${MODES[@]}"; do
 	new_image "$IMAGE" 2M
 	refused "$mode, replaced by a smaller one: unpause" 124 "$IMAGE" unpause
 	background dd if="$DISK" of="$WORK/read" bs=4k skip=7 count=1 iflag=direct
-	check "$mode: a read waits" wait_for 10 waiting 1
+	check "$mode: a read waits" wait_for 10 blocked "$JOB"
 	must mv "$WORK/kept.img" "$IMAGE"
 	check "$mode: with the right one back, unpause" unpause
 	ends "$mode: the read goes through" 0 "$JOB"

@@ -32,17 +32,20 @@ gap() {
 	END { if (last && first) printf "%.1f\n", (first - last) * 1000 }' /sys/kernel/tracing/trace
 }
 
+# works PID: since the trace was emptied.
+works() { grep -Eq "\( *$1\)" /sys/kernel/tracing/trace; }
+
 image disk.img 64M
 create -a "aio:$IMAGE" --kernel-io=off
 background fio --name=load --filename="$DISK" --rw=randwrite --bs=4k --size=64M --direct=1 --ioengine=libaio --iodepth=4 \
 	--rate_iops=500 --time_based --runtime=300
 load=$JOB
-sleep 1
 for ((i = 0; i < ROUNDS; i++)); do
 	old=$PID
 	echo >/sys/kernel/tracing/trace
+	must wait_for 20 works "$old"
 	must take_over
-	sleep 0.3
+	must wait_for 20 works "$PID"
 	gap "$old" "$PID" >>"$WORK/gaps"
 done
 echo 0 >$events/enable
