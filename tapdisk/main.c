@@ -172,16 +172,23 @@ static int set_up(struct process *process, struct blktap_error *err)
 	if (ret)
 		return blktap_error_set(err, ret, "cannot use the control directory %s: %s",
 					blktap_control_dir(), strerror(-ret));
-	ret = control_new(&process->control, &process->tapdisk, process->path, err);
-	if (ret)
-		return ret;
-	process->tapdisk.env.records = record_open_folder(process->path);
-	if (process->tapdisk.env.records >= 0)
+	return control_new(&process->control, &process->tapdisk, process->path, err);
+}
+
+/* Clients write those of another user's disks: root relies on them. */
+static int set_up_records(struct process *process, const struct options *options,
+			  struct blktap_error *err)
+{
+	struct vbd_env *env = &process->tapdisk.env;
+
+	env->no_sandbox = options->no_sandbox;
+	if (options->user)
 		return 0;
-	ret = blktap_error_set(err, process->tapdisk.env.records, "cannot open the control directory: %s",
-			       strerror(-process->tapdisk.env.records));
-	control_free(process->control);
-	return ret;
+	env->records = record_open_folder(process->path);
+	if (env->records >= 0)
+		return 0;
+	return blktap_error_set(err, env->records, "cannot open the control directory: %s",
+				strerror(-env->records));
 }
 
 static void init_log(const struct options *options)
@@ -280,7 +287,9 @@ static int set_up_confined(const struct options *options, struct process *proces
 	if (ret)
 		return ret;
 	process->tapdisk.user = options->user;
-	ret = confine(options, &user, err);
+	ret = set_up_records(process, options, err);
+	if (!ret)
+		ret = confine(options, &user, err);
 	if (ret)
 		control_free(process->control);
 	return ret;

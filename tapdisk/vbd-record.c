@@ -30,7 +30,7 @@ static char *describe(const struct vbd *vbd)
 {
 	CLEANUP_JSON json_t *json = NULL;
 
-	json = json_pack("{s:i, s:i, s:s, s:b, s:b, s:s, s:I, s:I, s:b, s:b}",
+	json = json_pack("{s:i, s:i, s:s, s:b, s:b, s:s, s:I, s:I, s:b, s:b, s:b}",
 			 "minor", (int)vbd->minor,
 			 "pid", (int)getpid(),
 			 "image", vbd->spec,
@@ -40,7 +40,8 @@ static char *describe(const struct vbd *vbd)
 			 "request_timeout_ms", (json_int_t)vbd->request_timeout_ms,
 			 "spin_us", (json_int_t)(vbd->max_spin_ns / NS_PER_US),
 			 "restart", vbd->restart,
-			 "paused", vbd->paused);
+			 "paused", vbd->paused,
+			 "no_sandbox", vbd->env->no_sandbox);
 	return json ? json_dumps(json, JSON_COMPACT) : NULL;
 }
 

@@ -23,6 +23,7 @@ struct vbd_env {
 	struct workers *workers;	/* for opening and closing images */
 	struct image_table *images;	/* shared ones; or NULL */
 	int records;			/* the folder for them, see vbd-record.h; -1: none */
+	bool no_sandbox;		/* for the next tapdisk */
 	bool threads;			/* each VBD is served by a thread of its own */
 	/* An operation has ended. The VBD must not be freed from here. */
 	void (*changed)(const struct vbd_env *env, struct vbd *vbd);

@@ -696,9 +696,13 @@ struct blktap_record {
 	pid_t pid;			/* of this tapdisk */
 	bool paused;			/* somebody had it let go of the image */
 	struct blktap_open_params open;	/* how to open it again; the record owns its image */
+	struct blktap_spawn_params spawn;	/* how it was started; the record owns its user */
 };
 
-/* ENOENT: there is none; EPROTO: it makes no sense. blktap_record_free() *@record. */
+/*
+ * ENOENT: there is none; EPROTO: it makes no sense. blktap_record_free() *@record.
+ * For a tapdisk that runs as a user of its own blktap_ctl_open() and what follows keep the record.
+ */
 int blktap_record_read(unsigned int minor, struct blktap_record **record,
 		       struct blktap_error *err);
 void blktap_record_free(struct blktap_record *record);
@@ -706,7 +710,7 @@ void blktap_record_free(struct blktap_record *record);
 struct blktap_recover_params {
 	unsigned int minor;
 	const char *image;	/* "type:path"; NULL: as recorded */
-	pid_t pid;		/* of a tapdisk to serve it; 0: a new one */
+	pid_t pid;		/* of a tapdisk to serve it; 0: a new one, as recorded */
 	bool force;		/* also from a tapdisk that answers, also if it was paused */
 	int timeout_ms;
 };

@@ -11,7 +11,7 @@
 
 #define MAX_BYTES	65536
 
-static int record_path(char *buf, size_t size, unsigned int minor)
+int record_path(char *buf, size_t size, unsigned int minor)
 {
 	int length = snprintf(buf, size, "%s/tap%u.json", blktap_control_dir(), minor);
 
@@ -29,10 +29,15 @@ static bool is_trusted(int fd)
 	       (st.st_uid == 0 || st.st_uid == geteuid()) && st.st_size <= MAX_BYTES;
 }
 
-static int load(const char *path, json_t **json)
+int record_load(unsigned int minor, json_t **json)
 {
-	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	CLEANUP_CLOSE int fd = -1;
+	char path[PATH_MAX];
+	int ret = record_path(path, sizeof(path), minor);
 
+	if (ret)
+		return ret;
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ELOOP ? -EPROTO : -errno;
 	if (!is_trusted(fd))
@@ -53,33 +58,42 @@ static bool is_within(json_int_t number, json_int_t least, json_int_t most)
 	return number >= least && number <= most;
 }
 
-/* More than is known here may come from a newer tapdisk. */
+static int take_strings(struct blktap_record *record, const char *image, const char *user)
+{
+	record->open.image = strdup(image);
+	if (user)
+		record->spawn.user = strdup(user);
+	return record->open.image && (!user || record->spawn.user) ? 0 : -ENOMEM;
+}
+
+/* More than is known here may come from a newer tapdisk, and less from an older one. */
 static int parse(json_t *json, unsigned int minor, struct blktap_record *record)
 {
-	json_int_t number, pid, timeout_ms, spin_us;
-	int read_only, no_direct, restart, paused;
-	const char *image, *mode;
+	int read_only, no_direct, restart, paused, no_sandbox = 0;
+	json_int_t number, pid, timeout_ms, spin_us = -1;
+	const char *image, *mode, *user = NULL;
 
-	if (json_unpack(json, "{s:I, s:I, s:s, s:b, s:b, s:s, s:I, s:I, s:b, s:b}",
+	if (json_unpack(json, "{s:I, s:I, s:s, s:b, s:b, s:s, s:I, s?I, s:b, s:b, s?b, s?s}",
 			"minor", &number, "pid", &pid, "image", &image, "read_only", &read_only,
 			"no_direct", &no_direct, "kernel_io", &mode,
 			"request_timeout_ms", &timeout_ms, "spin_us", &spin_us,
-			"restart", &restart, "paused", &paused))
+			"restart", &restart, "paused", &paused, "no_sandbox", &no_sandbox,
+			"user", &user))
 		return -EPROTO;
 	if (number != minor || !is_within(pid, 1, INT_MAX) || !is_image(image) ||
-	    !is_within(timeout_ms, 0, INT_MAX) || !is_within(spin_us, 0, BLKTAP_MAX_SPIN_US) ||
-	    blktap_parse_kernel_io(mode, &record->open.kernel_io))
+	    !is_within(timeout_ms, 0, INT_MAX) || !is_within(spin_us, -1, BLKTAP_MAX_SPIN_US) ||
+	    (user && !*user) || blktap_parse_kernel_io(mode, &record->open.kernel_io))
 		return -EPROTO;
 	record->minor = minor;
 	record->pid = pid;
 	record->paused = paused;
+	record->spawn.no_sandbox = no_sandbox;
 	record->open.read_only = read_only;
 	record->open.no_direct = no_direct;
 	record->open.request_timeout_ms = timeout_ms;
-	record->open.spin_us = spin_us ? (int)spin_us : -1;
+	record->open.spin_us = spin_us < 0 ? 0 : spin_us ? (int)spin_us : -1;
 	record->open.restart = restart;
-	record->open.image = strdup(image);
-	return record->open.image ? 0 : -ENOMEM;
+	return take_strings(record, image, user);
 }
 
 static int failed(int code, unsigned int minor, struct blktap_error *err)
@@ -100,15 +114,12 @@ int blktap_record_read(unsigned int minor, struct blktap_record **record,
 {
 	CLEANUP_JSON json_t *json = NULL;
 	struct blktap_record *read;
-	char path[PATH_MAX];
 	int ret;
 
 	ret = control_dir_check(err);
 	if (ret)
 		return ret;
-	ret = record_path(path, sizeof(path), minor);
-	if (!ret)
-		ret = load(path, &json);
+	ret = record_load(minor, &json);
 	if (ret)
 		return failed(ret, minor, err);
 	read = calloc(1, sizeof(*read));
@@ -123,8 +134,10 @@ int blktap_record_read(unsigned int minor, struct blktap_record **record,
 
 void blktap_record_free(struct blktap_record *record)
 {
-	if (record)
+	if (record) {
 		free((char *)record->open.image);
+		free((char *)record->spawn.user);
+	}
 	free(record);
 }
 

@@ -5,9 +5,14 @@
 #ifndef BLKTAP_RECORD_H
 #define BLKTAP_RECORD_H
 
+#include <jansson.h>
 #include <sys/stat.h>
 
 #include "libblktap.h"
+
+int record_path(char *buf, size_t size, unsigned int minor);
+/* As it stands there; an errno of blktap_record_read(). */
+int record_load(unsigned int minor, json_t **json);
 
 /* One record of a minor, and not a later one. */
 struct record_mark {
@@ -19,5 +24,14 @@ struct record_mark {
 void record_look(unsigned int minor, struct record_mark *mark);
 /* Removes it, unless there is another one by now. */
 void record_forget(unsigned int minor, const struct record_mark *mark);
+
+/*
+ * What a client has done with a disk is recorded, if its tapdisk cannot do so: see record-keep.c.
+ * If that fails, the log has a warning.
+ */
+void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open);
+/* Takes @value. */
+void record_changed(pid_t pid, unsigned int minor, const char *key, json_t *value);
+void record_closed(pid_t pid, unsigned int minor);
 
 #endif /* BLKTAP_RECORD_H */

@@ -130,13 +130,14 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 
 static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 {
+	const struct blktap_record *record = recovery->record;
 	struct serving *serving = &recovery->serving;
 	int ret = 0;
 
 	serving->minor = recovery->tap.minor;
 	serving->pid = pid;
 	if (!pid)
-		ret = serving_spawn(serving, NULL, err);
+		ret = serving_spawn(serving, record ? &record->spawn : NULL, err);
 	if (!ret)
 		ret = end_earlier(recovery, err);
 	if (!ret)

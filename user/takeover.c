@@ -10,6 +10,8 @@
 #include "call.h"
 #include "cleanup.h"
 #include "passing.h"
+#include "process-user.h"
+#include "record.h"
 #include "serving.h"
 
 #define ASK_MS		10000
@@ -28,17 +30,26 @@ static bool has_feature(const json_t *version, const char *feature)
 }
 
 /* One that hangs gives nothing away by itself. */
-static int ask_old(pid_t old, json_t **version, struct blktap_error *err)
+static int ask_old(pid_t old, struct blktap_error *err)
 {
-	int ret = blktap_ctl_version(old, version, ASK_MS, err);
+	CLEANUP_JSON json_t *version = NULL;
+	int ret = blktap_ctl_version(old, &version, ASK_MS, err);
 
 	if (ret == -ETIMEDOUT)
 		return blktap_error_set(err, ret, "tapdisk %d does not answer; if it hangs, "
 					"'tap-ctl recover' gives its disks another", (int)old);
-	if (ret || has_feature(*version, "hand_over"))
+	if (ret || has_feature(version, "hand_over"))
 		return ret;
 	return blktap_error_set(err, -EOPNOTSUPP, "tapdisk %d is of a version that cannot hand "
 				"over its disks", (int)old);
+}
+
+static int find_user(pid_t pid, char **user, struct blktap_error *err)
+{
+	int ret = process_user(pid, user);
+
+	return ret ? blktap_error_set(err, ret, "tapdisk %d: its user has no name: %s", (int)pid,
+				      strerror(-ret)) : 0;
 }
 
 static int pass_ring(pid_t pid, unsigned int minor, struct blktap_error *err)
@@ -64,6 +75,19 @@ static int pass_rings(pid_t old, pid_t pid, struct blktap_error *err)
 		ret = pass_ring(pid, vbds[i].minor, err);
 	blktap_vbd_info_free(vbds, count);
 	return ret;
+}
+
+/* Whose disks are whose now, however far it got. */
+static void record_moved(pid_t old, pid_t pid)
+{
+	struct blktap_vbd_info *vbds;
+	size_t count, i;
+
+	if (blktap_ctl_list(pid, &vbds, &count, ASK_MS, NULL))
+		return;
+	for (i = 0; i < count; i++)
+		record_changed(old, vbds[i].minor, "pid", json_integer(pid));
+	blktap_vbd_info_free(vbds, count);
 }
 
 static json_t *takeover_params(pid_t old, int timeout_ms)
@@ -93,8 +117,11 @@ static int run(pid_t old, pid_t pid, bool pass, int timeout_ms, struct blktap_er
 			timeout_ms + MARGIN_MS;
 	int ret = pass ? pass_rings(old, pid, err) : 0;
 
-	if (!ret && pass)
-		return ask_passing(old, pid, takeover_params(old, timeout_ms), margin_ms, err);
+	if (!ret && pass) {
+		ret = ask_passing(old, pid, takeover_params(old, timeout_ms), margin_ms, err);
+		record_moved(old, pid);
+		return ret;
+	}
 	if (!ret)
 		return blktap_ctl_call(pid, "takeover", takeover_params(old, timeout_ms), margin_ms,
 				       NULL, err);
@@ -108,16 +135,18 @@ int blktap_take_over(pid_t old, pid_t *pid, int timeout_ms, struct blktap_error 
 {
 	struct serving serving = SERVING_INIT;
 	struct blktap_spawn_params params = { 0 };
-	CLEANUP_JSON json_t *version = NULL;
+	CLEANUP_FREE char *user = NULL;
 	int ret;
 
-	ret = ask_old(old, &version, err);
-	params.user = json_string_value(json_object_get(version, "user"));
+	ret = ask_old(old, err);
+	if (!ret)
+		ret = find_user(old, &user, err);
+	params.user = user;
 	if (!ret)
 		ret = serving_spawn(&serving, &params, err);
 	if (ret)
 		return ret;
 	*pid = serving.pid;
 	serving_done(&serving);
-	return run(old, *pid, params.user, timeout_ms, err);
+	return run(old, *pid, user, timeout_ms, err);
 }

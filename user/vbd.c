@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "pages.h"
 #include "passing.h"
+#include "record.h"
 #include "vbd.h"
 
 #define CALL_MS		60000	/* nothing here waits for the disk's users */
@@ -257,30 +258,58 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 	if (open_params->restart)
 		json_object_set_new(params, "restart", json_true());
 	add_timeout(params, timeout_ms);
-	return call_opening(&opening, params, err);
+	ret = call_opening(&opening, params, err);
+	if (!ret)
+		record_opened(pid, minor, open_params);
+	return ret;
 }
 
 int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 		     struct blktap_error *err)
 {
 	json_t *params = json_object();
+	int ret;
 
 	/* None at all would be the default, a short grace. */
 	add_timeout(params, timeout_ms < 0 ? INT_MAX : timeout_ms);
 	if (force)
 		json_object_set_new(params, "force", json_true());
 	/* Once nobody has it open, taking the disk away may still take a while. */
-	return call_minor(pid, "close", minor, params,
-			  with_margin(timeout_ms, force ? GRACE_MS + FORCE_MS : CALL_MS), NULL, err);
+	ret = call_minor(pid, "close", minor, params,
+			 with_margin(timeout_ms, force ? GRACE_MS + FORCE_MS : CALL_MS), NULL, err);
+	if (!ret)
+		record_closed(pid, minor);
+	return ret;
+}
+
+/* A pause that is given up may be one nevertheless. */
+static bool goes_on(pid_t pid, unsigned int minor)
+{
+	struct blktap_vbd_info *vbds;
+	bool goes_on = false;
+	size_t count, i;
+
+	if (blktap_ctl_list(pid, &vbds, &count, CALL_MS, NULL))
+		return false;
+	for (i = 0; i < count; i++)
+		if (vbds[i].minor == (int)minor)
+			goes_on = !(vbds[i].state & BLKTAP_VBD_PAUSED);
+	blktap_vbd_info_free(vbds, count);
+	return goes_on;
 }
 
 int blktap_ctl_pause(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err)
 {
 	json_t *params = json_object();
+	int ret;
 
 	add_timeout(params, timeout_ms);
-	return call_minor(pid, "pause", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
-			  err);
+	/* Before: nobody may recover it with an image that is in other hands. */
+	record_changed(pid, minor, "paused", json_true());
+	ret = call_minor(pid, "pause", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
+			 err);
+	record_changed(pid, minor, "paused", json_boolean(!ret || !goes_on(pid, minor)));
+	return ret;
 }
 
 static int open_paused_image(const struct opening *opening, struct blktap_error *err)
@@ -306,7 +335,13 @@ int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int tim
 	if (ret)
 		return ret;
 	add_timeout(params, timeout_ms);
-	return call_opening(&opening, params, err);
+	ret = call_opening(&opening, params, err);
+	if (ret)
+		return ret;
+	if (image)
+		record_changed(pid, minor, "image", json_string(image));
+	record_changed(pid, minor, "paused", json_false());
+	return 0;
 }
 
 int blktap_ctl_resize(pid_t pid, unsigned int minor, uint64_t capacity, bool shrink,
@@ -357,6 +392,8 @@ int blktap_ctl_kernel_io(pid_t pid, unsigned int minor, enum blktap_kernel_io mo
 	if (!name || blktap_parse_kernel_io(name, &answered))
 		return blktap_error_set(err, -EPROTO, "tapdisk %d: it does not tell the mode",
 					(int)pid);
+	if (mode != BLKTAP_KERNEL_IO_DEFAULT)
+		record_changed(pid, minor, "kernel_io", json_string(blktap_kernel_io_name(mode)));
 	if (now)
 		*now = answered;
 	return 0;

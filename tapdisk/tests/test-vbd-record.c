@@ -72,6 +72,7 @@ static void test_from_open_to_close(void **state)
 	struct outcome outcome = { 0 };
 
 	(void)state;
+	world.env.no_sandbox = true;
 	vbd_open(world.vbd, &params, done, &outcome);
 	assert_int_equal(nr_files(), 0);
 	wait_for(&outcome);
@@ -87,7 +88,10 @@ static void test_from_open_to_close(void **state)
 	assert_int_equal(record->open.kernel_io, BLKTAP_KERNEL_IO_AUTO);
 	assert_true(record->open.restart);
 	assert_false(record->paused);
+	assert_true(record->spawn.no_sandbox);
+	assert_null(record->spawn.user);
 	blktap_record_free(record);
+	world.env.no_sandbox = false;
 	assert_int_equal(close_image(0), 0);
 	assert_int_equal(nr_files(), 0);
 }

@@ -15,6 +15,11 @@
 	"\"no_direct\":false,\"kernel_io\":" mode ",\"request_timeout_ms\":" timeout ","	\
 	"\"spin_us\":" spin ",\"restart\":true,\"paused\":false}"
 #define GOOD	RECORD("3", "9", "\"aio:/x:y\"", "\"redirect\"", "5000", "0")
+/* As written for a tapdisk with other rights; the spin is the next one's default. */
+#define RIGHTS(rights)									\
+	"{\"minor\":3,\"pid\":9,\"image\":\"aio:/x\",\"read_only\":false,"	\
+	"\"no_direct\":false,\"kernel_io\":\"auto\",\"request_timeout_ms\":0,"	\
+	"\"restart\":false,\"paused\":false," rights "}"
 
 static struct blktap_record *record;
 static struct blktap_error err;
@@ -53,8 +58,26 @@ static void test_good(void **state)
 	assert_int_equal(record->open.spin_us, -1);
 	assert_true(record->open.restart);
 	assert_false(record->paused);
+	assert_false(record->spawn.no_sandbox);
+	assert_null(record->spawn.user);
 	blktap_record_free(record);
 	assert_int_equal(blktap_record_read(4, &record, &err), -ENOENT);
+}
+
+static void test_rights(void **state)
+{
+	(void)state;
+	put(RIGHTS("\"no_sandbox\":true"), 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	assert_true(record->spawn.no_sandbox);
+	assert_null(record->spawn.user);
+	assert_int_equal(record->open.spin_us, 0);
+	blktap_record_free(record);
+	put(RIGHTS("\"user\":\"guest7\""), 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	assert_false(record->spawn.no_sandbox);
+	assert_string_equal(record->spawn.user, "guest7");
+	blktap_record_free(record);
 }
 
 static void test_nonsense(void **state)
@@ -74,6 +97,7 @@ static void test_nonsense(void **state)
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "4294967296", "0"),
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "0", "1001"),
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "0.5", "0"),
+		RIGHTS("\"user\":\"\""), RIGHTS("\"user\":0"), RIGHTS("\"no_sandbox\":1"),
 	};
 	size_t i;
 
@@ -146,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_good),
+		TEST(test_rights),
 		TEST(test_nonsense),
 		TEST(test_not_a_record),
 		TEST(test_free_removes_it),

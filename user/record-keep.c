@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Records of disks whose tapdisk runs as a user of its own. As root opens what a record
+ * names, such a tapdisk must not write it: its clients write down what they have asked for.
+ * They do not get in each other's way, as a tapdisk does one thing with a disk at a time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "cleanup.h"
+#include "process-user.h"
+#include "record.h"
+
+/* ------------------------------------------------------------------- writing */
+
+static int write_file(const char *path, const json_t *json)
+{
+	CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+				    0600);
+
+	if (fd < 0)
+		return -errno;
+	return json_dumpfd(json, fd, JSON_COMPACT) ? -ENOSPC : 0;
+}
+
+/* Nobody ever sees a part of it. */
+static int replace(unsigned int minor, const json_t *json)
+{
+	char path[PATH_MAX], new[PATH_MAX + 4];
+	int ret = json ? record_path(path, sizeof(path), minor) : -ENOMEM;
+
+	if (ret)
+		return ret;
+	snprintf(new, sizeof(new), "%s.new", path);
+	ret = write_file(new, json);
+	if (!ret && rename(new, path) != 0)
+		ret = -errno;
+	if (ret)
+		unlink(new);
+	return ret;
+}
+
+static void complain(unsigned int minor, int code)
+{
+	blktap_log(LOG_WARNING, "tapdev%u: cannot be recorded: recovering it needs to be told the "
+		   "image: %s", minor, strerror(-code));
+}
+
+/* ------------------------------------------------------------ from open to close */
+
+/* What is not said is the tapdisk's default, also that of the next. */
+static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
+			const char *user)
+{
+	const char *mode = blktap_kernel_io_name(open->kernel_io);
+	json_t *json;
+
+	json = json_pack("{s:i, s:i, s:s, s:s, s:b, s:b, s:s, s:i, s:b, s:b}",
+			 "minor", (int)minor, "pid", (int)pid, "user", user,
+			 "image", open->image, "read_only", open->read_only,
+			 "no_direct", open->no_direct,
+			 "kernel_io", mode ? mode : blktap_kernel_io_name(BLKTAP_KERNEL_IO_AUTO),
+			 "request_timeout_ms", open->request_timeout_ms,
+			 "restart", open->restart, "paused", 0);
+	if (json && open->spin_us)
+		json_object_set_new(json, "spin_us",
+				    json_integer(open->spin_us < 0 ? 0 : open->spin_us));
+	return json;
+}
+
+void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open)
+{
+	CLEANUP_JSON json_t *json = NULL;
+	CLEANUP_FREE char *user = NULL;
+	int ret = process_user(pid, &user);
+
+	if (!ret && !user)
+		return;
+	if (!ret) {
+		json = describe(pid, minor, open, user);
+		ret = replace(minor, json);
+	}
+	if (ret)
+		complain(minor, ret);
+}
+
+/* What is kept here of this tapdisk's disk, or NULL. */
+static json_t *find(pid_t pid, unsigned int minor)
+{
+	CLEANUP_JSON json_t *json = NULL;
+
+	if (record_load(minor, &json) || !json_object_get(json, "user") ||
+	    json_integer_value(json_object_get(json, "pid")) != pid)
+		return NULL;
+	return TAKE_POINTER(json);
+}
+
+void record_changed(pid_t pid, unsigned int minor, const char *key, json_t *value)
+{
+	CLEANUP_JSON json_t *json = find(pid, minor);
+	int ret;
+
+	if (!json) {
+		json_decref(value);
+		return;
+	}
+	ret = json_object_set_new(json, key, value) ? -ENOMEM : replace(minor, json);
+	if (ret)
+		complain(minor, ret);
+}
+
+void record_closed(pid_t pid, unsigned int minor)
+{
+	CLEANUP_JSON json_t *json = find(pid, minor);
+	char path[PATH_MAX];
+
+	if (json && !record_path(path, sizeof(path), minor))
+		unlink(path);
+}
