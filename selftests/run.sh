@@ -11,7 +11,7 @@
 
 set -u -o pipefail
 here=$(dirname "$(readlink -f "$0")")
-limit=$(sed -n 's/^timeout=//p' "$here/settings")
+limit=$(($(sed -n 's/^timeout=//p' "$here/settings") * $(. "$here/common.sh" && echo "$SLOWNESS")))
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 

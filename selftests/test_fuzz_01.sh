@@ -19,8 +19,8 @@ log_expect 'Page cache invalidation failure|File: /dev/xen/blktap-2/tapdev'
 log_expect 'tapdev[0-9]*: .*beyond EOD|ring_fuzz .*: attempted to duplicate a private mapping'
 SECONDS_OF_FUZZ=${BLKTAP_TEST_FUZZ_SECONDS:-40}
 # Ending takes longer where the kernel watches itself, and that takes memory, too.
-PATIENCE=20 SLACK_KIB=24576
-[ ! -w /sys/kernel/debug/kmemleak ] || PATIENCE=90 SLACK_KIB=131072
+PATIENCE=$((20 * SLOWNESS)) SLACK_KIB=24576
+[ ! -w /sys/kernel/debug/kmemleak ] || SLACK_KIB=131072
 
 # What is allocated for a queue's rings; nobody else has any.
 rings() { grep -c '\[blktap\]' /proc/vmallocinfo; }
