@@ -268,7 +268,7 @@ int blktap_buffer_take(struct blktap_buffer *buffer, u32 tag, u32 bytes,
 
 void blktap_buffer_release(struct blktap_buffer *buffer, u32 slot)
 {
-	buffer->slots[slot].used = jiffies;
+	WRITE_ONCE(buffer->slots[slot].used, jiffies);
 	blktap_slot_release(&buffer->slots[slot]);
 }
 
@@ -393,7 +393,7 @@ static void blktap_slot_trim(struct blktap_buffer *buffer, struct blktap_slot *s
 	blktap_uncharge_pages(buffer, slot->nr_pages);
 	blktap_free_pages(slot->pages, slot->nr_pages);
 	slot->pages = NULL;
-	slot->nr_pages = 0;
+	WRITE_ONCE(slot->nr_pages, 0);
 }
 
 bool blktap_buffer_trim(struct blktap_buffer *buffer, unsigned long age,

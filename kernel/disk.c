@@ -74,7 +74,7 @@ static blk_status_t blktap_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk
 	bool taken = false;
 
 	/* The block layer only warns of writes from drivers above. */
-	if ((disk->flags & BLKTAP_DISK_READ_ONLY) && blktap_request_changes(bd->rq))
+	if ((READ_ONCE(disk->flags) & BLKTAP_DISK_READ_ONLY) && blktap_request_changes(bd->rq))
 		return BLK_STS_IOERR;
 
 	blktap_disk_note_swap(disk, bd->rq);
@@ -267,7 +267,7 @@ static const struct block_device_operations blktap_disk_ops = {
 static void blktap_disk_set_state(struct blktap_disk *disk, u32 state)
 {
 	spin_lock(&disk->lock);
-	disk->state = state;
+	WRITE_ONCE(disk->state, state);
 	spin_unlock(&disk->lock);
 }
 
@@ -282,7 +282,7 @@ static void blktap_disk_forget(struct blktap_disk *disk)
 		blktap_session_notify(session);
 		blktap_extents_clear(session);
 		session->started = false;
-		session->holding = false;
+		WRITE_ONCE(session->holding, false);
 	}
 	RCU_INIT_POINTER(disk->session, NULL);
 	tap->disk = NULL;
@@ -372,7 +372,7 @@ static void blktap_disk_let_go(struct blktap_disk *disk, bool force)
 
 	session = rcu_dereference_protected(disk->session, lockdep_is_held(&disk->tap->lock));
 	if (session)
-		session->holding = false;
+		WRITE_ONCE(session->holding, false);
 	if (force)
 		RCU_INIT_POINTER(disk->session, NULL);
 	if (force || !session)
@@ -388,13 +388,14 @@ int blktap_disk_remove(struct blktap_disk *disk, bool force)
 
 	lockdep_assert_held(&disk->tap->lock);
 
-	disk->condemned |= force;
+	if (force)
+		WRITE_ONCE(disk->condemned, true);
 	spin_lock(&disk->lock);
 	state = disk->state;
 	if (!force && (state == BLKTAP_DISK_STATE_ADDING || disk->openers))
 		err = -EBUSY;
 	else if (state == BLKTAP_DISK_STATE_LIVE)
-		disk->state = BLKTAP_DISK_STATE_REMOVING;
+		WRITE_ONCE(disk->state, BLKTAP_DISK_STATE_REMOVING);
 	spin_unlock(&disk->lock);
 
 	if (err)
@@ -632,7 +633,8 @@ static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *s
 
 	if (tap->successor == session)
 		blktap_session_supplant(tap->session);
-	disk->flags = (disk->flags & ~BLKTAP_DISK_DEMAND) | (start->flags & BLKTAP_DISK_DEMAND);
+	WRITE_ONCE(disk->flags, (disk->flags & ~BLKTAP_DISK_DEMAND) |
+				(start->flags & BLKTAP_DISK_DEMAND));
 	session->demand = start->flags & BLKTAP_DISK_DEMAND;
 	session->started = true;
 	blktap_recovery_start(tap);
@@ -723,8 +725,8 @@ static int blktap_disk_hold_locked(struct blktap_disk *disk, struct blktap_sessi
 	if (session->holding == hold)
 		return -EALREADY;
 
-	session->holding = hold;
-	session->resumed = jiffies;
+	WRITE_ONCE(session->holding, hold);
+	WRITE_ONCE(session->resumed, jiffies);
 	blktap_recovery_gate(disk);
 	return 0;
 }

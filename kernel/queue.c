@@ -92,7 +92,7 @@ static bool blktap_queue_wants_kick(struct blktap_queue *queue)
 	u32 old = queue->sq_kicked;
 	u32 event;
 
-	queue->sq_kicked = queue->sq_tail;
+	WRITE_ONCE(queue->sq_kicked, queue->sq_tail);
 	/* sq_tail is out before sq_event is read; the daemon does the reverse. */
 	smp_mb();
 	event = READ_ONCE(queue->cq->sq_event);
@@ -140,7 +140,7 @@ static void blktap_queue_push(struct blktap_queue *queue, struct request *rq)
 	sqe->tag = rq->tag;
 	sqe->type = BLKTAP_SQE_REQUEST;
 
-	tag->rq = rq;
+	WRITE_ONCE(tag->rq, rq);
 	trace_blktap_submitted(blktap_queue_minor(queue), queue->index, rq->tag,
 			       &queue->descs[rq->tag]);
 	/* From here on a completion may end it. */
@@ -286,7 +286,8 @@ void blktap_queue_kill(struct blktap_queue *queue, bool requeue)
 
 	spin_lock(&queue->sq_lock);
 	queue->requeue = requeue;
-	queue->dead = true;
+	/* Who sees this sees what becomes of requests. */
+	smp_store_release(&queue->dead, true);
 	spin_unlock(&queue->sq_lock);
 	smp_mb(); /* pairs with that in blktap_queue_unclaim() */
 

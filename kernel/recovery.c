@@ -82,11 +82,17 @@ void blktap_recovery_look(struct blktap_tap *tap)
 
 /* --- holding ----------------------------------------------------------------- */
 
+/* Submitters look at it without the tap's lock. */
+static void blktap_recovery_set(struct blktap_disk *disk, u32 recovery)
+{
+	WRITE_ONCE(disk->recovery, recovery);
+}
+
 static void blktap_hold_begin(struct blktap_tap *tap, struct blktap_disk *disk)
 {
 	unsigned long limit = msecs_to_jiffies(tap->config.hold_ms);
 
-	disk->recovery = BLKTAP_RECOVERY_HELD;
+	blktap_recovery_set(disk, BLKTAP_RECOVERY_HELD);
 	tap->hold_until = jiffies + limit;
 	if (limit)
 		blktap_tap_queue(tap, &tap->hold_work, limit);
@@ -110,7 +116,7 @@ u32 blktap_recovery_left_ms(const struct blktap_tap *tap)
 
 void blktap_recovery_fail(struct blktap_disk *disk)
 {
-	disk->recovery = BLKTAP_RECOVERY_FAILED;
+	blktap_recovery_set(disk, BLKTAP_RECOVERY_FAILED);
 	blktap_recovery_gate(disk);
 }
 
@@ -162,7 +168,7 @@ bool blktap_recovery_begin(struct blktap_tap *tap, struct blktap_session *sessio
 	if (hold)
 		blktap_hold_begin(tap, disk);
 	else
-		disk->recovery = BLKTAP_RECOVERY_FAILED;
+		blktap_recovery_set(disk, BLKTAP_RECOVERY_FAILED);
 	RCU_INIT_POINTER(disk->session, NULL);
 	blktap_recovery_gate(disk);
 
@@ -190,8 +196,8 @@ static void blktap_recovery_resume(struct blktap_tap *tap)
 	if (cancel_delayed_work(&tap->hold_work))
 		blktap_tap_put(tap);
 	again = disk->recovery != BLKTAP_RECOVERY_NONE;
-	disk->recovery = BLKTAP_RECOVERY_NONE;
-	tap->session->resumed = jiffies;
+	blktap_recovery_set(disk, BLKTAP_RECOVERY_NONE);
+	WRITE_ONCE(tap->session->resumed, jiffies);
 	rcu_assign_pointer(disk->session, tap->session);
 	blktap_recovery_gate(disk);
 	if (again) {

@@ -25,6 +25,16 @@ static void blktap_worker_start(struct request *rq)
 	blktap_kio_end(rq);
 }
 
+/* What the block layer and the allocators are to know of a worker. */
+#define BLKTAP_WORKER_FLAGS	(PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO)
+
+static void blktap_worker_set_flags(unsigned int flags)
+{
+	/* Interrupts look at a task's flags, but only at those of them that stay. */
+	data_race(current->flags = (current->flags & ~BLKTAP_WORKER_FLAGS) |
+				   (flags & BLKTAP_WORKER_FLAGS));
+}
+
 static void blktap_worker_run(struct blktap_worker *worker)
 {
 	struct llist_node *nodes = llist_reverse_order(llist_del_all(&worker->requests));
@@ -33,15 +43,14 @@ static void blktap_worker_run(struct blktap_worker *worker)
 	struct blk_plug plug;
 
 	/* Whoever frees memory may be waiting for these requests. */
-	current->flags |= PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO;
+	blktap_worker_set_flags(BLKTAP_WORKER_FLAGS);
 	blk_start_plug(&plug);
 	llist_for_each_entry_safe(cmd, next, nodes, node) {
 		blktap_worker_start(blk_mq_rq_from_pdu(cmd));
 		cond_resched();
 	}
 	blk_finish_plug(&plug);
-	current->flags = (current->flags & ~(PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO)) |
-			 (flags & (PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO));
+	blktap_worker_set_flags(flags);
 }
 
 static void blktap_worker_near(struct work_struct *work)

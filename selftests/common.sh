@@ -584,21 +584,21 @@ log_lines() {
 	cat "$WORK/kernel.log"
 }
 
-# own_races: the log without KCSAN's reports of data races in which the driver has no
-# part, of which every kernel has many. What others say meanwhile stays.
+# own_races: the log without KCSAN's reports of data races where no function of the driver
+# made the access: every kernel has many of them. What others say meanwhile stays.
 own_races() {
 	awk -v fatal="$LOG_FATAL" '
-		/^<[0-9]+>\[ *[0-9.]+\] =+$/ {
+		function end(i) {
 			for (i = 1; i <= n; i++)
 				if (own || (i > 1 && lines[i] ~ fatal))
 					print lines[i]
 			n = 0
-			next
 		}
-		/BUG: KCSAN: / { n = 1; lines[1] = $0; own = /\[blktap\]/; next }
+		/^<[0-9]+>\[ *[0-9.]+\] =+$/ { end(); next }
+		/BUG: KCSAN: / { end(); own = /\[blktap\]/; lines[n = 1] = $0; next }
 		n { lines[++n] = $0; next }
 		{ print }
-		END { for (i = 1; i <= n; i++) print lines[i] }'
+		END { end() }'
 }
 
 # Kernel messages since the mark of level warning or worse, or worse by words.
