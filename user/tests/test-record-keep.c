@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "fake-tapdisk.h"
@@ -42,7 +43,8 @@ static pid_t start_process(uid_t uid)
 	assert_int_equal(pipe(fds), 0);
 	child = fork();
 	if (child == 0) {
-		if (setuid(uid) == 0)
+		/* It does not outlive a test that fails. Another user forgets that. */
+		if (setuid(uid) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0)
 			close(fds[1]);
 		for (;;)
 			pause();
