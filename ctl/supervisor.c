@@ -19,8 +19,8 @@
 
 static int open_lock(void)
 {
-	char path[PATH_MAX];
-	int fd;
+	char path[PATH_MAX], control[PATH_MAX];
+	int fd, ret;
 
 	/* It will have another working directory. */
 	if (blktap_control_dir()[0] != '/')
@@ -30,6 +30,10 @@ static int open_lock(void)
 		return -ENAMETOOLONG;
 	if (mkdir(blktap_control_dir(), 0700) && errno != EEXIST)
 		return -errno;
+	/* Where others may write, the name could be one of any file. */
+	ret = blktap_control_path(control, sizeof(control), getpid());
+	if (ret)
+		return ret;
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : fd;
 }

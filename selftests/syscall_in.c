@@ -69,6 +69,10 @@ static const struct attempt attempts[] = {
 	{ "tkill", REFUSED, SYS_tkill, { 0, 0 } },
 	{ "tgkill of another process", REFUSED, SYS_tgkill, { 1, 1, 0 } },
 	{ "pidfd_open", REFUSED, SYS_pidfd_open, { 0 } },
+	{ "fcntl(F_SETOWN)", REFUSED, SYS_fcntl, { BAD_FD, F_SETOWN, 1 } },
+	{ "fcntl(F_SETSIG)", REFUSED, SYS_fcntl, { BAD_FD, F_SETSIG, SIGUSR1 } },
+	{ "fcntl(F_GETFL)", ALLOWED, SYS_fcntl, { BAD_FD, F_GETFL } },
+	{ "sched_setscheduler of another process", REFUSED, SYS_sched_setscheduler, { 1, -1UL, 0 } },
 
 	{ "socket(AF_INET)", REFUSED, SYS_socket, { AF_INET, SOCK_STREAM } },
 	{ "socket(AF_INET6)", REFUSED, SYS_socket, { AF_INET6, SOCK_STREAM } },

@@ -53,14 +53,15 @@ static int drop_bounding_set(void)
 	return cap_reset_ambient() ? -errno : 0;
 }
 
-static int drop_capabilities(void)
+/* Of another user all: securebits may have kept them. */
+static int drop_capabilities(bool all)
 {
 	CLEANUP_CAPS cap_t now = cap_get_proc();
 	CLEANUP_CAPS cap_t caps = cap_init();
 	int ret = now && caps ? 0 : -errno;
 	size_t i;
 
-	for (i = 0; !ret && i < ARRAY_SIZE(needed); i++)
+	for (i = 0; !ret && !all && i < ARRAY_SIZE(needed); i++)
 		ret = keep(caps, now, needed[i]);
 	if (!ret && cap_set_proc(caps) != 0)
 		ret = -errno;
@@ -83,7 +84,7 @@ int sandbox_find_user(struct sandbox_user *user, const char *name, struct blktap
 	return 0;
 }
 
-/* Without the limit: each queue of a disk has a thread. Capabilities go with the uid. */
+/* Without the limit: each queue of a disk has a thread. */
 static int become(const struct sandbox_user *user, struct blktap_error *err)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -91,7 +92,7 @@ static int become(const struct sandbox_user *user, struct blktap_error *err)
 	setrlimit(RLIMIT_NPROC, &unlimited);
 	if (initgroups(user->name, user->gid) == 0 &&
 	    setresgid(user->gid, user->gid, user->gid) == 0 &&
-	    setresuid(user->uid, user->uid, user->uid) == 0)
+	    setresuid(user->uid, user->uid, user->uid) == 0 && drop_capabilities(true) == 0)
 		return 0;
 	return blktap_error_set(err, -errno, "cannot become user %s: %s", user->name,
 				strerror(errno));
@@ -114,7 +115,8 @@ int sandbox_enter(const struct sandbox_user *user, struct blktap_error *err)
 	ret = user ? become(user, err) : 0;
 	if (ret)
 		return ret;
-	give_up("capabilities cannot be dropped", drop_capabilities());
+	if (!user)
+		give_up("capabilities cannot be dropped", drop_capabilities(false));
 	give_up("new privileges cannot be ruled out",
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0);
 	give_up("making files cannot be restricted to the control directory",

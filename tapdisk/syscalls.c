@@ -43,8 +43,7 @@ static const char *const names[] = {
 
 	/* files; each kind of word length and time has calls of its own */
 	"access", "close", "close_range", "dup", "dup2", "dup3", "faccessat", "faccessat2",
-	"fadvise64", "fadvise64_64", "arm_fadvise64_64", "fallocate", "fcntl", "fcntl64",
-	"fdatasync", "flock", "fstat", "fstat64", "fstatat64", "fstatfs", "fstatfs64", "fsync",
+	"fadvise64", "fadvise64_64", "arm_fadvise64_64", "fallocate", "fdatasync", "flock", "fstat", "fstat64", "fstatat64", "fstatfs", "fstatfs64", "fsync",
 	"ftruncate", "ftruncate64", "lseek", "_llseek", "lstat", "lstat64", "newfstatat", "pipe2",
 	"pread64", "preadv", "preadv2", "pwrite64", "pwritev", "pwritev2", "read", "readlink",
 	"readlinkat", "readv", "renameat", "renameat2", "stat", "stat64", "statfs", "statfs64", "statx", "sync_file_range",
@@ -68,8 +67,7 @@ static const char *const names[] = {
 	/* threads and signals */
 	"exit", "exit_group", "futex", "futex_time64", "futex_waitv", "getcpu", "gettid",
 	"restart_syscall", "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-	"sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_setscheduler",
-	"sched_yield", "set_robust_list", "sigaltstack", "sigreturn",
+	"sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_yield", "set_robust_list", "sigaltstack", "sigreturn",
 
 	/* questions */
 	"getegid", "getegid32", "geteuid", "geteuid32", "getgid", "getgid32", "getpid", "getppid",
@@ -106,6 +104,7 @@ static const struct condition conditions[] = {
 #else
 	{ "clone", 0, CLONE_THREAD | NAMESPACES, CLONE_THREAD },
 #endif
+	{ "sched_setscheduler", 0, WORD, 0 },
 	{ "prctl", 0, WORD, PR_SET_NAME },
 	{ "prctl", 0, WORD, PR_GET_NAME },
 	{ "prctl", 0, WORD, PR_SET_VMA },
@@ -125,6 +124,11 @@ static const struct condition conditions[] = {
 	{ "ioctl", 1, WORD, TCGETS },
 };
 
+/* Others make a descriptor send signals, of any kind and to any process. */
+static const int fcntl_commands[] = {
+	F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_OFD_GETLK, F_OFD_SETLK,
+};
+
 static int allow(scmp_filter_ctx filter, const char *name, const struct scmp_arg_cmp *condition)
 {
 	int number = seccomp_syscall_resolve_name(name);
@@ -142,6 +146,24 @@ static int allow_if(scmp_filter_ctx filter, const struct condition *condition)
 	return allow(filter, condition->name, &cmp);
 }
 
+/* 32-bit architectures have two of it. */
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+	struct condition condition = { .argument = 1, .mask = WORD };
+	int ret = 0;
+	size_t i;
+
+	for (i = 0; !ret && i < ARRAY_SIZE(fcntl_commands); i++) {
+		condition.value = fcntl_commands[i];
+		condition.name = "fcntl";
+		ret = allow_if(filter, &condition);
+		condition.name = "fcntl64";
+		if (!ret)
+			ret = allow_if(filter, &condition);
+	}
+	return ret;
+}
+
 static int allow_all(scmp_filter_ctx filter)
 {
 	/* abort() */
@@ -153,6 +175,8 @@ static int allow_all(scmp_filter_ctx filter)
 		ret = allow(filter, names[i], NULL);
 	for (i = 0; !ret && i < ARRAY_SIZE(conditions); i++)
 		ret = allow_if(filter, &conditions[i]);
+	if (!ret)
+		ret = allow_fcntl(filter);
 	/* Each request costs one, and those with conditions are gone through in order. */
 	if (!ret)
 		ret = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), UINT8_MAX);

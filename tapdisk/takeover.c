@@ -197,6 +197,11 @@ static void tell_what_is_where(struct takeover *t)
 	if (!t->taken)
 		return;
 	name_disks(here, sizeof(here), t->minors, t->taken);
+	if (t->taken == t->count) {
+		blktap_error_set(&t->failure, why.code, "%.200s; %s moved to tapdisk %d", why.text,
+				 here, (int)getpid());
+		return;
+	}
 	name_disks(there, sizeof(there), t->minors + t->taken, t->count - t->taken);
 	blktap_error_set(&t->failure, why.code, "%.200s; %s moved to tapdisk %d, %s did not",
 			 why.text, here, (int)getpid(), there);

@@ -82,12 +82,18 @@ void vbd_pause_drained(struct vbd *vbd)
 	vbd_close_image(vbd, VBD_RELEASING);
 }
 
+static void stay_paused(struct vbd *vbd)
+{
+	record_write(vbd->env->records, vbd);
+	vbd_finish(vbd, VBD_PAUSED);
+}
+
 static void reopen(struct vbd *vbd, const char *spec)
 {
 	if (!vbd_open_image(vbd, spec, VBD_REOPENING))
 		return;
 	blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
-	vbd_finish(vbd, VBD_PAUSED);
+	stay_paused(vbd);
 }
 
 void vbd_released(struct vbd *vbd)
@@ -102,8 +108,7 @@ void vbd_released(struct vbd *vbd)
 	}
 	if (!was_paused)
 		blktap_log(LOG_INFO, "tapdev%u: paused", vbd->minor);
-	record_write(vbd->env->records, vbd);
-	vbd_finish(vbd, VBD_PAUSED);
+	stay_paused(vbd);
 }
 
 /* ------------------------------------------------------------------- unpause */
@@ -168,7 +173,7 @@ static void still_paused(struct vbd *vbd)
 	if (vbd->image)
 		vbd_close_image(vbd, VBD_RELEASING);
 	else
-		vbd_finish(vbd, VBD_PAUSED);
+		stay_paused(vbd);
 }
 
 void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)

@@ -79,8 +79,9 @@ static int end_session(pid_t pid, unsigned int minor, pid_t *killed, struct blkt
 	ret = blktap_nl_open(&nl, err);
 	if (!ret)
 		ret = blktap_nl_get(nl, minor, &tap, err);
+	/* What a dead one has left is nobody's. */
 	if (!ret)
-		ret = blktap_nl_end_session(nl, minor, pid, true, err);
+		ret = blktap_nl_end_session(nl, minor, tap.pid ? pid : 0, true, err);
 	if (ret)
 		return ret;
 	if (tap.pid)
@@ -94,12 +95,21 @@ static int end_session(pid_t pid, unsigned int minor, pid_t *killed, struct blkt
 int blktap_force_close(pid_t pid, unsigned int minor, int timeout_ms, pid_t *killed,
 		       struct blktap_error *err)
 {
+	struct blktap_error refusal;
 	int ret;
 
 	*killed = 0;
-	ret = ask_to_close(pid, minor, timeout_ms, err);
+	ret = ask_to_close(pid, minor, timeout_ms, &refusal);
+	if (ret && err)
+		*err = refusal;
 	if (is_worth_killing(ret))
 		ret = end_session(pid, minor, killed, err);
+	/* It is another tapdisk's. What was asked first says more. */
+	if (ret == -ESRCH) {
+		ret = refusal.code;
+		if (err)
+			*err = refusal;
+	}
 	if (!ret && err)
 		err->code = 0;
 	return ret;

@@ -34,33 +34,62 @@ int passing_ring(unsigned int minor, struct blktap_error *err)
 	return ring_open_node(minor, err);
 }
 
-/* As tapdisk does it: a block device that is written to is claimed. */
-static int open_file(const char *path, bool read_only)
+static int open_failed(const char *path, struct blktap_error *err)
 {
-	int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (read_only ? O_RDONLY : O_RDWR);
+	return blktap_error_set(err, -errno, errno == EBUSY ? "%s is mounted or used by another disk" :
+				"cannot open %s: %m", path);
+}
+
+/* To open something else can have effects of its own. */
+static int check_type(const struct stat *st, const char *path, struct blktap_error *err)
+{
+	if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
+		return 0;
+	if (S_ISDIR(st->st_mode))
+		return blktap_error_set(err, -EISDIR, "%s is a directory", path);
+	return blktap_error_set(err, -EINVAL, "%s is neither a file nor a block device", path);
+}
+
+static bool is_same_file(int fd, const struct stat *before)
+{
 	struct stat st;
 
+	return fstat(fd, &st) == 0 && st.st_dev == before->st_dev &&
+	       st.st_ino == before->st_ino && st.st_rdev == before->st_rdev &&
+	       (st.st_mode & S_IFMT) == (before->st_mode & S_IFMT);
+}
+
+/* As tapdisk does it: a block device that is written to is claimed, which it cannot see. */
+static int open_file(const char *path, bool read_only, struct blktap_error *err)
+{
+	int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (read_only ? O_RDONLY : O_RDWR);
+	CLEANUP_CLOSE int fd = -1;
+	struct stat st;
+	int ret;
+
 	if (stat(path, &st) != 0)
-		return -1;
+		return open_failed(path, err);
+	ret = check_type(&st, path, err);
+	if (ret)
+		return ret;
 	if (S_ISBLK(st.st_mode) && !read_only)
 		flags |= O_EXCL;
-	return open(path, flags);
+	fd = open(path, flags);
+	if (fd < 0)
+		return open_failed(path, err);
+	if (!is_same_file(fd, &st))
+		return blktap_error_set(err, -ESTALE, "%s was replaced while it was opened", path);
+	return TAKE_FD(fd);
 }
 
 int passing_image(const char *image, bool read_only, struct blktap_error *err)
 {
 	static const char type[] = "aio:";
-	const char *path = image + strlen(type);
-	int fd;
 
 	if (strncmp(image, type, strlen(type)) != 0)
 		return blktap_error_set(err, -EACCES, "%s: the tapdisk's user may not open it, and "
 					"only aio: images can be passed", image);
-	fd = open_file(path, read_only);
-	if (fd >= 0)
-		return fd;
-	return blktap_error_set(err, -errno, errno == EBUSY ? "%s is mounted or used by another disk" :
-				"cannot open %s: %m", path);
+	return open_file(image + strlen(type), read_only, err);
 }
 
 static const struct blktap_vbd_info *find_minor(const struct blktap_vbd_info *vbds, size_t count,

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../ctl.h"
@@ -96,6 +97,27 @@ static void test_it_cannot_start(void **state)
 	assert_int_equal(supervisor_ensure(&err), -ENOENT);
 }
 
+/* Its file is emptied: it must not be a name of another. */
+static void test_unsafe_directory(void **state)
+{
+	char path[PATH_MAX], other[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s/other", control_dir);
+	snprintf(path, sizeof(path), "%s/supervisor", control_dir);
+	fd = open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "kept", 4), 4);
+	close(fd);
+	assert_int_equal(link(other, path), 0);
+	assert_int_equal(chmod(control_dir, 01777), 0);
+	assert_int_equal(supervisor_lock(&err), -EPERM);
+	assert_int_equal(exit_status(err.code), EACCES);
+	assert_int_equal(stat(other, &st), 0);
+	assert_int_equal(st.st_size, 4);
+}
+
 static int set_up(void **state)
 {
 	kernel_reset();
@@ -122,6 +144,7 @@ int main(int argc, char **argv)
 		TEST(test_there_is_one),
 		TEST(test_it_is_started_once),
 		TEST(test_it_cannot_start),
+		TEST(test_unsafe_directory),
 	};
 	struct options options;
 

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
 #include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,6 +97,28 @@ static void test_user(void **state)
 		skip();
 	assert_int_equal(sandbox_find_user(&user, "nobody", NULL), 0);
 	assert_int_equal(entered(&user, is_somebody_else), FINE);
+}
+
+/* Where capabilities do not go with the user ID by themselves. */
+static void test_securebits(void **state)
+{
+	struct sandbox_user user;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() || !getpwnam("nobody") || prctl(PR_CAPBSET_READ, CAP_SETPCAP) != 1)
+		skip();
+	assert_int_equal(sandbox_find_user(&user, "nobody", NULL), 0);
+	pid = fork();
+	if (!pid) {
+		if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) != 0)
+			_exit(NOT_ENTERED);
+		_exit(entered(&user, is_somebody_else));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), FINE);
 }
 
 static void test_no_such_user(void **state)
@@ -193,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_root),
 		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_securebits),
 		cmocka_unit_test(test_no_such_user),
 		cmocka_unit_test(test_not_permitted),
 		cmocka_unit_test(test_landlock),

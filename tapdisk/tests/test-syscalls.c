@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,6 +69,28 @@ static int threads_and_no_processes(void)
 	return FINE;
 }
 
+/* By a descriptor, signals would reach any process. */
+static int no_signals_to_others(void)
+{
+	struct f_owner_ex owner = { F_OWNER_PID, getppid() };
+	struct sched_param param = { 0 };
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int fds[2];
+
+	TRY(pipe2(fds, O_CLOEXEC) == 0);
+	REFUSED(kill(getppid(), 0));
+	REFUSED(fcntl(fds[0], F_SETOWN, getppid()));
+	REFUSED(fcntl(fds[0], F_SETOWN_EX, &owner));
+	REFUSED(fcntl(fds[0], F_SETSIG, SIGUSR1));
+	REFUSED(sched_setscheduler(getppid(), SCHED_BATCH, &param));
+	TRY(sched_setscheduler(0, SCHED_OTHER, &param) == 0);
+	TRY(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
+	TRY(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
+	TRY(fcntl(fds[0], F_DUPFD_CLOEXEC, 3) >= 3);
+	TRY(fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_OFD_SETLK, &lock) == 0);
+	return FINE;
+}
+
 static int memory_without_code(void)
 {
 	size_t bytes = 1 << 20;
@@ -111,6 +135,7 @@ static void test_filter(void **state)
 {
 	static const struct { const char *name; int (*child)(void); } cases[] = {
 		{ "threads_and_no_processes", threads_and_no_processes },
+		{ "no_signals_to_others", no_signals_to_others },
 		{ "memory_without_code", memory_without_code },
 		{ "files_that_are_there", files_that_are_there },
 		{ "ioctls_and_sockets", ioctls_and_sockets },

@@ -725,6 +725,25 @@ static void test_cancelled(void **state)
 	assert_int_equal(fake_sessions[3]->queues[0].results[1], 4096);
 }
 
+/* All that is known of is here already. */
+static void test_cancelled_at_the_end(void **state)
+{
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	open_disk(3, "ram:1M", false);
+	assert_int_equal(takeover_start(&new, OLD_PID, -1, -1, taken_over, &outcome, &err), 0);
+	while (!tapdisk_find(&new, 3))
+		turn(10);
+	takeover_cancel(new.takeover, "test");
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, -ECANCELED);
+	assert_non_null(strstr(outcome.err.text, "; tapdev3 moved to tapdisk"));
+	assert_null(strstr(outcome.err.text, "did not"));
+	assert_int_equal(new_ended, 0);
+	await_end_of_old();
+}
+
 /* The driver ends the successor's session, here before it has begun. */
 static void test_session_of_new_ends(void **state)
 {
@@ -768,6 +787,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_gone_while_draining),
 	TEST(test_old_dies),
 	TEST(test_cancelled),
+	TEST(test_cancelled_at_the_end),
 	TEST(test_session_of_new_ends),
 };
 

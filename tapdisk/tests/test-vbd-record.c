@@ -2,6 +2,7 @@
 /*
  * What a VBD leaves in writing, as the library reads it.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,6 +124,27 @@ static void test_pause_and_another_image(void **state)
 	assert_int_equal(nr_files(), 0);
 }
 
+/* The pause is given up, but the image cannot be had again. */
+static void test_pause_that_stays(void **state)
+{
+	struct outcome outcome = { 0 };
+	char image[64], spec[80];
+
+	(void)state;
+	snprintf(image, sizeof(image), "%s/image", folder);
+	snprintf(spec, sizeof(spec), "aio:%s", image);
+	close(open(image, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_int_equal(truncate(image, 1 << 20), 0);
+	assert_int_equal(open_image(spec), 0);
+	vbd_pause(world.vbd, -1, done, &outcome);
+	wait_for_state(VBD_RELEASING);
+	assert_true(vbd_withdraw(world.vbd, &outcome));
+	assert_int_equal(unlink(image), 0);
+	wait_for_state(VBD_PAUSED);
+	assert_true(read_paused());
+	assert_int_equal(close_image(0), 0);
+}
+
 /* It is for who comes next. */
 static void test_session_ends(void **state)
 {
@@ -170,6 +192,7 @@ static void test_cannot_be_written(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(test_from_open_to_close),
 	TEST(test_pause_and_another_image),
+	TEST(test_pause_that_stays),
 	TEST(test_session_ends),
 	TEST(test_failed_open),
 	TEST(test_cannot_be_written),

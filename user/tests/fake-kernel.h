@@ -23,7 +23,6 @@ static struct fake_kernel {
 	struct blktap_event_msg events[32];	/* event 0: -ENOBUFS */
 	size_t event_count, next_event;
 	void (*freed)(void);	/* called after a tap was */
-	int end_code;		/* what ending a session gives */
 	size_t ends;		/* how often it was tried */
 	pid_t ended;		/* which process, the last time */
 	bool forced;
@@ -131,11 +130,12 @@ int blktap_nl_end_session(struct blktap_nl *nl, unsigned int minor, pid_t pid, b
 	kernel.ends++;
 	kernel.ended = pid;
 	kernel.forced = force;
-	if (kernel.end_code)
-		return blktap_error_set(err, kernel.end_code, "minor %u: no", minor);
 	for (i = 0; i < kernel.count; i++) {
 		if (kernel.taps[i].minor != minor)
 			continue;
+		if ((pid && kernel.taps[i].pid != pid) || (!kernel.taps[i].pid && !force))
+			return blktap_error_set(err, -ESRCH, "minor %u: no daemon is attached, or "
+						"it is another process", minor);
 		kernel.taps[i].pid = 0;
 		kernel.taps[i].disk_state = force ? BLKTAP_DISK_STATE_NONE : BLKTAP_DISK_STATE_LIVE;
 	}

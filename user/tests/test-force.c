@@ -114,9 +114,10 @@ static void test_it_is_somebody_elses(void **state)
 {
 	(void)state;
 	tap->pid = 10;
-	kernel.end_code = -ESRCH;
-	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), -ESRCH);
+	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), -ENOENT);
+	assert_string_equal(err.text, "no such tapdisk: 9");
 	assert_int_equal(killed, 0);
+	assert_int_equal(tap->pid, 10);
 }
 
 /* --------------------------------------------------------------------- recover */
