@@ -7,7 +7,8 @@
  * concerns these is not answered (-n: from the beginning); SIGUSR2: it is, and so
  * is what has been held. -o limits that to some of lookup, getattr, open, read,
  * write, flush, fsync. -f: reads, writes and fsyncs go wrong in the way that the
- * file FAULTS tells at that moment, see fuse_faults.h. -s: direct I/O is synchronous.
+ * file FAULTS tells at that moment, see fuse_faults.h. -s: direct I/O is synchronous, and all
+ * there is.
  *
  * Says "ready" when it is mounted, then "held OPERATION", "released N" and "failed
  * OPERATION". When it ends, however that comes about, everyone who waits gets an error.
@@ -182,7 +183,10 @@ static void do_fsync(const struct fuse_in_header *in)
 
 static void handle(const struct fuse_in_header *in)
 {
-	struct fuse_open_out open_out = { 0 };
+	/* Otherwise the page cache reads what is missing after a short read, or takes it for the end. */
+	struct fuse_open_out open_out = {
+		.open_flags = synchronous && in->opcode == FUSE_OPEN ? FOPEN_DIRECT_IO : 0,
+	};
 	const void *arg = in + 1;
 
 	switch (in->opcode) {

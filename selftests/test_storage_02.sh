@@ -1,15 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The storage of three disks, one for each mode, does not answer for ten seconds: they
-# wait, and the tapdisk, its other disk and its clients do not.
+# The storage of three disks, one for each mode, does not answer for a while: they wait,
+# and the tapdisk, its other disk and its clients do not.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 . "$HERE/storage.sh"
 setup tap-ctl jq fio dmsetup
-STALL=10000
 SECTORS=16384
 FASTEST=1000 # ms that a request of the other disk may take, while the machine is emulated
 
-{ ram_disk 32M && modprobe -q dm-delay; } || skip_all "needs brd and dm-delay"
+{ ram_disk 32M && modprobe -q dm-mod; } || skip_all "needs brd and dm-mod"
 for i in 0 1 2; do
 	must dmsetup create "blktap-stall-${MODES[i]}" --noudevsync --table "0 $SECTORS linear $RAM $((i * SECTORS))"
 	must dmsetup mknodes "blktap-stall-${MODES[i]}"
@@ -25,12 +24,9 @@ for mode in "${MODES[@]}"; do
 	same "$mode: in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
 done
 
-for i in 0 1 2; do
-	must table "blktap-stall-${MODES[i]}" delay "$RAM" $((i * SECTORS)) $STALL
-done
-begin=$(date +%s%N)
 writers=()
 for mode in "${MODES[@]}"; do
+	must dmsetup suspend --noflush --nolockfs "blktap-stall-$mode"
 	choose "$mode"
 	background dd if="$WORK/bytes" of="$DISK" bs=4k count=1 seek=7 oflag=direct
 	writers+=("$JOB")
@@ -56,14 +52,12 @@ done
 for i in 0 1 2; do
 	ends "${MODES[i]}: a pause gives up at its time" 110 "${pauses[i]}"
 done
-for i in 0 1 2; do
-	ends "${MODES[i]}: the write goes through" 0 "${writers[i]}" 30
+for mode in "${MODES[@]}"; do
+	must dmsetup resume --noudevsync "blktap-stall-$mode"
 done
-total=$((($(date +%s%N) - begin) / 1000000))
-check "all that took $total ms" [ $total -ge $STALL ]
 
 for i in 0 1 2; do
-	must table "blktap-stall-${MODES[i]}" linear "$RAM" $((i * SECTORS))
+	ends "${MODES[i]}: the write goes through" 0 "${writers[i]}" 30
 	choose "${MODES[i]}"
 	same "${MODES[i]}: it can be read" "done" "$(read_at 7)"
 	check "${MODES[i]}: and is right" is_right
