@@ -114,7 +114,7 @@ static pid_t supervise_with(int list_code)
 	kernel.list_code = list_code;
 	pid = fork();
 	if (!pid)
-		_exit(command_supervise.run(&(struct options){ .minor = -1 }, &err) != 0);
+		_exit(command_supervise.run(&(struct options){ .minor = -1 }, &err) ? 1 : 0);
 	return pid;
 }
 
