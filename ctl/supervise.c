@@ -26,6 +26,7 @@
 
 #define RECOVER_MS	60000
 #define MAX_CHILDREN	64	/* the others wait for their turn */
+#define LOOK_AGAIN_MS	1000	/* after it could not be done */
 
 struct ward {
 	unsigned int minor;
@@ -250,6 +251,18 @@ static int wait_more(struct supervisor *supervisor)
 	return 0;
 }
 
+/* Short of memory or descriptors is when disks need it. */
+static int look_or_later(struct supervisor *supervisor, struct blktap_error *err)
+{
+	int ret = look(supervisor, err);
+
+	if (!ret || ret == -ENOSYS)
+		return ret;
+	blktap_log(LOG_WARNING, "cannot look for disks: %s", err->text);
+	supervisor->next_ms = deadline_now() + LOOK_AGAIN_MS;
+	return 0;
+}
+
 static int supervise(struct supervisor *supervisor, struct blktap_error *err)
 {
 	int ret;
@@ -257,7 +270,7 @@ static int supervise(struct supervisor *supervisor, struct blktap_error *err)
 	do {
 		ret = take_notices(supervisor, err);
 		if (!ret && (supervisor->look || deadline_now() >= supervisor->next_ms))
-			ret = look(supervisor, err);
+			ret = look_or_later(supervisor, err);
 		if (!ret)
 			ret = wait_more(supervisor);
 	} while (!ret);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../ctl.h"
@@ -97,6 +98,39 @@ static void test_it_cannot_start(void **state)
 	assert_int_equal(supervisor_ensure(&err), -ENOENT);
 }
 
+static int status_at_end(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static pid_t supervise_with(int list_code)
+{
+	pid_t pid;
+
+	kernel.list_code = list_code;
+	pid = fork();
+	if (!pid)
+		_exit(command_supervise.run(&(struct options){ .minor = -1 }, &err) ? 1 : 0);
+	return pid;
+}
+
+/* What keeps it from looking passes, unless the module has gone. */
+static void test_it_cannot_look(void **state)
+{
+	pid_t pid = supervise_with(-ENOMEM);
+
+	(void)state;
+	assert_int_equal(read_pid(), pid);
+	usleep(20 * STEP_US);
+	kill(pid, SIGTERM);
+	assert_int_equal(status_at_end(pid), 0);
+	assert_int_equal(status_at_end(supervise_with(-ENOSYS)), 0);
+}
+
 /* Its file is emptied: it must not be a name of another. */
 static void test_unsafe_directory(void **state)
 {
@@ -144,6 +178,7 @@ int main(int argc, char **argv)
 		TEST(test_there_is_one),
 		TEST(test_it_is_started_once),
 		TEST(test_it_cannot_start),
+		TEST(test_it_cannot_look),
 		TEST(test_unsafe_directory),
 	};
 	struct options options;

@@ -18,6 +18,7 @@ static struct fake_kernel {
 	int open_code;		/* what opening gives */
 	struct blktap_tap taps[FAKE_TAPS];	/* by minor */
 	size_t count;
+	int list_code;		/* what listing them gives */
 	size_t lists;		/* how often they were listed */
 	void (*listed)(void);	/* called after each */
 	struct blktap_event_msg events[32];	/* event 0: -ENOBUFS */
@@ -146,7 +147,8 @@ int blktap_nl_list(struct blktap_nl *nl, struct blktap_tap **taps, size_t *count
 		   struct blktap_error *err)
 {
 	(void)nl;
-	(void)err;
+	if (kernel.list_code)
+		return blktap_error_set(err, kernel.list_code, "cannot list taps");
 	*taps = malloc((kernel.count + 1) * sizeof(**taps));
 	memcpy(*taps, kernel.taps, kernel.count * sizeof(**taps));
 	*count = kernel.count;

@@ -257,7 +257,7 @@ static void test_sigchld_ignored(void **state)
 	make_tapdisk("echo '{\"pid\":77}' >&3");
 	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 20000, &err), 0);
 	assert_int_equal(pid, 77);
-	make_tapdisk("sleep 600");
+	make_tapdisk("exec sleep 600");
 	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 200, &err), -ETIMEDOUT);
 	signal(SIGCHLD, SIG_DFL);
 }
