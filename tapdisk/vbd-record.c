@@ -60,7 +60,10 @@ static int write_file(int folder, const char *name, const char *text)
 	return (size_t)done == length ? 0 : -ENOSPC;
 }
 
-/* Nobody ever sees a part of it. A disk has one process that writes about it. */
+/*
+ * Nobody ever sees a part of it, and of what does not hold any more nothing at all. A disk
+ * has one process that writes about it.
+ */
 static int replace(int folder, unsigned int minor, const char *text)
 {
 	char name[NAME_SIZE], new[NAME_SIZE];
@@ -68,11 +71,13 @@ static int replace(int folder, unsigned int minor, const char *text)
 
 	snprintf(name, sizeof(name), "tap%u.json", minor);
 	snprintf(new, sizeof(new), "tap%u.new", minor);
-	ret = write_file(folder, new, text);
+	ret = text ? write_file(folder, new, text) : -ENOMEM;
 	if (!ret && renameat(folder, new, folder, name) != 0)
 		ret = -errno;
-	if (ret)
+	if (ret) {
 		unlinkat(folder, new, 0);
+		unlinkat(folder, name, 0);
+	}
 	return ret;
 }
 
@@ -85,7 +90,7 @@ void record_write(int folder, const struct vbd *vbd)
 	if (folder < 0 || vbd->lost)
 		return;
 	text = describe(vbd);
-	ret = text ? replace(folder, vbd->minor, text) : -ENOMEM;
+	ret = replace(folder, vbd->minor, text);
 	if (ret)
 		blktap_log(LOG_WARNING, "tapdev%u: cannot be recorded: recovering it needs to be "
 			   "told the image: %s", vbd->minor, strerror(-ret));

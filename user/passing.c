@@ -92,36 +92,26 @@ int passing_image(const char *image, bool read_only, struct blktap_error *err)
 	return open_file(image + strlen(type), read_only, err);
 }
 
-static const struct blktap_vbd_info *find_minor(const struct blktap_vbd_info *vbds, size_t count,
-						unsigned int minor)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (vbds[i].minor == (int)minor && vbds[i].path)
-			return &vbds[i];
-	return NULL;
-}
-
+/*
+ * Of what the tapdisk itself says nothing is believed: it is the record, which such a
+ * tapdisk cannot write, that tells what it was given.
+ */
 int passing_paused_image(pid_t pid, unsigned int minor, const char *image,
 			 struct blktap_error *err)
 {
-	const struct blktap_vbd_info *vbd;
-	CLEANUP_FREE char *own = NULL;
-	struct blktap_vbd_info *vbds;
-	size_t count;
+	struct blktap_record *record;
 	int ret;
 
-	ret = blktap_ctl_list(pid, &vbds, &count, ASK_MS, err);
+	ret = blktap_record_read(minor, &record, err);
 	if (ret)
 		return ret;
-	vbd = find_minor(vbds, count, minor);
-	if (!vbd)
-		ret = blktap_error_set(err, -ENODEV, "tapdev%u has no image", minor);
-	else if (!image && asprintf(&own, "%s:%s", vbd->type, vbd->path) < 0)
-		ret = blktap_error_set(err, -ENOMEM, "no memory for tapdev%u", minor);
+	if (record->pid != pid)
+		ret = blktap_error_set(err, -EACCES, "tapdev%u: its record is of tapdisk %d, so "
+				       "nothing is opened for tapdisk %d", minor,
+				       (int)record->pid, (int)pid);
 	else
-		ret = passing_image(image ? image : own, vbd->read_only, err);
-	blktap_vbd_info_free(vbds, count);
+		ret = passing_image(image ? image : record->open.image, record->open.read_only,
+				    err);
+	blktap_record_free(record);
 	return ret;
 }

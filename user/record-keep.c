@@ -27,20 +27,22 @@ static int write_file(const char *path, const json_t *json)
 	return json_dumpfd(json, fd, JSON_COMPACT) ? -ENOSPC : 0;
 }
 
-/* Nobody ever sees a part of it. */
+/* Nobody ever sees a part of it, and of what does not hold any more nothing at all. */
 static int replace(unsigned int minor, const json_t *json)
 {
 	char path[PATH_MAX], new[PATH_MAX + 4];
-	int ret = json ? record_path(path, sizeof(path), minor) : -ENOMEM;
+	int ret = record_path(path, sizeof(path), minor);
 
 	if (ret)
 		return ret;
 	snprintf(new, sizeof(new), "%s.new", path);
-	ret = write_file(new, json);
+	ret = json ? write_file(new, json) : -ENOMEM;
 	if (!ret && rename(new, path) != 0)
 		ret = -errno;
-	if (ret)
+	if (ret) {
 		unlink(new);
+		unlink(path);
+	}
 	return ret;
 }
 
@@ -108,7 +110,8 @@ void record_changed(pid_t pid, unsigned int minor, const char *key, json_t *valu
 		json_decref(value);
 		return;
 	}
-	ret = json_object_set_new(json, key, value) ? -ENOMEM : replace(minor, json);
+	ret = json_object_set_new(json, key, value);
+	ret = replace(minor, ret ? NULL : json);
 	if (ret)
 		complain(minor, ret);
 }

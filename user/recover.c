@@ -30,9 +30,20 @@ struct recovery {
 
 /* ------------------------------------------------------------ whether, and what */
 
+/* Or may well do so: a refusal is an answer, and what fails here tells nothing. */
 static bool answers(pid_t pid)
 {
-	return blktap_ctl_call(pid, "version", NULL, ANSWER_MS, NULL, NULL) == 0;
+	switch (blktap_ctl_call(pid, "version", NULL, ANSWER_MS, NULL, NULL)) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -EPIPE:
+	case -EPROTO:		/* it hangs up */
+	case -ETIMEDOUT:
+		return false;
+	default:
+		return true;
+	}
 }
 
 static int check_tap(const struct recovery *recovery, const struct blktap_recover_params *params,

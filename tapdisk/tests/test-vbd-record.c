@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include <cmocka.h>
@@ -124,6 +125,24 @@ static void test_pause_and_another_image(void **state)
 	assert_int_equal(nr_files(), 0);
 }
 
+static void test_change_cannot_be_written(void **state)
+{
+	struct outcome outcome = { 0 };
+	char path[64];
+
+	(void)state;
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(nr_files(), 1);
+	snprintf(path, sizeof(path), "%s/tap7.new", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	vbd_pause(world.vbd, -1, done, &outcome);
+	wait_for(&outcome);
+	/* Better none than one that does not hold. */
+	assert_int_equal(blktap_record_read(7, &record, &err), -ENOENT);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(close_image(0), 0);
+}
+
 /* The pause is given up, but the image cannot be had again. */
 static void test_pause_that_stays(void **state)
 {
@@ -192,6 +211,7 @@ static void test_cannot_be_written(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(test_from_open_to_close),
 	TEST(test_pause_and_another_image),
+	TEST(test_change_cannot_be_written),
 	TEST(test_pause_that_stays),
 	TEST(test_session_ends),
 	TEST(test_failed_open),

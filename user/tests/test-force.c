@@ -175,6 +175,20 @@ static void test_paused(void **state)
 	fake_stop(&fake);
 }
 
+/* It has too many clients to say more. */
+static void test_refused_is_alive(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = ERROR("11") };
+
+	(void)state;
+	put_record("false");
+	fake_start(&fake);
+	tap->pid = 9;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 8 }), -EBUSY);
+	assert_int_equal(kernel.ends, 0);
+	fake_stop(&fake);
+}
+
 /* Neither a disk that is well, nor one that is not there. */
 static void test_no_need(void **state)
 {
@@ -292,7 +306,8 @@ int main(void)
 		TEST(test_as_recorded),
 		TEST(test_without_record),
 		TEST(test_paused),
-		TEST(test_no_need),
+		TEST(test_refused_is_alive),
+	TEST(test_no_need),
 		TEST(test_hung),
 		TEST(test_locked_at_first),
 		TEST(test_locked_for_good),
