@@ -285,9 +285,9 @@ int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 /* A pause that is given up may be one nevertheless. */
 static bool goes_on(pid_t pid, unsigned int minor)
 {
-	struct blktap_vbd_info *vbds;
+	struct blktap_vbd_info *vbds = NULL;
 	bool goes_on = false;
-	size_t count, i;
+	size_t count = 0, i;
 
 	if (blktap_ctl_list(pid, &vbds, &count, CALL_MS, NULL))
 		return false;
