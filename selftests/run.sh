@@ -78,6 +78,22 @@ run_one() {
 	echo "$ok $number selftests: blktap: $name$note"
 }
 
+# leak_result: of all tests. What is younger than some seconds is not reported.
+leak_result() {
+	local found
+	sleep 6
+	found=$(unset BLKTAP_TEST_LEAKS_LATER && . "$here/common.sh" && leaks)
+	number=$((number + 1))
+	if [ -z "$found" ]; then
+		passed=$((passed + 1))
+		echo "ok $number selftests: blktap: nothing has leaked"
+	else
+		failed=$((failed + 1))
+		echo "    # ${found//$'\n'/$'\n    # '}"
+		echo "not ok $number selftests: blktap: nothing has leaked"
+	fi
+}
+
 left_out=()
 while getopts t:m:x: option; do
 	case $option in
@@ -99,13 +115,17 @@ if [ ${#left_out[@]} -gt 0 ]; then
 fi
 
 # Leaks of the boot are not ours.
-[ ! -w /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak
+if [ -w /sys/kernel/debug/kmemleak ]; then
+	echo clear >/sys/kernel/debug/kmemleak
+	export BLKTAP_TEST_LEAKS_LATER=1
+fi
 
 echo "KTAP version 1"
-echo "1..${#tests[@]}"
+echo "1..$((${#tests[@]} + ${BLKTAP_TEST_LEAKS_LATER:-0}))"
 for test in "${tests[@]}"; do
 	run_one "$test"
 done
+[ -z "${BLKTAP_TEST_LEAKS_LATER-}" ] || leak_result
 echo "# elapsed: $SECONDS s"
 echo "# totals: pass:$passed fail:$failed xfail:0 xpass:0 skip:$skipped error:$errors"
 [ $((failed + errors)) -eq 0 ] && [ $((passed + skipped)) -gt 0 ]
