@@ -12,11 +12,10 @@ no_disk() { [ "$(tap_value "$MINOR" state)" = 0 ]; }
 happened() { grep -q " event=$1 minor=$MINOR" "$WORK/job.$MONITOR"; }
 ms() { echo $((($(date +%s%N) - $1) / 1000000)); }
 block() { dd if=<(head -c 4096 /dev/zero | tr '\0' "$1") of="$DISK" bs=4k count=1 oflag=direct iflag=fullblock status=none; }
-# Whether the slow device has a write.
-has_write() { awk '{ exit !$2 }' "/sys/class/block/$(basename "$(readlink -f "$SLOW")")/inflight"; }
 first() { dd if="$RAM" bs=1 count=1 iflag=skip_bytes status=none 2>/dev/null; }
 
-slow_disk 6000 || skip_all "needs brd and dm-delay"
+DELAY=$((6 * SLOWNESS))	# seconds, in which much happens
+slow_disk $((DELAY * 1000)) || skip_all "needs brd and dm-delay"
 background nl_tool events
 MONITOR=$JOB
 wait_for 10 grep -q listening "$WORK/job.$MONITOR"
@@ -26,7 +25,7 @@ serve "" --size 8M --no-scan --backing "$SLOW"
 old=$SERVER
 background block A
 writer=$JOB
-check "a write is under way" wait_for 10 has_write
+check "a write is under way" wait_for 10 blocked "$old"
 begin=$(date +%s%N)
 check "its daemon is forced off" nl_tool end "$MINOR" pid="$old"
 check "which does not wait ($(ms "$begin") ms)" test "$(ms "$begin")" -lt $((1000 * SLOWNESS))
@@ -35,10 +34,10 @@ check "its process cannot die yet" test -e "/proc/$old"
 serve_again --size 8M --no-scan --backing "$RAM"
 check "nothing reaches the disk while that write may" is_held
 ends "then A is written" 0 "$writer"
-check "when the old one has gone" test "$(ms "$begin")" -ge 4000
+check "when the old one has gone" test "$(ms "$begin")" -ge $(((DELAY - 2) * 1000))
 ends "the old daemon was killed" 137 "$old"
 check "and B" block B
-sleep 6.5
+sleep $DELAY.5
 same "B is what is there" B "$(first)"
 same "nobody told of a session that is not there" 3 "$(nl_tool end "$MINOR" pid=1 2>/dev/null; echo $?)"
 unserve
