@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "passing.h"
+#include "record.h"
 #include "ring.h"
 
 #define ASK_MS	10000
@@ -105,7 +106,7 @@ int passing_paused_image(pid_t pid, unsigned int minor, const char *image,
 	ret = blktap_record_read(minor, &record, err);
 	if (ret)
 		return ret;
-	if (record->pid != pid)
+	if (!record_is_of(record->pid, minor, pid))
 		ret = blktap_error_set(err, -EACCES, "tapdev%u: its record is of tapdisk %d, so "
 				       "nothing is opened for tapdisk %d", minor,
 				       (int)record->pid, (int)pid);
