@@ -712,14 +712,15 @@ struct blktap_recover_params {
 	const char *image;	/* "type:path"; NULL: as recorded */
 	pid_t pid;		/* of a tapdisk to serve it; 0: a new one, as recorded */
 	bool force;		/* also from a tapdisk that answers, also if it was paused */
-	int timeout_ms;
+	bool unserved;		/* only if no tapdisk has it: none is killed */
+	int timeout_ms;		/* for all of it; undoing comes on top. 0: 60 s; negative: none */
 };
 
 /*
  * Takes a disk whose tapdisk is dead, or does not answer and is killed for it (*@killed,
  * 0: none), to another one, whose pid is in *@pid. Waits, at most @timeout_ms, until the
  * earlier one has let go of the image and requests pass. After a failure the disk is as
- * before, but for an earlier tapdisk that was killed.
+ * before, but for an earlier tapdisk that was killed; what is left besides is in the sentence.
  * EINVAL: there is no disk; EBUSY: its tapdisk answers, it was paused, or somebody is at
  * it already; ENOENT: there is no record, and no image is given; ETIMEDOUT.
  */

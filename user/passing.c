@@ -15,13 +15,14 @@
 
 #define ASK_MS	10000
 
-bool passing_wanted(pid_t pid)
+bool passing_wanted(pid_t pid, struct deadline deadline)
 {
 	CLEANUP_JSON json_t *version = NULL;
 	json_t *features, *feature;
 	size_t i;
 
-	if (blktap_ctl_version(pid, &version, ASK_MS, NULL) || !json_object_get(version, "user"))
+	if (blktap_ctl_version(pid, &version, deadline_step(deadline, ASK_MS), NULL) ||
+	    !json_object_get(version, "user"))
 		return false;
 	features = json_object_get(version, "features");
 	json_array_foreach(features, i, feature)
