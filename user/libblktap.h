@@ -259,12 +259,13 @@ int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uin
 		      struct blktap_error *err);
 /*
  * As blktap_ring_open(), or blktap_ring_adopt() if @fd is not negative, for the successor
- * of the session that there is (BLKTAP_ATTACH_TAKEOVER): with blktap_ring_start(), once
- * that one holds its requests, or when it ends, this is the tap's session. EBUSY: it has
- * a successor already; EOPNOTSUPP: the driver is older.
+ * of the session of process @pid (BLKTAP_ATTACH_TAKEOVER; 0: of anybody's, or none): with
+ * blktap_ring_start(), once that one holds its requests, or when it ends, this is the tap's
+ * session. EBUSY: it has a successor already; ESTALE: the tap has no session of that
+ * process; EOPNOTSUPP: the driver is older.
  */
-int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
-			  struct blktap_error *err);
+int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, pid_t pid,
+			  uint64_t features, struct blktap_error *err);
 /* Ends the session. What becomes of requests still with the daemon is the tap's ON_DEATH. */
 void blktap_ring_close(struct blktap_ring *ring);
 
