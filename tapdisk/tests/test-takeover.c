@@ -309,6 +309,25 @@ static void test_not_its_own(void **state)
 	await_end_of_old();
 }
 
+/* It waits for the last close, and need not. */
+static void test_terminating(void **state)
+{
+	struct vbd *vbd = open_disk(3, image, false);
+
+	(void)state;
+	vbd->ring->state.openers = 1;
+	tapdisk_terminate(&old);
+	turns(3);
+	assert_int_equal(vbd->state, VBD_CLOSING);
+	assert_int_equal(take_over(60000), 0);
+	await_end_of_old();
+	assert_int_equal(tapdisk_find(&new, 3)->state, VBD_LIVE);
+	turns(3);
+	assert_int_equal(tapdisk_find(&new, 3)->state, VBD_LIVE);
+	assert_int_equal(new_ended, 0);
+	expect_byte(3, 0, 0);
+}
+
 static void pause_disk(struct vbd *vbd)
 {
 	struct outcome outcome = { 0 };
@@ -787,6 +806,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_image_in_memory),
 	TEST(test_map_in_memory),
 	TEST(test_not_its_own),
+	TEST(test_terminating),
 	TEST(test_all_kinds),
 	TEST(test_passed_ring),
 	TEST(test_pages),
