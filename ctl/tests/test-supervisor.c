@@ -125,8 +125,10 @@ static pid_t supervise_with(int list_code)
 
 	kernel.list_code = list_code;
 	pid = fork();
-	if (!pid)
+	if (!pid) {
+		alarm(60);	/* nobody is left of one that does not end */
 		_exit(command_supervise.run(&(struct options){ .minor = -1 }, &err) ? 1 : 0);
+	}
 	return pid;
 }
 
