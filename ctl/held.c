@@ -67,7 +67,7 @@ void held_recover(const struct held *disks, size_t count, int timeout_ms,
 		  void (*told)(const struct held *disk, pid_t pid, const struct blktap_error *err,
 			       void *data), void *data)
 {
-	struct blktap_recover_params params = { .timeout_ms = timeout_ms };
+	struct blktap_recover_params params = { .unserved = true, .timeout_ms = timeout_ms };
 	struct blktap_error err;
 	pid_t pid, killed;
 	size_t i;

@@ -26,7 +26,8 @@
 
 #define RECOVER_MS	60000
 #define MAX_CHILDREN	64	/* the others wait for their turn */
-#define LOOK_AGAIN_MS	1000	/* after it could not be done */
+#define AGAIN_MS	1000	/* after looking or watching could not be done */
+#define REAP_MS		200	/* between looks at children without a descriptor */
 
 struct ward {
 	unsigned int minor;
@@ -37,7 +38,8 @@ struct ward {
 struct supervisor {
 	int lock;
 	struct held_signals held;
-	struct blktap_monitor *monitor;
+	struct blktap_monitor *monitor;	/* NULL: it has failed */
+	int64_t watch_ms;	/* when to open another one */
 	struct ward *wards;
 	size_t nr_wards;
 	struct { pid_t pid; int pidfd; } children[MAX_CHILDREN];
@@ -223,18 +225,61 @@ static int take_notices(struct supervisor *supervisor, struct blktap_error *err)
 	return ret;
 }
 
+static int watch(struct supervisor *supervisor, struct blktap_error *err)
+{
+	int ret = 0;
+
+	if (!supervisor->monitor) {
+		if (deadline_now() < supervisor->watch_ms)
+			return 0;
+		ret = blktap_monitor_open(&supervisor->monitor, err);
+		supervisor->look = true;
+	}
+	return ret ? ret : take_notices(supervisor, err);
+}
+
+/* Short of memory or descriptors is when disks need it. */
+static int watch_or_later(struct supervisor *supervisor, struct blktap_error *err)
+{
+	int ret = watch(supervisor, err);
+
+	if (!ret || ret == -ENOSYS)
+		return ret;
+	blktap_log(LOG_WARNING, "cannot watch the driver: %s", err->text);
+	blktap_monitor_close(TAKE_POINTER(supervisor->monitor));
+	supervisor->watch_ms = deadline_now() + AGAIN_MS;
+	return 0;
+}
+
+/* Whose end only asking tells. */
+static bool has_unwatched_child(const struct supervisor *supervisor)
+{
+	size_t i;
+
+	for (i = 0; i < supervisor->nr_children; i++)
+		if (supervisor->children[i].pidfd < 0)
+			return true;
+	return false;
+}
+
 static int wait_ms(const struct supervisor *supervisor)
 {
 	struct deadline deadline = { supervisor->next_ms };
 
-	return supervisor->look ? 0 : deadline_left(deadline);
+	if (supervisor->look)
+		return 0;
+	if (!supervisor->monitor && supervisor->watch_ms < deadline.at_ms)
+		deadline.at_ms = supervisor->watch_ms;
+	return has_unwatched_child(supervisor) ? deadline_step(deadline, REAP_MS) :
+						 deadline_left(deadline);
 }
 
 /* 1: a signal has come. */
 static int wait_more(struct supervisor *supervisor)
 {
 	struct pollfd fds[MAX_CHILDREN + 2] = {
-		{ .fd = blktap_monitor_fd(supervisor->monitor), .events = POLLIN },
+		{ .fd = supervisor->monitor ? blktap_monitor_fd(supervisor->monitor) : -1,
+		  .events = POLLIN },
 		{ .fd = supervisor->held.fd, .events = POLLIN },
 	};
 	size_t i;
@@ -251,7 +296,6 @@ static int wait_more(struct supervisor *supervisor)
 	return 0;
 }
 
-/* Short of memory or descriptors is when disks need it. */
 static int look_or_later(struct supervisor *supervisor, struct blktap_error *err)
 {
 	int ret = look(supervisor, err);
@@ -259,7 +303,7 @@ static int look_or_later(struct supervisor *supervisor, struct blktap_error *err
 	if (!ret || ret == -ENOSYS)
 		return ret;
 	blktap_log(LOG_WARNING, "cannot look for disks: %s", err->text);
-	supervisor->next_ms = deadline_now() + LOOK_AGAIN_MS;
+	supervisor->next_ms = deadline_now() + AGAIN_MS;
 	return 0;
 }
 
@@ -268,7 +312,7 @@ static int supervise(struct supervisor *supervisor, struct blktap_error *err)
 	int ret;
 
 	do {
-		ret = take_notices(supervisor, err);
+		ret = watch_or_later(supervisor, err);
 		if (!ret && (supervisor->look || deadline_now() >= supervisor->next_ms))
 			ret = look_or_later(supervisor, err);
 		if (!ret)

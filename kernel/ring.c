@@ -34,6 +34,15 @@ int blktap_copy_struct_out(void __user *to, const void *from, size_t size, u32 u
 	return copy_to_user(to, from, min_t(size_t, size, user_size)) ? -EFAULT : 0;
 }
 
+/* What is out is 0 on entry. */
+static bool blktap_attach_is_clean(const struct blktap_attach *attach)
+{
+	struct blktap_attach out = *attach;
+
+	out.pid = 0;
+	return !memchr_inv(&out.epoch, 0, sizeof(out) - offsetof(struct blktap_attach, epoch));
+}
+
 static long blktap_ring_attach(struct blktap_session *session, struct file *file,
 			       void __user *arg)
 {
@@ -44,9 +53,11 @@ static long blktap_ring_attach(struct blktap_session *session, struct file *file
 	err = blktap_copy_struct_in(&attach, sizeof(attach), arg, &user_size);
 	if (err)
 		return err;
-	if (memchr_inv(&attach.epoch, 0, sizeof(attach) - offsetof(struct blktap_attach, epoch)))
+	if (!blktap_attach_is_clean(&attach))
 		return -EINVAL;
 	if (attach.flags & ~BLKTAP_ATTACH_TAKEOVER)
+		return -EINVAL;
+	if (attach.pid && !(attach.flags & BLKTAP_ATTACH_TAKEOVER))
 		return -EINVAL;
 	if (attach.features & ~BLKTAP_FEATURES)
 		return -EOPNOTSUPP;

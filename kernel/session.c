@@ -254,6 +254,12 @@ static void blktap_session_enthrone(struct blktap_tap *tap, struct blktap_sessio
 	blktap_netlink_event(tap, BLKTAP_EVENT_ATTACHED);
 }
 
+/* Under the tap's lock: a session that has a successor gets no other before its end. */
+static bool blktap_session_is_of(const struct blktap_session *session, u32 pid)
+{
+	return session && (u32)pid_vnr(session->pid) == pid;
+}
+
 static int blktap_session_attach_locked(struct blktap_session *session, struct file *file,
 					const struct blktap_attach *attach)
 {
@@ -265,6 +271,8 @@ static int blktap_session_attach_locked(struct blktap_session *session, struct f
 		return -ENODEV;
 	if (session->state != BLKTAP_SESSION_NEW || tap->successor || (tap->session && !succeeds))
 		return -EBUSY;
+	if (attach->pid && !blktap_session_is_of(tap->session, attach->pid))
+		return -ESTALE;
 
 	session->features = attach->features;
 	err = blktap_session_prepare(session);

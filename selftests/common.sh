@@ -176,6 +176,13 @@ wait_for() {
 	done
 }
 
+# within SECONDS COMMAND...: a program's own time, which it does not need but where it hangs.
+within() {
+	local limit=$(($1 * SLOWNESS))
+	shift
+	timeout -k 5 "$limit" "$@"
+}
+
 # background COMMAND...: its output is in $WORK/job.PID, the PID in JOB. It does
 # not inherit descriptor 8, by which tests keep disks open.
 background() {

@@ -11,7 +11,7 @@
 
 enum fuzz_kind {
 	SIZE, ZERO, BITS, CAPACITY, BLOCK, LIMIT, QUEUE, FD, SLOT, OFFSET, LENGTH, TAG,
-	GENERATION, TIMEOUT, SPIN,
+	GENERATION, TIMEOUT, SPIN, PID,
 };
 
 struct fuzz_field {
@@ -41,6 +41,7 @@ const struct fuzz_ioctl fuzz_attach_ioctl = {
 		      BLKTAP_F_EXTENTS | BLKTAP_F_HOLD | BLKTAP_F_TAKEOVER),
 		FIELD(blktap_attach, epoch, ZERO),
 		FIELD(blktap_attach, reserved[0], ZERO),
+		FIELD(blktap_attach, pid, PID),
 	},
 };
 
@@ -218,6 +219,8 @@ static uint64_t plain_value(struct fuzz_daemon *d, const struct fuzz_ioctl *ioct
 		return arg % 6 * 1000000ULL;
 	case SPIN:
 		return arg % 2 ? arg * 4000 : 0;
+	case PID:
+		return arg % 2 ? getpid() : 0;
 	}
 	return 0;
 }

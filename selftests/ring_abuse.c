@@ -45,7 +45,7 @@ static void attach_refused(const char *what, int want, uint32_t size, uint32_t f
 	struct blktap_attach at = { .size = size, .flags = flags, .features = features };
 	int fd = open_node();
 
-	at.reserved[7] = reserved;
+	at.reserved[6] = reserved;
 	ktap_is(attach_with(fd, &at), want, what);
 	close(fd);
 }
@@ -73,6 +73,14 @@ static void test_attach_takeover(void)
 	int fd = open_node(), ret = attach_with(fd, &at);
 
 	ktap(ret == -EOPNOTSUPP || ret == -EINVAL, "ATTACH: takeover without the feature");
+	close(fd);
+	at = (struct blktap_attach){ .size = sizeof(at), .pid = getpid() };
+	fd = open_node();
+	ktap_is(attach_with(fd, &at), -EINVAL, "ATTACH: from a process without takeover");
+	close(fd);
+	at = (struct blktap_attach){ .size = sizeof(at), .reserved0 = 1 };
+	fd = open_node();
+	ktap_is(attach_with(fd, &at), -EINVAL, "ATTACH: reserved field after the pid set");
 	close(fd);
 }
 

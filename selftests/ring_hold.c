@@ -237,6 +237,20 @@ static void test_fence(void)
 
 /* ------------------------------------------------------------------- succession */
 
+/* Whose it may be, and nothing else. */
+static int attach_as_successor_of(pid_t pid)
+{
+	struct blktap_attach at = {
+		.size = sizeof(at), .flags = BLKTAP_ATTACH_TAKEOVER,
+		.features = FEATURES | BLKTAP_F_TAKEOVER, .pid = pid,
+	};
+	int fd = ring_open_node(minor);
+	int ret = ioctl(fd, BLKTAP_IOC_ATTACH, &at) < 0 ? -errno : 0;
+
+	close(fd);
+	return ret;
+}
+
 static void test_attach_rules(void)
 {
 	struct ring first, second, third;
@@ -249,8 +263,11 @@ static void test_attach_rules(void)
 		"TAKEOVER that is not asked for as a feature");
 	close(fd);
 
+	ktap_is(attach_as_successor_of(getpid()), -ESTALE, "TAKEOVER from one without a session");
 	ktap_is(ring_succeed(&first, minor, FEATURES), 0, "TAKEOVER without a session attaches");
 	ktap_is(told(BLKTAP_A_EPOCH), first.at.epoch, "as the tap's session");
+	ktap_is(attach_as_successor_of(getppid()), -ESTALE, "TAKEOVER from one who has another tap");
+	ktap_is(attach_as_successor_of(getpid()), 0, "TAKEOVER from the one who has this");
 	ktap_is(ring_succeed(&second, minor, FEATURES), 0, "a successor attaches");
 	ktap_is(ring_succeed(&third, minor, FEATURES), -EBUSY, "there is one at most");
 	ktap_is(ring_open_with(&third, minor, 0), -EBUSY, "nor can anyone else attach");

@@ -46,7 +46,7 @@ close_all() {
 # outcome DD-ARGUMENTS...: what dd says of an error, or "done".
 outcome() {
 	local text
-	if text=$(timeout 60 dd status=none "$@" 2>&1); then
+	if text=$(within 60 dd status=none "$@" 2>&1); then
 		echo "done"
 	else
 		head -n 1 <<<"$text" | sed 's/.*: //'

@@ -25,8 +25,8 @@ fails "the reading job ends with an error" "$first"
 fails "the writing job ends with an error" "$second"
 check "the tapdisk is gone" wait_for 10 no_tapdisk
 check "the disk is still there" test -b "$DISK"
-check_not "a new read fails at once" timeout 10 dd if="$DISK" of=/dev/null count=8 iflag=direct
-check_not "and so does a buffered one" timeout 10 dd if="$DISK" of=/dev/null count=8
+check_not "a new read fails at once" within 10 dd if="$DISK" of=/dev/null count=8 iflag=direct
+check_not "and so does a buffered one" within 10 dd if="$DISK" of=/dev/null count=8
 same "list: the tap alone" "minor=0" "$(tap-ctl list)"
 check_not "the tap cannot be freed while its disk is open" tap-ctl free -m 0
 rm -f "$CONTROL"/ctl*

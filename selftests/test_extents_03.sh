@@ -6,7 +6,7 @@
 setup ring_server fio
 
 load() {
-	timeout 100 fio --name=load --filename="$DISK" --rw=randwrite --direct=1 --ioengine=libaio --size=4M --verify=crc32c \
+	within 100 fio --name=load --filename="$DISK" --rw=randwrite --direct=1 --ioengine=libaio --size=4M --verify=crc32c \
 		--verify_fatal=1 --do_verify=1 --verify_state_save=0 --output="$WORK/fio" "$@"
 }
 

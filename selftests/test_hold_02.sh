@@ -79,7 +79,7 @@ check "the next server finishes the scan, and serves" dd if="$DISK" of=/dev/null
 unserve
 serve_dead 7
 dies "dying in the scan again" --die scan --size 4M
-check "one that nobody serves can be freed all the same" timeout 20 nl_tool del 7
+check "one that nobody serves can be freed all the same" within 20 nl_tool del 7
 check_not "its disk has gone" test -e "$DISK"
 
 # The time is over.
@@ -95,7 +95,7 @@ check "not before ($took ms)" test "$took" -ge 1300
 check "nor long after" test "$took" -lt 4000
 check "recovery: failed" has_failed
 check "the event hold-expired" wait_for 5 happened hold-expired
-check_not "a new read fails at once" timeout 5 dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
+check_not "a new read fails at once" within 5 dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
 serve_again --size 4M --no-scan --ram "$WORK/ram7"
 check "the next session serves again" dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
 unserve
@@ -105,7 +105,7 @@ serve "hold_ms=0" --size 4M --no-scan --ram "$WORK/ram7"
 killed
 check "held without limit" is_held
 same "nothing is said of the time left" "" "$(tap_value "$MINOR" hold_left_ms)"
-check "a disk that is held can be freed" timeout 20 nl_tool del "$MINOR"
+check "a disk that is held can be freed" within 20 nl_tool del "$MINOR"
 
 kill "$MONITOR"
 reap "$MONITOR"

@@ -55,14 +55,14 @@ for how in end free; do
 	kill -STOP "$SERVER"
 	sleep 0.5
 	begin=$(date +%s%N)
-	check "$how with force" timeout 10 nl_tool "$how" "$MINOR" force
+	check "$how with force" within 10 nl_tool "$how" "$MINOR" force
 	if [ $how = end ]; then
 		check "$how: the disk goes" wait_for 10 no_disk
 	else
 		check "$how: the tap goes" wait_for 10 happened freed
 	fi
 	fails "$how: the writer gets an error" "$writer" 10
-	check "$how: umount does not hang" timeout 10 umount "$WORK/mnt"
+	check "$how: umount does not hang" within 10 umount "$WORK/mnt"
 	check "$how: all in time ($(ms "$begin") ms)" test "$(ms "$begin")" -lt 10000
 	ends "$how: the stopped daemon is dead" 137 "$SERVER"
 done
@@ -76,7 +76,7 @@ MINOR=9 DISK=$NODES/tapdev9
 background ring_server --size 4M --fault never 9
 SERVER=$JOB
 wait_for 10 grep -q keeping "$WORK/job.$SERVER"
-check "in a scan that hangs" timeout 10 nl_tool free 9 force
+check "in a scan that hangs" within 10 nl_tool free 9 force
 check "the tap goes" wait_for 10 happened freed
 ends "and its daemon" 137 "$SERVER"
 check_not "no disk is left" test -e "$DISK"

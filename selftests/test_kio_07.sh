@@ -106,7 +106,7 @@ check "destroy" destroy
 
 # Swap. The bytes of a buffer that is larger than its cgroup should be go there and back.
 swapped() {
-	inside tight timeout 120 dd if="$WORK/much" bs=48M count=1 iflag=fullblock | cmp - "$WORK/much"
+	inside tight timeout $((120 * SLOWNESS)) dd if="$WORK/much" bs=48M count=1 iflag=fullblock | cmp - "$WORK/much"
 }
 
 image swap.img 128M

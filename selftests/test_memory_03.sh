@@ -20,7 +20,7 @@ for mode in off redirect auto; do
 	holder=$JOB
 	wait_for 60 locked || die "memory cannot be locked: $(cat "$WORK/job.$holder")"
 	before=$(allocstalls)
-	check "$mode: three times the memory" timeout 150 fio --name=dirty --directory="$WORK/mnt" --rw=write \
+	check "$mode: three times the memory" within 150 fio --name=dirty --directory="$WORK/mnt" --rw=write \
 		--bs=1M --size=$((3 * KEEP))M --fallocate=none --end_fsync=1 --verify=md5 --do_verify=1 \
 		--verify_fatal=1 --verify_state_save=0 --output="$WORK/fio"
 	check "$mode: the kernel had to look for memory" test $(($(allocstalls) - before)) -ge $((KEEP * 256))

@@ -44,7 +44,7 @@ own() { awk '/^Anonymous:/ { print $2 * 1024 }' "/proc/$PID/smaps_rollup"; }
 
 # verify TEXT
 verify() {
-	check "$1" timeout 60 fio --name=verify --filename="$DISK" --rw=randwrite --direct=1 --ioengine=libaio \
+	check "$1" within 60 fio --name=verify --filename="$DISK" --rw=randwrite --direct=1 --ioengine=libaio \
 		--iodepth=16 --size=8M --bssplit=4k/50:68k/40:1M/10 --randrepeat=0 --verify=crc32c \
 		--verify_fatal=1 --do_verify=1 --verify_state_save=0 --output="$WORK/fio"
 }
@@ -52,7 +52,7 @@ verify() {
 # starve: less than it has, and then enough.
 starve() {
 	echo $((idle / 2)) >"$GROUP/memory.max"
-	timeout 60 dd if=/dev/zero of="$DISK" bs=1M count=8 oflag=direct 2>"$WORK/dd"
+	within 60 dd if=/dev/zero of="$DISK" bs=1M count=8 oflag=direct 2>"$WORK/dd"
 	status=$?
 	note "$(tail -n 1 "$WORK/dd")"
 	check "the limit falls below what it has: nothing hangs" test $status -lt 124

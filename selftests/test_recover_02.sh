@@ -33,7 +33,7 @@ no_disk() { [ ! -b "$DISK" ]; }
 gone() {
 	check "the disk is gone" wait_for 5 no_disk
 	fails "its user gets an error" "$WRITER" 60
-	check "and lets it be unmounted" timeout 60 umount "$MNT"
+	check "and lets it be unmounted" within 60 umount "$MNT"
 }
 
 image disk.img 32M

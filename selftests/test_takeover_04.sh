@@ -20,7 +20,7 @@ leave() {
 	kill -KILL "$CLIENT"
 	reap "$CLIENT"
 }
-reads() { timeout -k 5 "${1:-10}" dd if="$DISK" of=/dev/null bs=64k count=4 iflag=direct; }
+reads() { within "${1:-10}" dd if="$DISK" of=/dev/null bs=64k count=4 iflag=direct; }
 # the_only_one: who serves the disk is PID, and nobody else is left.
 the_only_one() { [ "$(tapdisks)" = "$PID" ] && [ "$(tap_value 0 pid)" = "$PID" ]; }
 gone() { [ ! -e "/proc/$1" ]; }

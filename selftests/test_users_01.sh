@@ -68,14 +68,14 @@ for who in user netadmin container; do
 	gets "$who: netlink, features" $EPERM $who nl_tool features
 	gets "$who: netlink, allocating" $EPERM $who nl_tool new
 	gets "$who: netlink, freeing" $EPERM $who nl_tool del "$MINOR"
-	gets "$who: netlink, events" $EPERM $who timeout 20 nl_tool events
+	gets "$who: netlink, events" $EPERM $who timeout $((20 * SLOWNESS)) nl_tool events
 done
 gets "netcontainer: there is no such family" $ENOENT netcontainer nl_tool list
 gets "netroot: there is no such family" $ENOENT netroot nl_tool list
 
 # -------------------------------------------------------------- control sockets
 for who in user netadmin container; do
-	gets "$who: the control socket" $EACCES $who timeout 20 reach connect "$SOCKET"
+	gets "$who: the control socket" $EACCES $who timeout $((20 * SLOWNESS)) reach connect "$SOCKET"
 	check_not "$who: listing control sockets" $who ls "$CONTROL"
 	check_not "$who: making a name among them" $who touch "$CONTROL/ctl1"
 	gets "$who: tap-ctl list" $ERRNO_OF_LIST $who tap-ctl list
@@ -84,7 +84,7 @@ chmod 755 "$CONTROL"
 gets "user: the socket, in a directory that permits it" $EACCES user reach connect "$SOCKET"
 chmod 666 "$SOCKET"
 for who in user netadmin container; do
-	gets "$who: the socket, if its mode permits it, connects" 0 $who timeout 20 reach connect "$SOCKET"
+	gets "$who: the socket, if its mode permits it, connects" 0 $who timeout $((20 * SLOWNESS)) reach connect "$SOCKET"
 	check "$who: but is refused" grep -q 'not permitted' "$WORK/gets"
 done
 chmod 600 "$SOCKET"
@@ -134,10 +134,10 @@ for place in own open group; do
 	refused "tap-ctl spawn" 1 'not safe' unsafe $place tap-ctl spawn
 	refused "tap-ctl attach" $EACCES 'not safe' unsafe $place tap-ctl attach -p "$PID" -m 0
 	refused "tap-ctl create" $EACCES 'not safe' unsafe $place tap-ctl create -a ram:1M
-	check_not "tapdisk itself" unsafe $place timeout 10 "$(readlink -f "/proc/$PID/exe")" -D
+	check_not "tapdisk itself" unsafe $place timeout $((10 * SLOWNESS)) "$(readlink -f "/proc/$PID/exe")" -D
 done
 refused "a link to a place" $ENOTDIR 'Not a directory' unsafe link tap-ctl list
-check_not "tapdisk itself" unsafe link timeout 10 "$(readlink -f "/proc/$PID/exe")" -D
+check_not "tapdisk itself" unsafe link timeout $((10 * SLOWNESS)) "$(readlink -f "/proc/$PID/exe")" -D
 same "nothing was made there" "" "$(find "$outsider" -mindepth 2)"
 
 # A name of another user in the right place: only root can have put it there.

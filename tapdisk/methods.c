@@ -110,6 +110,16 @@ static struct vbd *find_vbd(struct call *call, const struct args *args)
 	return NULL;
 }
 
+/* The wait for its last close, since SIGTERM, is in nobody's way. */
+static struct vbd *find_vbd_for_change(struct call *call, const struct args *args)
+{
+	struct vbd *vbd = find_vbd(call, args);
+
+	if (vbd)
+		tapdisk_give_way(call->tapdisk, vbd);
+	return vbd;
+}
+
 static void do_version(struct call *call, struct args *args)
 {
 	(void)args;
@@ -236,7 +246,7 @@ static void operation_done(struct vbd *vbd, void *data, const struct blktap_erro
 
 static void do_close(struct call *call, struct args *args)
 {
-	struct vbd *vbd = find_vbd(call, args);
+	struct vbd *vbd = find_vbd_for_change(call, args);
 
 	if (!vbd)
 		return;
@@ -246,7 +256,7 @@ static void do_close(struct call *call, struct args *args)
 
 static void do_pause(struct call *call, struct args *args)
 {
-	struct vbd *vbd = find_vbd(call, args);
+	struct vbd *vbd = find_vbd_for_change(call, args);
 
 	if (!vbd)
 		return;
@@ -256,7 +266,7 @@ static void do_pause(struct call *call, struct args *args)
 
 static void do_unpause(struct call *call, struct args *args)
 {
-	struct vbd *vbd = find_vbd(call, args);
+	struct vbd *vbd = find_vbd_for_change(call, args);
 
 	if (!vbd)
 		return;
@@ -276,7 +286,7 @@ static void resize_done(struct vbd *vbd, void *data, const struct blktap_error *
 
 static void do_resize(struct call *call, struct args *args)
 {
-	struct vbd *vbd = find_vbd(call, args);
+	struct vbd *vbd = find_vbd_for_change(call, args);
 
 	if (!vbd)
 		return;
@@ -303,6 +313,7 @@ static void do_kernel_io(struct call *call, struct args *args)
 		kernel_io_done(vbd, call, NULL);
 		return;
 	}
+	tapdisk_give_way(call->tapdisk, vbd);
 	call->vbd = vbd;
 	vbd_switch(vbd, args->mode, args->timeout_ms, kernel_io_done, call);
 }
@@ -343,7 +354,7 @@ static int answer_offer(struct call *call, const struct vbd *vbd, struct blktap_
 
 static void do_offer(struct call *call, struct args *args)
 {
-	struct vbd *vbd = find_vbd(call, args);
+	struct vbd *vbd = find_vbd_for_change(call, args);
 	struct blktap_error err;
 
 	if (!vbd)

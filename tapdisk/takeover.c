@@ -384,7 +384,7 @@ static int attach_next(struct takeover *t, struct blktap_error *err)
 	unsigned int minor = t->minors[t->taken];
 
 	return vbd_attach_takeover(&t->vbd, &t->tapdisk->guest_env, minor,
-				   take_ring(t->tapdisk, minor), err);
+				   take_ring(t->tapdisk, minor), t->pid, err);
 }
 
 static void take_next(struct takeover *t)

@@ -67,11 +67,11 @@ static void closed_at_end(struct vbd *vbd, void *data, const struct blktap_error
  * The requests of a paused disk wait, and so does who has it open: were it opened
  * just now, only unpausing would help, so that must not be kept out for long.
  */
-static void close_at_end(struct vbd *vbd)
+static void close_at_end(struct tapdisk *tapdisk, struct vbd *vbd)
 {
 	bool paused = vbd->state == VBD_PAUSED;
 
-	vbd_close(vbd, paused ? 0 : -1, false, closed_at_end, NULL);
+	vbd_close(vbd, paused ? 0 : -1, false, closed_at_end, tapdisk);
 	if (vbd->state == VBD_CLOSING && !paused)
 		blktap_log(LOG_NOTICE, "tapdev%u: still open; tapdisk serves it and leaves at its "
 			   "last close", vbd->minor);
@@ -87,7 +87,7 @@ static void progress(struct loop_task *task)
 			vbd_detach(vbd, NULL);
 		else if (vbd->state == VBD_LIVE ||
 			 (vbd->state == VBD_PAUSED && !vbd_in_use(vbd)))
-			close_at_end(vbd);
+			close_at_end(tapdisk, vbd);
 	}
 	vbd_removed(tapdisk);
 }
@@ -98,6 +98,11 @@ void tapdisk_terminate(struct tapdisk *tapdisk)
 	if (tapdisk->takeover)
 		takeover_cancel(tapdisk->takeover, "this tapdisk is about to end");
 	loop_defer(tapdisk->loop, &tapdisk->progress);
+}
+
+void tapdisk_give_way(struct tapdisk *tapdisk, struct vbd *vbd)
+{
+	vbd_withdraw(vbd, tapdisk);
 }
 
 /* ---------------------------------------------------------------------- VBDs */

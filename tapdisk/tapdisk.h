@@ -48,5 +48,7 @@ void tapdisk_takeover_over(struct tapdisk *tapdisk);
 
 /* Leave as soon as no disk is open. */
 void tapdisk_terminate(struct tapdisk *tapdisk);
+/* Before an operation on @vbd: what it waits for because of that is waited for again afterwards. */
+void tapdisk_give_way(struct tapdisk *tapdisk, struct vbd *vbd);
 
 #endif /* TAPDISK_TAPDISK_H */

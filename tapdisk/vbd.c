@@ -727,17 +727,18 @@ static void deadline_passed(struct loop_timer *timer)
 
 /* ---------------------------------------------------------- attach and detach */
 
-static int open_ring(struct vbd *vbd, int fd, bool takeover, struct blktap_error *err)
+/* @from: the process to be succeeded, or 0. */
+static int open_ring(struct vbd *vbd, int fd, pid_t from, struct blktap_error *err)
 {
-	if (takeover)
-		return blktap_ring_take_over(&vbd->ring, fd, vbd->minor, FEATURES, err);
+	if (from)
+		return blktap_ring_take_over(&vbd->ring, fd, vbd->minor, from, FEATURES, err);
 	if (fd >= 0)
 		return blktap_ring_adopt(&vbd->ring, fd, vbd->minor, FEATURES, err);
 	return blktap_ring_open(&vbd->ring, vbd->minor, FEATURES, err);
 }
 
 static int attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
-		  bool takeover, struct blktap_error *err)
+		  pid_t from, struct blktap_error *err)
 {
 	CLEANUP_CLOSE int ring = fd;
 	struct vbd *new = calloc(1, sizeof(*new));
@@ -752,7 +753,7 @@ static int attach(struct vbd **vbd, const struct vbd_env *env, unsigned int mino
 	loop_task_init(&new->turn, run_turn);
 	loop_timer_init(&new->deadline, deadline_passed);
 	new->passed = -1;
-	ret = open_ring(new, TAKE_FD(ring), takeover, err);
+	ret = open_ring(new, TAKE_FD(ring), from, err);
 	if (!ret) {
 		new->ring_event.fd = blktap_ring_fd(new->ring);
 		new->ring_event.ready = ring_ready;
@@ -772,13 +773,13 @@ static int attach(struct vbd **vbd, const struct vbd_env *env, unsigned int mino
 int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
 	       struct blktap_error *err)
 {
-	return attach(vbd, env, minor, fd, false, err);
+	return attach(vbd, env, minor, fd, 0, err);
 }
 
 int vbd_attach_takeover(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
-			struct blktap_error *err)
+			pid_t from, struct blktap_error *err)
 {
-	return attach(vbd, env, minor, fd, true, err);
+	return attach(vbd, env, minor, fd, from, err);
 }
 
 int vbd_detach(struct vbd *vbd, struct blktap_error *err)

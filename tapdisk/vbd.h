@@ -120,9 +120,9 @@ struct vbd_open_params {
 /* Attaches to the tap. Takes @fd, its ring node; negative: it is opened. */
 int vbd_attach(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
 	       struct blktap_error *err);
-/* As the successor of the session that there is, in another tapdisk. */
+/* As the successor of the session of tapdisk @from. ESTALE: it has none there. */
 int vbd_attach_takeover(struct vbd **vbd, const struct vbd_env *env, unsigned int minor, int fd,
-			struct blktap_error *err);
+			pid_t from, struct blktap_error *err);
 /* Ends the session and frees @vbd. EBUSY: an image is open. */
 int vbd_detach(struct vbd *vbd, struct blktap_error *err);
 /* Frees @vbd, whose session has ended (from vbd_env.gone). */

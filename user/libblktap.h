@@ -259,12 +259,13 @@ int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uin
 		      struct blktap_error *err);
 /*
  * As blktap_ring_open(), or blktap_ring_adopt() if @fd is not negative, for the successor
- * of the session that there is (BLKTAP_ATTACH_TAKEOVER): with blktap_ring_start(), once
- * that one holds its requests, or when it ends, this is the tap's session. EBUSY: it has
- * a successor already; EOPNOTSUPP: the driver is older.
+ * of the session of process @pid (BLKTAP_ATTACH_TAKEOVER; 0: of anybody's, or none): with
+ * blktap_ring_start(), once that one holds its requests, or when it ends, this is the tap's
+ * session. EBUSY: it has a successor already; ESTALE: the tap has no session of that
+ * process; EOPNOTSUPP: the driver is older.
  */
-int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
-			  struct blktap_error *err);
+int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, pid_t pid,
+			  uint64_t features, struct blktap_error *err);
 /* Ends the session. What becomes of requests still with the daemon is the tap's ON_DEATH. */
 void blktap_ring_close(struct blktap_ring *ring);
 
@@ -712,14 +713,15 @@ struct blktap_recover_params {
 	const char *image;	/* "type:path"; NULL: as recorded */
 	pid_t pid;		/* of a tapdisk to serve it; 0: a new one, as recorded */
 	bool force;		/* also from a tapdisk that answers, also if it was paused */
-	int timeout_ms;
+	bool unserved;		/* only if no tapdisk has it: none is killed */
+	int timeout_ms;		/* for all of it; undoing comes on top. 0: 60 s; negative: none */
 };
 
 /*
  * Takes a disk whose tapdisk is dead, or does not answer and is killed for it (*@killed,
  * 0: none), to another one, whose pid is in *@pid. Waits, at most @timeout_ms, until the
  * earlier one has let go of the image and requests pass. After a failure the disk is as
- * before, but for an earlier tapdisk that was killed.
+ * before, but for an earlier tapdisk that was killed; what is left besides is in the sentence.
  * EINVAL: there is no disk; EBUSY: its tapdisk answers, it was paused, or somebody is at
  * it already; ENOENT: there is no record, and no image is given; ETIMEDOUT.
  */

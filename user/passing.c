@@ -10,17 +10,19 @@
 
 #include "cleanup.h"
 #include "passing.h"
+#include "record.h"
 #include "ring.h"
 
 #define ASK_MS	10000
 
-bool passing_wanted(pid_t pid)
+bool passing_wanted(pid_t pid, struct deadline deadline)
 {
 	CLEANUP_JSON json_t *version = NULL;
 	json_t *features, *feature;
 	size_t i;
 
-	if (blktap_ctl_version(pid, &version, ASK_MS, NULL) || !json_object_get(version, "user"))
+	if (blktap_ctl_version(pid, &version, deadline_step(deadline, ASK_MS), NULL) ||
+	    !json_object_get(version, "user"))
 		return false;
 	features = json_object_get(version, "features");
 	json_array_foreach(features, i, feature)
@@ -105,7 +107,7 @@ int passing_paused_image(pid_t pid, unsigned int minor, const char *image,
 	ret = blktap_record_read(minor, &record, err);
 	if (ret)
 		return ret;
-	if (record->pid != pid)
+	if (!record_is_of(record->pid, minor, pid))
 		ret = blktap_error_set(err, -EACCES, "tapdev%u: its record is of tapdisk %d, so "
 				       "nothing is opened for tapdisk %d", minor,
 				       (int)record->pid, (int)pid);

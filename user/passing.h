@@ -5,10 +5,11 @@
 #ifndef BLKTAP_PASSING_H
 #define BLKTAP_PASSING_H
 
+#include "deadline.h"
 #include "libblktap.h"
 
 /* Whether the tapdisk takes descriptors, and runs as a user who may need them. */
-bool passing_wanted(pid_t pid);
+bool passing_wanted(pid_t pid, struct deadline deadline);
 
 /* These return a descriptor or a negative errno. */
 

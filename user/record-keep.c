@@ -12,7 +12,7 @@
 #include <syslog.h>
 
 #include "cleanup.h"
-#include "process-user.h"
+#include "process.h"
 #include "record.h"
 
 /* ------------------------------------------------------------------- writing */
@@ -96,7 +96,8 @@ static json_t *find(pid_t pid, unsigned int minor)
 	CLEANUP_JSON json_t *json = NULL;
 
 	if (record_load(minor, &json) || !json_object_get(json, "user") ||
-	    json_integer_value(json_object_get(json, "pid")) != pid)
+	    !record_is_of(json_integer_value(json_object_get(json, "pid")), minor, pid) ||
+	    json_object_set_new(json, "pid", json_integer(pid)))
 		return NULL;
 	return TAKE_POINTER(json);
 }

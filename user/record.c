@@ -141,6 +141,26 @@ void blktap_record_free(struct blktap_record *record)
 	free(record);
 }
 
+/* ------------------------------------------------------------------------ whose */
+
+static bool serves(pid_t pid, unsigned int minor)
+{
+	struct blktap_tap tap = { 0 };
+	struct blktap_nl *nl;
+	int ret;
+
+	if (blktap_nl_open(&nl, NULL))
+		return false;
+	ret = blktap_nl_get(nl, minor, &tap, NULL);
+	blktap_nl_close(nl);
+	return !ret && tap.pid == pid;
+}
+
+bool record_is_of(pid_t recorded, unsigned int minor, pid_t pid)
+{
+	return recorded == pid || serves(pid, minor);
+}
+
 /* -------------------------------------------------------------------- removing */
 
 static bool look(unsigned int minor, char path[PATH_MAX], struct stat *file)

@@ -14,6 +14,12 @@ int record_path(char *buf, size_t size, unsigned int minor);
 /* As it stands there; an errno of blktap_record_read(). */
 int record_load(unsigned int minor, json_t **json);
 
+/*
+ * Whether what is recorded of @minor under @recorded is of tapdisk @pid. After a takeover
+ * that nobody could record it is under the earlier one's: the kernel knows whose the tap is.
+ */
+bool record_is_of(pid_t recorded, unsigned int minor, pid_t pid);
+
 /* One record of a minor, and not a later one. */
 struct record_mark {
 	bool there;

@@ -11,10 +11,14 @@
 
 #include "cancel.h"
 #include "cleanup.h"
+#include "record.h"
 #include "serving.h"
 #include "tap-wait.h"
+#include "vbd.h"
 
 #define RECOVER_MS	60000
+#define OPEN_MARGIN_MS	1000	/* for a tapdisk to say that it took too long */
+#define UNDO_MS		5000	/* for an open that nobody waits for any more */
 #define ANSWER_MS	3000	/* for a tapdisk that is said to be sick */
 #define RETRY_MS	50
 
@@ -31,9 +35,11 @@ struct recovery {
 /* ------------------------------------------------------------ whether, and what */
 
 /* Or may well do so: a refusal is an answer, and what fails here tells nothing. */
-static bool answers(pid_t pid)
+static bool answers(pid_t pid, struct deadline deadline)
 {
-	switch (blktap_ctl_call(pid, "version", NULL, ANSWER_MS, NULL, NULL)) {
+	int timeout_ms = deadline_step(deadline, ANSWER_MS);
+
+	switch (blktap_ctl_call(pid, "version", NULL, timeout_ms, NULL, NULL)) {
 	case -ENOENT:
 	case -ECONNREFUSED:
 	case -ECONNRESET:
@@ -54,10 +60,17 @@ static int check_tap(const struct recovery *recovery, const struct blktap_recove
 	if (tap->disk_state != BLKTAP_DISK_STATE_LIVE)
 		return blktap_error_set(err, -EINVAL, "minor %u: there is no disk to recover",
 					tap->minor);
-	if (!tap->pid || params->force || !answers(tap->pid))
-		return serving_check_cancelled(err);
-	return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it, and answers",
-				tap->minor, (int)tap->pid);
+	if (tap->pid && params->unserved)
+		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it by now",
+					tap->minor, (int)tap->pid);
+	if (tap->pid && !params->force && answers(tap->pid, recovery->deadline))
+		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it, and answers",
+					tap->minor, (int)tap->pid);
+	/* It may not have had the time to answer. */
+	if (deadline_passed(recovery->deadline))
+		return blktap_error_set(err, -ETIMEDOUT, "tapdev%u: there was not the time to "
+					"recover it", tap->minor);
+	return serving_check_cancelled(err);
 }
 
 /* A record that cannot be read is as none, where there is no need for it. */
@@ -131,12 +144,62 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 
 	for (;;) {
 		recovery->open.timeout_ms = deadline_left(recovery->deadline) ?: 1;
-		ret = blktap_ctl_open(serving->pid, serving->minor, &recovery->open, err);
+		ret = vbd_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS, err);
 		if (!is_worth_waiting(recovery, ret) || deadline_passed(recovery->deadline))
 			return ret;
 		if (cancel_poll(-1, RETRY_MS) < 0)
 			return serving_check_cancelled(err);
 	}
+}
+
+static bool has_image(pid_t pid, unsigned int minor)
+{
+	struct blktap_vbd_info *vbds;
+	bool found = false;
+	size_t count, i;
+
+	if (blktap_ctl_list(pid, &vbds, &count, UNDO_MS, NULL))
+		return false;
+	for (i = 0; i < count; i++)
+		found |= vbds[i].minor == (int)minor && vbds[i].path;
+	blktap_vbd_info_free(vbds, count);
+	return found;
+}
+
+/*
+ * What was interrupted goes on in a tapdisk that is not ours to end, until the image is
+ * open, or is not and can be undone.
+ */
+static int settle(struct recovery *recovery, struct blktap_error *err)
+{
+	struct serving *serving = &recovery->serving;
+	struct deadline deadline = deadline_in(UNDO_MS);
+	int ret = serving_detach(serving);
+
+	while (ret == -EBUSY && !has_image(serving->pid, serving->minor) &&
+	       !deadline_passed(deadline)) {
+		cancel_poll(-1, RETRY_MS);
+		ret = serving_detach(serving);
+	}
+	/* One that does not answer is asked once: it may still do what it was told. */
+	serving->attached = ret == -EBUSY || ret == -ETIMEDOUT;
+	if (!serving->attached)
+		return -EINTR;
+	record_opened(serving->pid, serving->minor, &recovery->open);
+	if (has_image(serving->pid, serving->minor))
+		return 0;
+	return blktap_error_set(err, -EINTR, "interrupted; tapdisk %d goes on opening the image of "
+				"tapdev%u", (int)serving->pid, serving->minor);
+}
+
+static int settle_undisturbed(struct recovery *recovery, struct blktap_error *err)
+{
+	int cancelling = cancel_fd(), ret;
+
+	blktap_cancel_on(-1);
+	ret = settle(recovery, err);
+	blktap_cancel_on(cancelling);
+	return ret;
 }
 
 static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
@@ -158,6 +221,8 @@ static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 		serving->attached = false;
 	if (!ret)
 		ret = open_image(recovery, err);
+	if (ret == -EINTR && pid && serving->attached)
+		return settle_undisturbed(recovery, err);
 	if (ret)
 		serving_undo(serving, false);
 	return ret;
@@ -178,7 +243,8 @@ static int wait_served(struct recovery *recovery, struct blktap_error *err)
 					"I/O of the earlier one to end", recovery->tap.minor,
 					(int)recovery->serving.pid);
 	if (ret == -EINTR)
-		return serving_check_cancelled(err);
+		return blktap_error_set(err, ret, "interrupted; tapdev%u: tapdisk %d has it now",
+					recovery->tap.minor, (int)recovery->serving.pid);
 	return ret;
 }
 
@@ -193,6 +259,7 @@ int blktap_recover(const struct blktap_recover_params *params, pid_t *pid, pid_t
 	int ret;
 
 	err = err ? err : &ignored;
+	recovery.serving.deadline = recovery.deadline;
 	ret = look(&recovery, params, err);
 	if (!ret)
 		ret = serve(&recovery, params->pid, err);

@@ -86,35 +86,42 @@ int ring_open_node(unsigned int minor, struct blktap_error *err)
 	return fd < 0 ? node_error(fd, path, minor, err) : fd;
 }
 
+struct wish {
+	uint32_t flags;
+	uint32_t pid;
+	uint64_t features;
+};
+
 /*
  * A driver refuses features that it does not have, without saying which. So all
  * subsets of @features are tried, from the largest number down to none.
  */
-static int attach_with(struct blktap_ring *ring, uint32_t flags, uint64_t features)
+static int attach_with(struct blktap_ring *ring, const struct wish *wish)
 {
-	uint64_t subset = features;
+	uint64_t subset = wish->features;
 
 	for (;;) {
 		ring->layout = (struct blktap_attach){
 			.size = sizeof(ring->layout),
-			.flags = flags,
+			.flags = wish->flags,
 			.features = subset,
+			.pid = wish->pid,
 		};
 		if (ioctl(ring->fd, BLKTAP_IOC_ATTACH, &ring->layout) == 0)
 			return 0;
 		if (errno != EOPNOTSUPP || !subset)
 			return -errno;
-		subset = (subset - 1) & features;
+		subset = (subset - 1) & wish->features;
 	}
 }
 
-static int attach(struct blktap_ring *ring, unsigned int minor, uint32_t flags, uint64_t features,
+static int attach(struct blktap_ring *ring, unsigned int minor, const struct wish *wish,
 		  struct blktap_error *err)
 {
-	bool take_over = flags & BLKTAP_ATTACH_TAKEOVER;
-	int code = attach_with(ring, flags, features);
+	bool take_over = wish->flags & BLKTAP_ATTACH_TAKEOVER;
+	int code = attach_with(ring, wish);
 
-	/* Of the flag, for the file is a new one. */
+	/* Of the flag, or the pid, for the file is a new one. */
 	if (take_over && (code == -EOPNOTSUPP || code == -EINVAL))
 		return blktap_error_set(err, -EOPNOTSUPP, "tap %u: the module in use has no "
 					"takeover", minor);
@@ -128,6 +135,9 @@ static int attach(struct blktap_ring *ring, unsigned int minor, uint32_t flags, 
 					"tap %u is attached to another process", minor);
 	case -ENODEV:
 		return blktap_error_set(err, code, "tap %u has been freed", minor);
+	case -ESTALE:
+		return blktap_error_set(err, code, "tap %u is not served by process %d", minor,
+					(int)wish->pid);
 	case -ENOTTY:
 		return blktap_error_set(err, -EPROTO, "the ring node of tap %u is not a blktap ring",
 					minor);
@@ -346,21 +356,21 @@ static int open_queues(struct blktap_ring *ring, struct blktap_error *err)
 
 /* ---------------------------------------------------------------- the session */
 
-static int set_up_ring(struct blktap_ring *ring, unsigned int minor, uint32_t flags,
-		       uint64_t features, struct blktap_error *err)
+static int set_up_ring(struct blktap_ring *ring, unsigned int minor, const struct wish *wish,
+		       struct blktap_error *err)
 {
-	int ret = attach(ring, minor, flags, features, err);
+	int ret = attach(ring, minor, wish, err);
 
 	if (!ret)
-		ret = check_layout(&ring->layout, minor, features, err);
+		ret = check_layout(&ring->layout, minor, wish->features, err);
 	if (!ret)
 		ret = open_queues(ring, err);
 	return ret;
 }
 
 /* Takes @fd; negative: the node is opened. */
-static int begin(struct blktap_ring **ring, int fd, unsigned int minor, uint32_t flags,
-		 uint64_t features, struct blktap_error *err)
+static int begin(struct blktap_ring **ring, int fd, unsigned int minor, const struct wish *wish,
+		 struct blktap_error *err)
 {
 	struct blktap_ring *new = NULL;
 	int ret;
@@ -376,8 +386,8 @@ static int begin(struct blktap_ring **ring, int fd, unsigned int minor, uint32_t
 		return blktap_error_set(err, -ENOMEM, "no memory for tap %u", minor);
 	}
 	new->fd = fd;
-	new->takes_over = flags & BLKTAP_ATTACH_TAKEOVER;
-	ret = set_up_ring(new, minor, flags, features, err);
+	new->takes_over = wish->flags & BLKTAP_ATTACH_TAKEOVER;
+	ret = set_up_ring(new, minor, wish, err);
 	if (ret) {
 		blktap_ring_close(new);
 		return ret;
@@ -389,19 +399,25 @@ static int begin(struct blktap_ring **ring, int fd, unsigned int minor, uint32_t
 int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
 		      struct blktap_error *err)
 {
-	return begin(ring, fd, minor, 0, features, err);
+	return begin(ring, fd, minor, &(struct wish){ .features = features }, err);
 }
 
 int blktap_ring_open(struct blktap_ring **ring, unsigned int minor, uint64_t features,
 		     struct blktap_error *err)
 {
-	return begin(ring, -1, minor, 0, features, err);
+	return begin(ring, -1, minor, &(struct wish){ .features = features }, err);
 }
 
-int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
-			  struct blktap_error *err)
+int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, pid_t pid,
+			  uint64_t features, struct blktap_error *err)
 {
-	return begin(ring, fd, minor, BLKTAP_ATTACH_TAKEOVER, features, err);
+	const struct wish wish = {
+		.flags = BLKTAP_ATTACH_TAKEOVER,
+		.pid = pid,
+		.features = features,
+	};
+
+	return begin(ring, fd, minor, &wish, err);
 }
 
 void blktap_ring_close(struct blktap_ring *ring)

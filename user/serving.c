@@ -8,8 +8,10 @@
 #include "cancel.h"
 #include "cleanup.h"
 #include "serving.h"
+#include "vbd.h"
 
 #define SPAWN_MS	30000
+#define ATTACH_MS	60000
 #define UNDO_MS		5000	/* for one step of the undoing */
 #define LEAVE_MS	2000	/* for a tapdisk to leave */
 
@@ -26,7 +28,8 @@ static int spawn_failed(int code, struct blktap_error *err)
 int serving_spawn(struct serving *serving, const struct blktap_spawn_params *params,
 		  struct blktap_error *err)
 {
-	int code = blktap_ctl_spawn(params, &serving->pid, SPAWN_MS, err);
+	int timeout_ms = deadline_step(serving->deadline, SPAWN_MS);
+	int code = blktap_ctl_spawn(params, &serving->pid, timeout_ms, err);
 
 	if (code)
 		return spawn_failed(code, err);
@@ -46,7 +49,8 @@ int serving_attach(struct serving *serving, struct blktap_error *err)
 {
 	/* Also if the call fails: nobody knows how far it got. */
 	serving->attached = true;
-	return blktap_ctl_attach(serving->pid, serving->minor, err);
+	return vbd_attach(serving->pid, serving->minor,
+			  deadline_in(deadline_step(serving->deadline, ATTACH_MS)), err);
 }
 
 int serving_check_cancelled(struct blktap_error *err)
@@ -86,13 +90,18 @@ static int call_minor(const struct serving *serving, const char *method)
 	return blktap_ctl_call(serving->pid, method, params, UNDO_MS, NULL, NULL);
 }
 
+int serving_detach(const struct serving *serving)
+{
+	return call_minor(serving, "detach");
+}
+
 void serving_undo(const struct serving *serving, bool close)
 {
 	int cancelling = cancel_fd();
 
 	blktap_cancel_on(-1);
 	if (serving->attached && (!close || call_minor(serving, "close") == 0))
-		call_minor(serving, "detach");
+		serving_detach(serving);
 	end_tapdisk(serving, close);
 	blktap_cancel_on(cancelling);
 }

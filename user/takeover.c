@@ -4,13 +4,13 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <string.h>
 
 #include "call.h"
+#include "cancel.h"
 #include "cleanup.h"
 #include "passing.h"
-#include "process-user.h"
+#include "process.h"
 #include "record.h"
 #include "serving.h"
 
@@ -44,12 +44,20 @@ static int ask_old(pid_t old, struct blktap_error *err)
 				"over its disks", (int)old);
 }
 
-static int find_user(pid_t pid, char **user, struct blktap_error *err)
+/* The new one has the same rights. */
+static int find_params(pid_t old, struct blktap_spawn_params *params, char **user,
+		       struct blktap_error *err)
 {
-	int ret = process_user(pid, user);
+	int ret = process_user(old, user);
 
-	return ret ? blktap_error_set(err, ret, "tapdisk %d: its user has no name: %s", (int)pid,
-				      strerror(-ret)) : 0;
+	if (ret)
+		return blktap_error_set(err, ret, "tapdisk %d: its user has no name: %s", (int)old,
+					strerror(-ret));
+	*params = (struct blktap_spawn_params){
+		.user = *user,
+		.no_sandbox = !*user && !process_is_confined(old),
+	};
+	return 0;
 }
 
 static int pass_ring(pid_t pid, unsigned int minor, struct blktap_error *err)
@@ -81,52 +89,54 @@ static int pass_rings(pid_t old, pid_t pid, struct blktap_error *err)
 static void record_moved(pid_t old, pid_t pid)
 {
 	struct blktap_vbd_info *vbds;
+	int cancelling = cancel_fd();
 	size_t count, i;
 
-	if (blktap_ctl_list(pid, &vbds, &count, ASK_MS, NULL))
-		return;
-	for (i = 0; i < count; i++)
-		record_changed(old, vbds[i].minor, "pid", json_integer(pid));
-	blktap_vbd_info_free(vbds, count);
-}
-
-static json_t *takeover_params(pid_t old, int timeout_ms)
-{
-	if (timeout_ms < 0)
-		return json_pack("{s:i}", "pid", (int)old);
-	return json_pack("{s:i, s:i}", "pid", (int)old, "timeout_ms", timeout_ms);
-}
-
-/* With a connection to the old one, which the new one cannot make. */
-static int ask_passing(pid_t old, pid_t pid, json_t *params, int timeout_ms,
-		       struct blktap_error *err)
-{
-	CLEANUP_CLOSE int fd = blktap_ctl_connect(old, err);
-
-	if (fd < 0) {
-		json_decref(params);
-		return fd;
+	blktap_cancel_on(-1);
+	if (!blktap_ctl_list(pid, &vbds, &count, ASK_MS, NULL)) {
+		for (i = 0; i < count; i++)
+			record_changed(old, vbds[i].minor, "pid", json_integer(pid));
+		blktap_vbd_info_free(vbds, count);
 	}
-	json_object_set_new(params, "descriptor", json_true());
-	return call_passing(pid, "takeover", params, fd, timeout_ms, NULL, err);
+	blktap_cancel_on(cancelling);
 }
 
-static int run(pid_t old, pid_t pid, bool pass, int timeout_ms, struct blktap_error *err)
+/* @fd: a connection to the old one, if the new one cannot make it, or -1. */
+static int ask_new(pid_t old, pid_t pid, int fd, int timeout_ms, struct blktap_error *err)
 {
+	json_t *params = json_pack("{s:i}", "pid", (int)old);
 	int margin_ms = timeout_ms < 0 || timeout_ms > INT_MAX - MARGIN_MS ? -1 :
 			timeout_ms + MARGIN_MS;
-	int ret = pass ? pass_rings(old, pid, err) : 0;
 
-	if (!ret && pass) {
-		ret = ask_passing(old, pid, takeover_params(old, timeout_ms), margin_ms, err);
-		record_moved(old, pid);
-		return ret;
+	if (timeout_ms >= 0)
+		json_object_set_new(params, "timeout_ms", json_integer(timeout_ms));
+	if (fd >= 0)
+		json_object_set_new(params, "descriptor", json_true());
+	return call_passing(pid, "takeover", params, fd, margin_ms, NULL, err);
+}
+
+/* For one that runs as another user. A connection, or a negative errno. */
+static int pass_all(pid_t old, pid_t pid, struct blktap_error *err)
+{
+	int ret = pass_rings(old, pid, err);
+
+	return ret ? ret : blktap_ctl_connect(old, err);
+}
+
+static int run(pid_t old, const struct serving *new, bool pass, int timeout_ms,
+	       struct blktap_error *err)
+{
+	CLEANUP_CLOSE int fd = pass ? pass_all(old, new->pid, err) : -1;
+	int ret;
+
+	if (pass && fd < 0) {
+		/* It has not been told yet to end by itself if it gets nothing. */
+		serving_undo(new, true);
+		return fd;
 	}
-	if (!ret)
-		return blktap_ctl_call(pid, "takeover", takeover_params(old, timeout_ms), margin_ms,
-				       NULL, err);
-	/* It has not been told yet to end by itself if it gets nothing. */
-	kill(pid, SIGTERM);
+	ret = ask_new(old, new->pid, fd, timeout_ms, err);
+	if (pass)
+		record_moved(old, new->pid);
 	return ret;
 }
 
@@ -134,19 +144,19 @@ static int run(pid_t old, pid_t pid, bool pass, int timeout_ms, struct blktap_er
 int blktap_take_over(pid_t old, pid_t *pid, int timeout_ms, struct blktap_error *err)
 {
 	struct serving serving = SERVING_INIT;
-	struct blktap_spawn_params params = { 0 };
+	struct blktap_spawn_params params;
 	CLEANUP_FREE char *user = NULL;
 	int ret;
 
 	ret = ask_old(old, err);
 	if (!ret)
-		ret = find_user(old, &user, err);
-	params.user = user;
+		ret = find_params(old, &params, &user, err);
 	if (!ret)
 		ret = serving_spawn(&serving, &params, err);
 	if (ret)
 		return ret;
 	*pid = serving.pid;
+	ret = run(old, &serving, user, timeout_ms, err);
 	serving_done(&serving);
-	return run(old, *pid, user, timeout_ms, err);
+	return ret;
 }

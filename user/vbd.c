@@ -132,7 +132,7 @@ struct opening {
 	unsigned int minor;
 	const char *image;	/* may be NULL */
 	bool read_only;
-	int timeout_ms;
+	struct deadline deadline;
 	/* Opens it here; a descriptor or a negative errno. */
 	int (*open)(const struct opening *opening, struct blktap_error *err);
 };
@@ -145,7 +145,7 @@ static int pass(const struct opening *opening, json_t *params, struct blktap_err
 		return fd;
 	json_object_set_new(params, "descriptor", json_true());
 	return call_passing(opening->pid, opening->method, json_incref(params), fd,
-			    opening->timeout_ms, NULL, err);
+			    deadline_left(opening->deadline), NULL, err);
 }
 
 /* Most tapdisks can open it; one that has given up that right gets it in a second try. */
@@ -153,9 +153,9 @@ static int call_opening(const struct opening *opening, json_t *params, struct bl
 {
 	CLEANUP_JSON json_t *kept = json_incref(params);
 	int ret = call_minor(opening->pid, opening->method, opening->minor, params,
-			     opening->timeout_ms, NULL, err);
+			     deadline_left(opening->deadline), NULL, err);
 
-	if (ret == -EACCES && passing_wanted(opening->pid))
+	if (ret == -EACCES && passing_wanted(opening->pid, opening->deadline))
 		ret = pass(opening, kept, err);
 	return ret;
 }
@@ -165,17 +165,22 @@ static int open_ring(const struct opening *opening, struct blktap_error *err)
 	return passing_ring(opening->minor, err);
 }
 
-int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err)
+int vbd_attach(pid_t pid, unsigned int minor, struct deadline deadline, struct blktap_error *err)
 {
 	const struct opening opening = {
 		.pid = pid,
 		.method = "attach",
 		.minor = minor,
-		.timeout_ms = CALL_MS,
+		.deadline = deadline,
 		.open = open_ring,
 	};
 
 	return call_opening(&opening, json_object(), err);
+}
+
+int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err)
+{
+	return vbd_attach(pid, minor, deadline_in(CALL_MS), err);
 }
 
 int blktap_ctl_detach(pid_t pid, unsigned int minor, struct blktap_error *err)
@@ -224,8 +229,8 @@ static int open_image(const struct opening *opening, struct blktap_error *err)
 	return passing_image(opening->image, opening->read_only, err);
 }
 
-int blktap_ctl_open(pid_t pid, unsigned int minor,
-		    const struct blktap_open_params *open_params, struct blktap_error *err)
+int vbd_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
+	     int margin_ms, struct blktap_error *err)
 {
 	int timeout_ms = open_params->timeout_ms ? open_params->timeout_ms : CALL_MS;
 	const struct opening opening = {
@@ -234,7 +239,7 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 		.minor = minor,
 		.image = open_params->image,
 		.read_only = open_params->read_only,
-		.timeout_ms = with_margin(timeout_ms, MARGIN_MS),
+		.deadline = deadline_in(with_margin(timeout_ms, margin_ms)),
 		.open = open_image,
 	};
 	json_t *params;
@@ -262,6 +267,12 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 	if (!ret)
 		record_opened(pid, minor, open_params);
 	return ret;
+}
+
+int blktap_ctl_open(pid_t pid, unsigned int minor,
+		    const struct blktap_open_params *open_params, struct blktap_error *err)
+{
+	return vbd_open(pid, minor, open_params, MARGIN_MS, err);
 }
 
 int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
@@ -325,7 +336,7 @@ int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int tim
 		.method = "unpause",
 		.minor = minor,
 		.image = image,
-		.timeout_ms = with_margin(timeout_ms, MARGIN_MS),
+		.deadline = deadline_in(with_margin(timeout_ms, MARGIN_MS)),
 		.open = open_paused_image,
 	};
 	json_t *params;

@@ -2,11 +2,18 @@
 #ifndef BLKTAP_VBD_H
 #define BLKTAP_VBD_H
 
+#include "deadline.h"
 #include "libblktap.h"
 
 /* The VBDs of "list" (an array) by ascending minor; -EPROTO, -ENOMEM. */
 int vbds_parse(const json_t *array, struct blktap_vbd_info **vbds, size_t *count);
 /* By minor; of struct blktap_vbd_info. */
 int vbds_compare(const void *a, const void *b);
+
+/* As blktap_ctl_attach(), until @deadline. */
+int vbd_attach(pid_t pid, unsigned int minor, struct deadline deadline, struct blktap_error *err);
+/* As blktap_ctl_open(), with so much time for the answer, past the tapdisk's own limit. */
+int vbd_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
+	     int margin_ms, struct blktap_error *err);
 
 #endif /* BLKTAP_VBD_H */

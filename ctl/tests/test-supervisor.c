@@ -6,7 +6,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +22,16 @@
 #define STEPS	1000
 
 static struct blktap_error err;
+static bool no_pidfd;
+
+/* In place of the C library's. */
+int pidfd_open(pid_t pid, unsigned int flags)
+{
+	if (!no_pidfd)
+		return syscall(SYS_pidfd_open, pid, flags);
+	errno = EMFILE;
+	return -1;
+}
 
 /* What the one that runs has written down, once it has. */
 static pid_t read_pid(void)
@@ -113,8 +125,10 @@ static pid_t supervise_with(int list_code)
 
 	kernel.list_code = list_code;
 	pid = fork();
-	if (!pid)
+	if (!pid) {
+		alarm(60);	/* nobody is left of one that does not end */
 		_exit(command_supervise.run(&(struct options){ .minor = -1 }, &err) ? 1 : 0);
+	}
 	return pid;
 }
 
@@ -129,6 +143,51 @@ static void test_it_cannot_look(void **state)
 	kill(pid, SIGTERM);
 	assert_int_equal(status_at_end(pid), 0);
 	assert_int_equal(status_at_end(supervise_with(-ENOSYS)), 0);
+}
+
+static void end_at_second_list(void)
+{
+	if (kernel.lists == 2)
+		raise(SIGTERM);
+}
+
+/* Events that could not be had: then a list tells. */
+static void test_it_cannot_watch(void **state)
+{
+	(void)state;
+	kernel.event_failures = 2;
+	kernel.listed = end_at_second_list;
+	assert_int_equal(status_at_end(supervise_with(0)), 0);
+}
+
+static void put_record(void)
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/tap3.json", control_dir);
+	file = fopen(path, "we");
+	fputs("{\"minor\":3,\"pid\":2147483647,\"image\":\"aio:/x\",\"read_only\":false,"
+	      "\"no_direct\":false,\"kernel_io\":\"off\",\"request_timeout_ms\":0,"
+	      "\"restart\":true,\"paused\":false}", file);
+	fchmod(fileno(file), 0600);
+	fclose(file);
+}
+
+/* Whoever recovers a disk is missed when he is done, whatever there is to watch him by. */
+static void test_it_cannot_watch_children(void **state)
+{
+	struct blktap_tap *tap = kernel_add(3, 0);
+
+	(void)state;
+	tap->disk_state = BLKTAP_DISK_STATE_LIVE;
+	tap->recovery = BLKTAP_RECOVERY_HELD;
+	put_record();
+	setenv("TAPDISK", "/bin/false", 1);
+	no_pidfd = true;
+	kernel.listed = end_at_second_list;
+	assert_int_equal(status_at_end(supervise_with(0)), 0);
+	no_pidfd = false;
 }
 
 /* Its file is emptied: it must not be a name of another. */
@@ -179,6 +238,8 @@ int main(int argc, char **argv)
 		TEST(test_it_is_started_once),
 		TEST(test_it_cannot_start),
 		TEST(test_it_cannot_look),
+		TEST(test_it_cannot_watch),
+		TEST(test_it_cannot_watch_children),
 		TEST(test_unsafe_directory),
 	};
 	struct options options;

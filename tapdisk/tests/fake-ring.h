@@ -83,6 +83,7 @@ struct blktap_ring {
 /* The session of each tap, and how often one was told to hold. */
 static struct blktap_ring *fake_sessions[FAKE_MINORS];
 static unsigned int fake_holds;
+static pid_t fake_server;	/* of all taps; 0: whoever is to be succeeded */
 
 /* The last one opened; how the next one behaves. */
 static struct blktap_ring *fake_ring;
@@ -110,6 +111,7 @@ static void fake_reset(void)
 	fake_nr_calls = 0;
 	fake_unmapping = NULL;
 	fake_holds = 0;
+	fake_server = 0;
 	fake_start_state = BLKTAP_DISK_STATE_LIVE;
 }
 
@@ -205,10 +207,11 @@ int blktap_ring_adopt(struct blktap_ring **ring, int fd, unsigned int minor, uin
 	return blktap_ring_open(ring, minor, features, err);
 }
 
-int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, uint64_t features,
-			  struct blktap_error *err)
+int blktap_ring_take_over(struct blktap_ring **ring, int fd, unsigned int minor, pid_t pid,
+			  uint64_t features, struct blktap_error *err)
 {
-	int ret = fake_open(ring, minor, features, err);
+	int ret = fake_server && fake_server != pid ? blktap_error_set(err, -ESTALE, "no") :
+		  fake_open(ring, minor, features, err);
 
 	fake_adopted = fd;
 	if (fd >= 0)

@@ -156,7 +156,7 @@ static void test_byte_by_byte(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(text) - 1; i++) {
-		assert_int_equal(send(fd, text + i, 1, 0), 1);
+		assert_int_equal(send(fd, text + i, 1, MSG_NOSIGNAL), 1);
 		loop_turn(loop, 0);
 		loop_turn(loop, 0);
 	}
@@ -175,7 +175,7 @@ static void test_pipelining(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT; i++) {
-		while (send(fd, LIST, strlen(LIST), 0) < 0) {
+		while (send(fd, LIST, strlen(LIST), MSG_NOSIGNAL) < 0) {
 			assert_int_equal(errno, EAGAIN);
 			loop_turn(loop, 10);
 		}
@@ -188,7 +188,7 @@ static void test_pipelining(void **state)
 	expect_end(fd);
 }
 
-/* A client that never reads is not read from for ever either. */
+/* A client that never reads is not read from for ever either, or hung up on. */
 static void test_answers_are_bounded(void **state)
 {
 	static char text[16384];
@@ -199,7 +199,7 @@ static void test_answers_are_bounded(void **state)
 	for (i = 0; i + strlen(LIST) < sizeof(text); i += strlen(LIST))
 		memcpy(text + i, LIST, strlen(LIST));
 	for (;;) {
-		ssize_t done = send(fd, text + sent % i, i - sent % i, 0);
+		ssize_t done = send(fd, text + sent % i, i - sent % i, MSG_NOSIGNAL);
 
 		if (done > 0) {
 			sent += done;
@@ -210,7 +210,7 @@ static void test_answers_are_bounded(void **state)
 
 			for (turns = 0; turns < 100; turns++)
 				loop_turn(loop, 1);
-			if (send(fd, text + sent % i, 1, 0) < 0)
+			if (send(fd, text + sent % i, 1, MSG_NOSIGNAL) < 0)
 				break;
 			sent++;
 		}
@@ -229,7 +229,7 @@ static void test_long_line(void **state)
 	(void)state;
 	memset(text, 'x', BLKTAP_RPC_MAX_LINE);
 	while (sent < BLKTAP_RPC_MAX_LINE) {
-		ssize_t done = send(fd, text, BLKTAP_RPC_MAX_LINE - sent, 0);
+		ssize_t done = send(fd, text, BLKTAP_RPC_MAX_LINE - sent, MSG_NOSIGNAL);
 
 		if (done > 0)
 			sent += done;
@@ -252,7 +252,7 @@ static void test_longest_line(void **state)
 	memset(text, ' ', BLKTAP_RPC_MAX_LINE);
 	memcpy(text + BLKTAP_RPC_MAX_LINE - strlen(LIST), LIST, strlen(LIST));
 	while (sent < BLKTAP_RPC_MAX_LINE) {
-		ssize_t done = send(fd, text + sent, BLKTAP_RPC_MAX_LINE - sent, 0);
+		ssize_t done = send(fd, text + sent, BLKTAP_RPC_MAX_LINE - sent, MSG_NOSIGNAL);
 
 		if (done > 0)
 			sent += done;

@@ -164,7 +164,7 @@ static int switch_to(enum blktap_kernel_io mode)
 {
 	struct outcome outcome = { 0 };
 
-	vbd_switch(world.vbd, mode, 2000, done, &outcome);
+	vbd_switch(world.vbd, mode, -1, done, &outcome);
 	wait_for(&outcome);
 	return outcome.err.code;
 }
@@ -173,7 +173,7 @@ static int pause_now(void)
 {
 	struct outcome outcome = { 0 };
 
-	vbd_pause(world.vbd, 2000, done, &outcome);
+	vbd_pause(world.vbd, -1, done, &outcome);
 	wait_for(&outcome);
 	return outcome.err.code;
 }
@@ -182,7 +182,7 @@ static int unpause_now(const char *image)
 {
 	struct outcome outcome = { 0 };
 
-	vbd_unpause(world.vbd, image, 2000, done, &outcome);
+	vbd_unpause(world.vbd, image, -1, done, &outcome);
 	wait_for(&outcome);
 	return outcome.err.code;
 }
@@ -409,7 +409,7 @@ static void test_resize(void **state)
 	(void)state;
 	open_direct(make_aio());
 	looked_at = fake_nr_calls;
-	vbd_resize(world.vbd, MIB / 2, true, 2000, done, &outcome);
+	vbd_resize(world.vbd, MIB / 2, true, -1, done, &outcome);
 	wait_for(&outcome);
 	assert_int_equal(outcome.err.code, 0);
 	assert_true(next_call(FAKE_UNMAP)->wait);
@@ -439,7 +439,7 @@ static void test_unmapped_before_cut(void **state)
 	open_direct(make_aio());
 	fake_unmapping = note_size;
 	size_then = 0;
-	vbd_resize(world.vbd, MIB / 2, true, 2000, done, &outcome);
+	vbd_resize(world.vbd, MIB / 2, true, -1, done, &outcome);
 	wait_for(&outcome);
 	assert_int_equal(size_then, MIB);
 	close_and_remove();
@@ -481,7 +481,7 @@ static void test_switch_under_load(void **state)
 	open_direct(make_aio());
 	for (i = 0; i < 64; i++)
 		fake_submit(q, i, BLKTAP_OP_READ, 0, i * 4096, 4096);
-	vbd_switch(world.vbd, BLKTAP_KERNEL_IO_OFF, 2000, done, &outcome);
+	vbd_switch(world.vbd, BLKTAP_KERNEL_IO_OFF, -1, done, &outcome);
 	for (i = 64; i < 100; i++)
 		fake_submit(q, i, BLKTAP_OP_READ, 0, i * 4096, 4096);
 	wait_for(&outcome);
@@ -723,7 +723,7 @@ static void test_threads(void **state)
 
 		submit_some(a, i);
 		submit_some(b, i + 3);
-		vbd_switch(world.vbd, modes[i % 4], 5000, done, &outcome);
+		vbd_switch(world.vbd, modes[i % 4], -1, done, &outcome);
 		while (!outcome.calls)
 			turn(20);
 		assert_int_equal(outcome.err.code, 0);

@@ -405,6 +405,36 @@ static void test_terminate_while_open(void **state)
 	assert_true(list_empty(&tapdisk.vbds));
 }
 
+/* Until the last close the disk can be dealt with as before. */
+static void test_terminating_gives_way(void **state)
+{
+	struct vbd *vbd;
+
+	(void)state;
+	assert_string_equal(ASK("attach", "{\"minor\":9}"), OK);
+	ASK("open", "{\"minor\":9,\"image\":\"ram:1M\"}");
+	vbd = tapdisk_find(&tapdisk, 9);
+	fake_ring->state.openers = 1;
+	tapdisk_terminate(&tapdisk);
+	loop_turn(loop, 1000);
+	assert_int_equal(vbd->state, VBD_CLOSING);
+	assert_string_equal(ASK("pause", "{\"minor\":9}"), OK);
+	loop_turn(loop, 0);
+	assert_int_equal(vbd->state, VBD_PAUSED);
+	assert_string_equal(ASK("unpause", "{\"minor\":9}"), OK);
+	loop_turn(loop, 0);
+	assert_int_equal(vbd->state, VBD_CLOSING);
+	assert_non_null(strstr(ASK("resize", "{\"minor\":9,\"capacity\":2097152}"), "2097152"));
+	assert_string_equal(ASK("kernel_io", "{\"minor\":9,\"mode\":\"off\"}"),
+			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"mode\":\"off\"}}\n");
+	loop_turn(loop, 0);
+	assert_int_equal(vbd->state, VBD_CLOSING);
+	fake_ring->state.openers = 0;
+	vbd->ring_event.ready(&vbd->ring_event, EPOLLPRI);
+	while (!ended)
+		assert_int_equal(loop_turn(loop, 1000), 0);
+}
+
 /* A close that a client waits for is taken over when it gives up. */
 static void test_terminate_during_close(void **state)
 {
@@ -456,6 +486,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_client_goes),
 	TEST(test_terminate_at_once),
 	TEST(test_terminate_while_open),
+	TEST(test_terminating_gives_way),
 	TEST(test_terminate_during_close),
 	TEST(test_last_session_lost),
 };

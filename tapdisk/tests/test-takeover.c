@@ -293,6 +293,41 @@ static void test_map_in_memory(void **state)
 	expect_byte(3, 40960, 's');
 }
 
+/* It lists another's: that one's users would get what this one offers. */
+static void test_not_its_own(void **state)
+{
+	(void)state;
+	open_disk(3, image, false);
+	fake_server = OLD_PID + 1;
+	assert_int_equal(take_over(60000), -ESTALE);
+	assert_true(list_empty(&new.vbds));
+	assert_int_equal(new_ended, 1);
+	assert_int_equal(tapdisk_find(&old, 3)->state, VBD_LIVE);
+	assert_int_equal(do_request(3, BLKTAP_OP_WRITE, 0, 'n'), 4096);
+	fake_server = OLD_PID;
+	assert_int_equal(take_over(60000), 0);
+	await_end_of_old();
+}
+
+/* It waits for the last close, and need not. */
+static void test_terminating(void **state)
+{
+	struct vbd *vbd = open_disk(3, image, false);
+
+	(void)state;
+	vbd->ring->state.openers = 1;
+	tapdisk_terminate(&old);
+	turns(3);
+	assert_int_equal(vbd->state, VBD_CLOSING);
+	assert_int_equal(take_over(60000), 0);
+	await_end_of_old();
+	assert_int_equal(tapdisk_find(&new, 3)->state, VBD_LIVE);
+	turns(3);
+	assert_int_equal(tapdisk_find(&new, 3)->state, VBD_LIVE);
+	assert_int_equal(new_ended, 0);
+	expect_byte(3, 0, 0);
+}
+
 static void pause_disk(struct vbd *vbd)
 {
 	struct outcome outcome = { 0 };
@@ -770,6 +805,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_written_image),
 	TEST(test_image_in_memory),
 	TEST(test_map_in_memory),
+	TEST(test_not_its_own),
+	TEST(test_terminating),
 	TEST(test_all_kinds),
 	TEST(test_passed_ring),
 	TEST(test_pages),

@@ -248,7 +248,7 @@ static void test_scan(void **state)
 
 	(void)state;
 	fake_ring->start_state = BLKTAP_DISK_STATE_ADDING;
-	start_open(&outcome, "ram:1M", 5000);
+	start_open(&outcome, "ram:1M", 600000);
 	wait_for_state(VBD_STARTING);
 	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 0, 4096), 4096);
 	raise_pri();

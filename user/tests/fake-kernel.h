@@ -23,6 +23,7 @@ static struct fake_kernel {
 	void (*listed)(void);	/* called after each */
 	struct blktap_event_msg events[32];	/* event 0: -ENOBUFS */
 	size_t event_count, next_event;
+	size_t event_failures;	/* so often there is no memory first */
 	void (*freed)(void);	/* called after a tap was */
 	size_t ends;		/* how often it was tried */
 	pid_t ended;		/* which process, the last time */
@@ -175,6 +176,10 @@ int blktap_nl_next_event(struct blktap_nl *nl, struct blktap_event_msg *msg,
 			 struct blktap_error *err)
 {
 	(void)nl;
+	if (kernel.event_failures) {
+		kernel.event_failures--;
+		return blktap_error_set(err, -ENOMEM, "no memory for an event");
+	}
 	if (kernel.next_event == kernel.event_count)
 		return 0;
 	*msg = kernel.events[kernel.next_event++];

@@ -28,6 +28,8 @@ struct fake {
 	size_t length;
 	size_t chunk;		/* sent at once; 0: everything */
 	bool deaf;		/* answers before it has read the request */
+	/* Called when a request has been read; whether it is to be answered. */
+	bool (*asked)(struct fake *fake);
 	char *request;		/* what the last client sent */
 	size_t requests;
 };
@@ -107,6 +109,12 @@ static inline void *fake_run(void *arg)
 		fake->requests++;
 		if (!fake->deaf)
 			fake_read(fake, fd);
+		if (fake->asked && !fake->asked(fake)) {
+			while (read(fd, &byte, 1) > 0)
+				;
+			close(fd);
+			continue;
+		}
 		if (fake->answers) {
 			fake->answer = *fake->answers;
 			fake->length = strlen(fake->answer);

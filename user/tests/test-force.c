@@ -5,6 +5,7 @@
  */
 #include "test.h"
 
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -12,6 +13,7 @@
 #include "fake-tapdisk.h"
 
 #define RESULT	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n"
+#define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
 #define ERROR(errno) \
 	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-" errno ",\"message\":\"no\"}}\n"
 
@@ -228,6 +230,156 @@ static void test_hung(void **state)
 	fake_stop(&fake);
 }
 
+/* One that has come since is not even asked. */
+static void test_served_by_now(void **state)
+{
+	struct fake hung = { .pid = 8 };
+
+	(void)state;
+	put_record("false");
+	fake_start(&hung);
+	tap->pid = 8;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .unserved = true }),
+			 -EBUSY);
+	assert_int_equal(kernel.ends, 0);
+	assert_int_equal(hung.requests, 0);
+	fake_stop(&hung);
+}
+
+/* Nobody is killed for not having answered at once. */
+static void test_little_time(void **state)
+{
+	struct fake hung = { .pid = 8 };
+
+	(void)state;
+	put_record("false");
+	fake_start(&hung);
+	tap->pid = 8;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .timeout_ms = 100 }),
+			 -ETIMEDOUT);
+	assert_int_equal(kernel.ends, 0);
+	fake_stop(&hung);
+}
+
+static bool hangs_at_attach(struct fake *fake)
+{
+	return !strstr(fake->request, "\"attach\"");
+}
+
+/* No step takes more than there is for all of them: some seconds, with the undoing. */
+static void test_hangs_at_attach(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT, .asked = hangs_at_attach };
+	time_t start = time(NULL);
+
+	(void)state;
+	put_record("false");
+	fake_start(&fake);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .timeout_ms = 200 }),
+			 -ETIMEDOUT);
+	assert_true(time(NULL) - start < 30);
+	assert_non_null(strstr(fake.request, "\"detach\""));
+	fake_stop(&fake);
+}
+
+static void test_start_hangs(void **state)
+{
+	char path[PATH_MAX];
+	time_t start = time(NULL);
+	FILE *file;
+
+	(void)state;
+	put_record("false");
+	snprintf(path, sizeof(path), "%s/tapdisk", control_dir);
+	file = fopen(path, "we");
+	fputs("#!/bin/sh\nexec sleep 600\n", file);
+	fchmod(fileno(file), 0700);
+	fclose(file);
+	setenv("TAPDISK", path, 1);
+	assert_int_equal(recover((struct blktap_recover_params){ .timeout_ms = 200 }), -ECHILD);
+	assert_true(time(NULL) - start < 25);
+}
+
+/* ---------------------------------------------------- recover that is interrupted */
+
+static int cancelling;
+/* Answers, the last one again and again. */
+static const char *const *detaching;
+static const char *const *listing;
+
+static const char *next_answer(const char *const **answers)
+{
+	const char *answer = **answers;
+
+	*answers += (*answers)[1] != NULL;
+	return answer;
+}
+
+static bool interrupts_at_open(struct fake *fake)
+{
+	if (strstr(fake->request, "\"open\"")) {
+		assert_int_equal(eventfd_write(cancelling, 1), 0);
+		return false;
+	}
+	fake->answer = strstr(fake->request, "\"detach\"") ? next_answer(&detaching) :
+		       strstr(fake->request, "\"list\"") ? next_answer(&listing) : RESULT;
+	fake->length = strlen(fake->answer);
+	return true;
+}
+
+static int recover_interrupted(const char *const *detach, const char *const *list)
+{
+	struct fake fake = { .pid = 9, .asked = interrupts_at_open };
+	int ret;
+
+	put_record("false");
+	detaching = detach;
+	listing = list;
+	cancelling = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	blktap_cancel_on(cancelling);
+	fake_start(&fake);
+	ret = recover((struct blktap_recover_params){ .pid = 9 });
+	fake_stop(&fake);
+	blktap_cancel_on(-1);
+	close(cancelling);
+	return ret;
+}
+
+#define OPENING	ANSWER("{\"vbds\":[{\"minor\":3,\"state\":0}]}")
+#define OPEN	ANSWER("{\"vbds\":[{\"minor\":3,\"state\":0,\"image\":"	\
+		       "{\"type\":\"aio\",\"path\":\"/old\"}}]}")
+
+/* The image could not be opened, which nobody was told. */
+static void test_interrupted_and_undone(void **state)
+{
+	static const char *const detach[] = { ERROR("16"), RESULT, NULL };
+	static const char *const list[] = { OPENING, NULL };
+
+	(void)state;
+	assert_int_equal(recover_interrupted(detach, list), -EINTR);
+	assert_null(strstr(err.text, "goes on"));
+}
+
+static void test_interrupted_and_done(void **state)
+{
+	static const char *const detach[] = { ERROR("16"), NULL };
+	static const char *const list[] = { OPENING, OPEN, NULL };
+
+	(void)state;
+	assert_int_equal(recover_interrupted(detach, list), 0);
+	assert_int_equal(pid, 9);
+}
+
+static void test_interrupted_and_left(void **state)
+{
+	static const char *const detach[] = { ERROR("16"), NULL };
+	static const char *const list[] = { OPENING, NULL };
+
+	(void)state;
+	assert_int_equal(recover_interrupted(detach, list), -EINTR);
+	assert_string_equal(err.text, "interrupted; tapdisk 9 goes on opening the image of tapdev3");
+}
+
 /* The earlier one lets go of the image in the end. */
 static void test_locked_at_first(void **state)
 {
@@ -307,8 +459,15 @@ int main(void)
 		TEST(test_without_record),
 		TEST(test_paused),
 		TEST(test_refused_is_alive),
-	TEST(test_no_need),
+		TEST(test_no_need),
 		TEST(test_hung),
+		TEST(test_served_by_now),
+		TEST(test_little_time),
+		TEST(test_hangs_at_attach),
+		TEST(test_start_hangs),
+		TEST(test_interrupted_and_undone),
+		TEST(test_interrupted_and_done),
+		TEST(test_interrupted_and_left),
 		TEST(test_locked_at_first),
 		TEST(test_locked_for_good),
 		TEST(test_busy_image),

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "fake-kernel.h"
 #include "fake-tapdisk.h"
 
 #define NOBODY	65534
@@ -175,6 +176,28 @@ static void test_pause_fails(void **state)
 	}
 }
 
+/* As after a takeover that nobody recorded, for its client was killed. */
+static void test_under_an_earlier_pid(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+	pid_t old = pid;
+
+	needs_root(state);
+	open_disk();
+	pid = start_process(NOBODY);
+	answering(answers);
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
+	assert_false(is_paused());
+	kernel_add(7, pid);
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
+	assert_true(read_record());
+	assert_true(record->paused);
+	assert_int_equal(record->pid, pid);
+	blktap_record_free(record);
+	fake_stop(&fake);
+	end_process(old);
+}
+
 /* Another tapdisk's is left alone, and one that is root's keeps its own. */
 static void test_not_ours(void **state)
 {
@@ -199,6 +222,7 @@ static void test_not_ours(void **state)
 
 static int set_up(void **state)
 {
+	kernel_reset();
 	if (make_control_dir(state))
 		return -1;
 	pid = start_process(geteuid() ? getuid() : NOBODY);
@@ -220,6 +244,7 @@ int main(void)
 		TEST(test_refused),
 		TEST(test_changed),
 		TEST(test_pause_fails),
+		TEST(test_under_an_earlier_pid),
 		TEST(test_not_ours),
 	};
 

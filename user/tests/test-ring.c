@@ -19,6 +19,8 @@ static struct {
 	uint64_t has;			/* features that it has built */
 	uint64_t asked[64];
 	uint32_t flags;			/* of the last ATTACH */
+	uint32_t pid;
+	uint32_t session;		/* whose the tap is; 0: nobody asks */
 	bool older;			/* and knows none */
 	unsigned int attaches;
 	struct blktap_attach layout;	/* what ATTACH returns */
@@ -40,12 +42,17 @@ static int attach(struct blktap_attach *args)
 {
 	kernel.asked[kernel.attaches++] = args->features;
 	kernel.flags = args->flags;
+	kernel.pid = args->pid;
 	if (args->flags && kernel.older) {
 		errno = EINVAL;
 		return -1;
 	}
 	if (args->features & ~kernel.has) {
 		errno = EOPNOTSUPP;
+		return -1;
+	}
+	if (args->pid && kernel.session && args->pid != kernel.session) {
+		errno = ESTALE;
 		return -1;
 	}
 	kernel.layout.size = args->size;
@@ -152,10 +159,17 @@ static void test_takeover(void **state)
 	kernel.layout.minor = 3;
 	assert_int_equal(open_ring(F_ALL), -EPROTO);
 	assert_int_equal(kernel.flags, 0);
-	assert_int_equal(blktap_ring_take_over(&ring, -1, 3, F_ALL | BLKTAP_F_TAKEOVER, &err), -EPROTO);
+	assert_int_equal(kernel.pid, 0);
+	assert_int_equal(blktap_ring_take_over(&ring, -1, 3, 77, F_ALL | BLKTAP_F_TAKEOVER, &err),
+			 -EPROTO);
 	assert_int_equal(kernel.flags, BLKTAP_ATTACH_TAKEOVER);
+	assert_int_equal(kernel.pid, 77);
+	kernel.session = 78;
+	assert_int_equal(blktap_ring_take_over(&ring, -1, 3, 77, BLKTAP_F_TAKEOVER, &err), -ESTALE);
+	assert_string_equal(err.text, "tap 3 is not served by process 77");
 	kernel.older = true;
-	assert_int_equal(blktap_ring_take_over(&ring, -1, 3, BLKTAP_F_TAKEOVER, &err), -EOPNOTSUPP);
+	assert_int_equal(blktap_ring_take_over(&ring, -1, 3, 77, BLKTAP_F_TAKEOVER, &err),
+			 -EOPNOTSUPP);
 	assert_non_null(strstr(err.text, "takeover"));
 }
 

@@ -222,13 +222,16 @@ struct blktap_fragment {
  *
  * With TAKEOVER, where there is a session, it becomes that one's successor: with
  * its START, once the other has done HOLD, or when the other ends, it is the tap's
- * session. Without one, TAKEOVER changes nothing.
+ * session. Without one, TAKEOVER changes nothing. With @pid, too, there must be a
+ * session, and of that process: who asks to be succeeded cannot name another's tap.
  *
  * EBADF       the file is not open for reading and writing
  * EBUSY       the tap has a session (TAKEOVER: a successor), or this file has or had
  *             been one
  * ENODEV      the tap has been freed
  * EFAULT      as ever; if only writing back failed, the file is attached
+ * EINVAL      a pid without TAKEOVER
+ * ESTALE      there is no session of the process @pid
  * EOPNOTSUPP  a feature or flag is not built
  */
 #define BLKTAP_ATTACH_TAKEOVER	(1U << 0)	/* BLKTAP_F_TAKEOVER */
@@ -236,7 +239,7 @@ struct blktap_attach {
 	__u32 size;
 	__u32 flags;		/* in: BLKTAP_ATTACH_* */
 	__u64 features;		/* in: wanted; out: granted */
-	/* all that follows is out, and must be 0 on entry */
+	/* all that follows is out, and must be 0 on entry, but for @pid */
 	__u64 epoch;		/* counts the sessions of this tap, from 1 */
 	__u32 minor;
 	__u32 queues;
@@ -263,7 +266,9 @@ struct blktap_attach {
 	__u32 fragments;	/* REDIRECT: fragments per queue, else 0 */
 	__u32 fragments_max;	/* REDIRECT: fragments per request, else 0 */
 	__u32 files;		/* slots for registered files, else 0 */
-	__u64 reserved[8];
+	__u32 pid;		/* in: TAKEOVER: whose session, as the caller sees it; 0: any */
+	__u32 reserved0;
+	__u64 reserved[7];
 };
 
 /*

@@ -2,40 +2,49 @@
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "process-user.h"
+#include "process.h"
 
-static int uid_of(pid_t pid, uid_t *uid)
+/* What the kernel says of @key, "Uid:"; -1: nothing. */
+static long status_of(pid_t pid, const char *key)
 {
+	size_t length = strlen(key);
 	char line[256], path[32];
-	int ret = -ESRCH;
+	long number = -1;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	file = fopen(path, "re");
 	if (!file)
-		return ret;
-	while (ret && fgets(line, sizeof(line), file))
-		ret = sscanf(line, "Uid: %u", uid) == 1 ? 0 : ret;
+		return -1;
+	while (number < 0 && fgets(line, sizeof(line), file))
+		if (strncmp(line, key, length) == 0)
+			number = strtol(line + length, NULL, 10);
 	fclose(file);
-	return ret;
+	return number;
 }
 
 int process_user(pid_t pid, char **name)
 {
 	struct passwd entry, *found;
 	char buffer[4096];
-	uid_t uid;
+	long uid = status_of(pid, "Uid:");
 	int ret;
 
 	*name = NULL;
-	if (uid_of(pid, &uid) || uid == geteuid())
+	if (uid < 0 || uid == geteuid())
 		return 0;
 	ret = getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found);
 	if (!found)
 		return ret ? -ret : -ENOENT;
 	*name = strdup(entry.pw_name);
 	return *name ? 0 : -ENOMEM;
+}
+
+bool process_is_confined(pid_t pid)
+{
+	return status_of(pid, "NoNewPrivs:") != 0;
 }
