@@ -254,10 +254,18 @@ static void blktap_session_enthrone(struct blktap_tap *tap, struct blktap_sessio
 	blktap_netlink_event(tap, BLKTAP_EVENT_ATTACHED);
 }
 
-/* Under the tap's lock: a session that has a successor gets no other before its end. */
+/*
+ * Whether it is that of the caller's @pid, and not of an earlier process with that number.
+ * Under the tap's lock: a session that has a successor gets no other before its end.
+ */
 static bool blktap_session_is_of(const struct blktap_session *session, u32 pid)
 {
-	return session && (u32)pid_vnr(session->pid) == pid;
+	bool is_of;
+
+	rcu_read_lock();
+	is_of = session && session->pid == find_vpid(pid);
+	rcu_read_unlock();
+	return is_of;
 }
 
 static int blktap_session_attach_locked(struct blktap_session *session, struct file *file,
