@@ -70,17 +70,14 @@ struct image_params {
 	unsigned int minor;	/* of the disk that it is for */
 	struct image_table *table;	/* read-only images are shared there; or NULL */
 	/*
-	 * Whether it is open already, which is for types whose path is that of a file:
-	 * *@passed is its descriptor, to be taken. NULL, or -1: it is not.
+	 * What is open already; they stay the caller's. For types whose path is that of
+	 * a file: the file. With @adopt, the image is in use in another process, with
+	 * all that was written to it: what descriptors() gave there, as many as the
+	 * driver says.
 	 */
-	int *passed;
-	/*
-	 * It is open in another process, with all that was written to it: what
-	 * descriptors() gave there. They stay the caller's.
-	 */
-	bool adopt;
-	unsigned int nr_fds;		/* as many as the driver says */
 	const int *fds;
+	unsigned int nr_fds;
+	bool adopt;
 };
 
 /* The common head of an image; drivers embed it at the start of theirs. */

@@ -89,7 +89,6 @@ static int open_image(struct vbd *vbd, const int *fds, unsigned int nr_fds)
 	}
 	memcpy(job->fds, fds, nr_fds * sizeof(*fds));
 	job->params.adopt = true;
-	job->params.fds = job->fds;
 	job->params.nr_fds = nr_fds;
 	vbd->state = VBD_ADOPTING;
 	vbd_job_submit(job);

@@ -19,7 +19,6 @@ struct vbd_job *vbd_job_new(struct vbd *vbd, void (*run)(struct work *work),
 	job->work.done = done;
 	job->vbd = vbd;
 	job->env = vbd->env;
-	job->passed = -1;
 	return job;
 }
 
@@ -40,8 +39,6 @@ struct vbd *vbd_job_end(struct vbd_job *job)
 
 void vbd_job_free(struct vbd_job *job)
 {
-	if (job->passed >= 0)
-		close(job->passed);
 	while (job->params.nr_fds)
 		close(job->fds[--job->params.nr_fds]);
 	free(job->spec);

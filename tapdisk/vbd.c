@@ -619,8 +619,9 @@ struct vbd_job *vbd_open_job(struct vbd *vbd, const char *spec)
 	if (!job)
 		return NULL;
 	job->params = vbd->params;
-	job->passed = TAKE_FD(vbd->passed);
-	job->params.passed = &job->passed;
+	job->params.fds = job->fds;
+	if (vbd->passed >= 0)
+		job->fds[job->params.nr_fds++] = TAKE_FD(vbd->passed);
 	job->spec = strdup(spec);
 	if (job->spec)
 		return job;

@@ -261,7 +261,6 @@ struct vbd_job {
 	struct vbd *vbd;	/* NULL: nobody waits */
 	const struct vbd_env *env;
 	struct image_params params;
-	int passed;		/* the image, already open, or -1 */
 	char *spec;
 	int fds[IMAGE_MAX_FILES];	/* for params; closed with the job */
 	struct image *image;

@@ -76,9 +76,9 @@ int raw_check_not_itself(const struct stat *st, const struct image_params *param
 				params->path, params->minor);
 }
 
-bool raw_was_passed(const struct image_params *params)
+static bool raw_was_passed(const struct image_params *params)
 {
-	return params->passed && *params->passed >= 0;
+	return params->nr_fds && !params->adopt;
 }
 
 bool raw_same_file(const struct stat *a, const struct stat *b)
@@ -128,8 +128,8 @@ static int take_passed(struct raw *raw, const struct image_params *params,
 	struct stat st;
 	int ret;
 
-	raw->fd = TAKE_FD(*params->passed);
-	if (fstat(raw->fd, &st) != 0)
+	raw->fd = fcntl(params->fds[0], F_DUPFD_CLOEXEC, 3);
+	if (raw->fd < 0 || fstat(raw->fd, &st) != 0)
 		return open_error(params->path, -errno, err);
 	ret = check_type(&st, params->path, err);
 	if (!ret)

@@ -27,7 +27,7 @@ static int size_of(const struct raw *raw, uint64_t *bytes)
 int raw_share(const struct raw *raw, const struct image_limits *limits,
 	      const struct image_params *params)
 {
-	int fd = params->adopt ? params->fds[0] : raw_was_passed(params) ? *params->passed : -1;
+	int fd = params->nr_fds ? params->fds[0] : -1;
 	struct blktap_error err;
 	struct stat named, open;
 	uint64_t bytes;

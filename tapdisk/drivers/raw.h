@@ -33,7 +33,6 @@ int raw_resize(struct raw *raw, const struct image *image, uint64_t capacity, bo
 	       uint64_t *now, struct blktap_error *err);
 
 /* Parts of raw_open(): */
-bool raw_was_passed(const struct image_params *params);
 bool raw_same_file(const struct stat *a, const struct stat *b);
 /* A disk that is left over from a dead tapdisk must not become its own image. */
 int raw_check_not_itself(const struct stat *st, const struct image_params *params,

@@ -449,15 +449,14 @@ static int open_passed(struct image **image, int flags, bool read_only, struct i
 	struct blktap_error err;
 	int fd = open(path, flags | O_CLOEXEC);
 	struct image_params params = {
-		.read_only = read_only, .minor = 65535, .table = table, .passed = &fd,
+		.read_only = read_only, .minor = 65535, .table = table, .fds = &fd, .nr_fds = 1,
 	};
 	int ret;
 
 	assert_true(fd >= 0);
 	/* The path is no more than a name. */
 	ret = image_open(image, "aio:/nowhere/image", &params, &err);
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	return ret;
 }
 
@@ -495,12 +494,14 @@ static void test_passed_directory(void **state)
 {
 	struct blktap_error err;
 	int fd = open(directory, O_RDONLY | O_CLOEXEC);
-	struct image_params params = { .read_only = true, .minor = 65535, .passed = &fd };
+	struct image_params params = {
+		.read_only = true, .minor = 65535, .fds = &fd, .nr_fds = 1,
+	};
 	struct image *image;
 
 	(void)state;
 	assert_int_equal(image_open(&image, spec, &params, &err), -EISDIR);
-	assert_int_equal(fd, -1);
+	assert_int_equal(close(fd), 0);
 }
 
 static void check_shrunk(const char *device, bool no_direct)
