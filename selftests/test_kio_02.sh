@@ -10,7 +10,7 @@ under_load() {
 	create -a "$1"
 	same "auto is the default" auto "$(tap-ctl kernel-io -p "$PID" -m 0)"
 	background fio --name=load --filename="$DISK" --rw=randrw --bs=4k --size=16M --direct=1 --ioengine=libaio \
-		--iodepth=32 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --time_based --runtime=8
+		--iodepth=32 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --time_based --runtime=$((8 * SLOWNESS))
 	load=$JOB
 	wait_for 10 waiting 1
 	for ((i = 0; i < 100; i++)); do

@@ -9,7 +9,7 @@ setup tap-ctl jq fuse_hang fio
 log_expect_errors
 modprobe -q fuse
 [ -c /dev/fuse ] || skip_all "needs /dev/fuse"
-TIMEOUT=6
+TIMEOUT=$((6 * SLOWNESS))
 
 # wrong LINE...: what goes wrong from now on.
 wrong() {
@@ -101,7 +101,7 @@ for mode in "${MODES[@]}"; do
 	storm=$JOB
 	check "$mode, a storm: requests wait" wait_for 10 waiting 1
 	milliseconds within 60 dd if="${disk_of[other]}" of=/dev/null bs=4k count=256 iflag=direct status=none
-	check "$mode, a storm: the other disk reads 256 blocks meanwhile, in $TOOK ms" [ "$TOOK" -lt 3000 ]
+	check "$mode, a storm: the other disk reads 256 blocks meanwhile, in $TOOK ms" [ "$TOOK" -lt $((TIMEOUT * 500)) ]
 	check "$mode, a storm: they still wait" waiting 1
 	milliseconds reap "$storm" 60
 	check "$mode, a storm: it is over in time, $TOOK ms later" [ "$TOOK" -lt $(((TIMEOUT + 3) * 1000)) ]
