@@ -5,12 +5,12 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl fio jq dmsetup losetup
 
-# slow NAME FILE: a device that takes 200 ms for each write.
+# slow NAME FILE: a device that takes 200 ms for each write, so that 64 are there at a time.
 slow() {
 	local loop
 	loop=$(losetup -f --show --direct-io=on "$2") || die "no loop device"
 	LOOPS+=("$loop")
-	must dmsetup create "$1" --table "0 $(blockdev --getsz "$loop") delay $loop 0 0 $loop 0 200"
+	must dmsetup create "$1" --table "0 $(blockdev --getsz "$loop") delay $loop 0 0 $loop 0 $((200 * SLOWNESS))"
 	must dmsetup mknodes "$1"
 }
 
