@@ -31,7 +31,8 @@ while ! job_gone "$load"; do
 		echo $scheduler >"$queue/scheduler" && changed=$((changed + 1))
 	done
 	echo 4 >"$queue/nr_requests"
-	echo 64 >"$queue/max_sectors_kb"
+	# In an order of locks that 6.12's lockdep holds against SCSI disks that go later.
+	[ "$SLOWNESS" -gt 1 ] || echo 64 >"$queue/max_sectors_kb"
 done 2>/dev/null
 ends "the queue is frozen under split requests: all is right" 0 "$load" 100
 check "it was, $changed times" [ "$changed" -ge 5 ]
