@@ -144,7 +144,7 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 
 	for (;;) {
 		recovery->open.timeout_ms = deadline_left(recovery->deadline) ?: 1;
-		ret = vbd_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS, err);
+		ret = vbd_ask_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS, err);
 		if (!is_worth_waiting(recovery, ret) || deadline_passed(recovery->deadline))
 			return ret;
 		if (cancel_poll(-1, RETRY_MS) < 0)

@@ -165,7 +165,7 @@ static int open_ring(const struct opening *opening, struct blktap_error *err)
 	return passing_ring(opening->minor, err);
 }
 
-int vbd_attach(pid_t pid, unsigned int minor, struct deadline deadline, struct blktap_error *err)
+int vbd_ask_attach(pid_t pid, unsigned int minor, struct deadline deadline, struct blktap_error *err)
 {
 	const struct opening opening = {
 		.pid = pid,
@@ -180,7 +180,7 @@ int vbd_attach(pid_t pid, unsigned int minor, struct deadline deadline, struct b
 
 int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err)
 {
-	return vbd_attach(pid, minor, deadline_in(CALL_MS), err);
+	return vbd_ask_attach(pid, minor, deadline_in(CALL_MS), err);
 }
 
 int blktap_ctl_detach(pid_t pid, unsigned int minor, struct blktap_error *err)
@@ -229,7 +229,7 @@ static int open_image(const struct opening *opening, struct blktap_error *err)
 	return passing_image(opening->image, opening->read_only, err);
 }
 
-int vbd_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
+int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
 	     int margin_ms, struct blktap_error *err)
 {
 	int timeout_ms = open_params->timeout_ms ? open_params->timeout_ms : CALL_MS;
@@ -272,7 +272,7 @@ int vbd_open(pid_t pid, unsigned int minor, const struct blktap_open_params *ope
 int blktap_ctl_open(pid_t pid, unsigned int minor,
 		    const struct blktap_open_params *open_params, struct blktap_error *err)
 {
-	return vbd_open(pid, minor, open_params, MARGIN_MS, err);
+	return vbd_ask_open(pid, minor, open_params, MARGIN_MS, err);
 }
 
 int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
