@@ -50,7 +50,7 @@ int serving_attach(struct serving *serving, struct blktap_error *err)
 	/* Also if the call fails: nobody knows how far it got. */
 	serving->attached = true;
 	return vbd_ask_attach(serving->pid, serving->minor,
-			  deadline_in(deadline_step(serving->deadline, ATTACH_MS)), err);
+			      deadline_in(deadline_step(serving->deadline, ATTACH_MS)), err);
 }
 
 int serving_check_cancelled(struct blktap_error *err)

@@ -165,7 +165,8 @@ static int open_ring(const struct opening *opening, struct blktap_error *err)
 	return passing_ring(opening->minor, err);
 }
 
-int vbd_ask_attach(pid_t pid, unsigned int minor, struct deadline deadline, struct blktap_error *err)
+int vbd_ask_attach(pid_t pid, unsigned int minor, struct deadline deadline,
+		   struct blktap_error *err)
 {
 	const struct opening opening = {
 		.pid = pid,
@@ -230,7 +231,7 @@ static int open_image(const struct opening *opening, struct blktap_error *err)
 }
 
 int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
-	     int margin_ms, struct blktap_error *err)
+		 int margin_ms, struct blktap_error *err)
 {
 	int timeout_ms = open_params->timeout_ms ? open_params->timeout_ms : CALL_MS;
 	const struct opening opening = {
