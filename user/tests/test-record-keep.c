@@ -5,14 +5,10 @@
  */
 #include "test.h"
 
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-
 #include "fake-kernel.h"
 #include "fake-tapdisk.h"
+#include "processes.h"
 
-#define NOBODY	65534
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
 #define LIVE	ANSWER("{\"vbds\":[{\"minor\":7,\"state\":0}]}")
 #define PAUSED	ANSWER("{\"vbds\":[{\"minor\":7,\"state\":42}]}")
@@ -33,34 +29,6 @@ static void needs_root(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-}
-
-static pid_t start_process(uid_t uid)
-{
-	int fds[2];
-	char byte;
-	pid_t child;
-
-	assert_int_equal(pipe(fds), 0);
-	child = fork();
-	if (child == 0) {
-		/* It does not outlive a test that fails. Another user forgets that. */
-		if (setuid(uid) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0)
-			close(fds[1]);
-		for (;;)
-			pause();
-	}
-	close(fds[1]);
-	/* Its end: it is that user. */
-	assert_int_equal(read(fds[0], &byte, 1), 0);
-	close(fds[0]);
-	return child;
-}
-
-static void end_process(pid_t child)
-{
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
 }
 
 /* What it says to the calls that come. */
@@ -184,7 +152,7 @@ static void test_under_an_earlier_pid(void **state)
 
 	needs_root(state);
 	open_disk();
-	pid = start_process(NOBODY);
+	pid = start_process(be_nobody);
 	answering(answers);
 	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
 	assert_false(is_paused());
@@ -206,7 +174,7 @@ static void test_not_ours(void **state)
 
 	needs_root(state);
 	open_disk();
-	pid = start_process(getuid());
+	pid = start_process(be_as_we_are);
 	answering(answers);
 	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
 	assert_int_equal(blktap_ctl_close(pid, 7, 0, false, NULL), 0);
@@ -225,7 +193,7 @@ static int set_up(void **state)
 	kernel_reset();
 	if (make_control_dir(state))
 		return -1;
-	pid = start_process(geteuid() ? getuid() : NOBODY);
+	pid = start_process(geteuid() ? be_as_we_are : be_nobody);
 	return 0;
 }
 

@@ -5,16 +5,13 @@
  */
 #include "test.h"
 
-#include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "fake-kernel.h"
 #include "fake-tapdisk.h"
+#include "processes.h"
 
-#define NOBODY	65534
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
 #define VERSION	ANSWER("{\"version\":\"0.1.0\",\"features\":[\"hand_over\"]}")
 #define NO_DISK	ANSWER("{\"vbds\":[]}")
@@ -25,49 +22,9 @@ static int cancelling;
 
 /* ------------------------------------------------------------------ processes */
 
-/* Another user. Only root can start that. */
-static void be_nobody(void)
+static bool be_confined(void)
 {
-	if (setuid(NOBODY))
-		_exit(1);
-}
-
-static void be_confined(void)
-{
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
-
-static void be_as_we_are(void)
-{
-}
-
-static pid_t start_process(void (*prepare)(void))
-{
-	int fds[2];
-	char byte;
-	pid_t child;
-
-	assert_int_equal(pipe(fds), 0);
-	child = fork();
-	if (child == 0) {
-		prepare();
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(fds[0]);
-		close(fds[1]);
-		for (;;)
-			pause();
-	}
-	close(fds[1]);
-	/* Its end: it is what it shall be. */
-	assert_int_equal(read(fds[0], &byte, 1), 0);
-	close(fds[0]);
-	return child;
-}
-
-static void end_process(pid_t child)
-{
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 /* How the new one is started is written down in "how". */
@@ -86,7 +43,7 @@ static void make_tapdisk(void)
 	setenv("TAPDISK", path, 1);
 }
 
-static void begin(void (*prepare)(void), const char *const *of_old, const char *const *of_new)
+static void begin(bool (*prepare)(void), const char *const *of_old, const char *const *of_new)
 {
 	old = (struct fake){ .pid = start_process(prepare), .answers = of_old };
 	new = (struct fake){ .pid = start_process(be_as_we_are), .answers = of_new };
@@ -127,7 +84,7 @@ static void assert_started_as(const char *expected)
 	assert_string_equal(line, expected);
 }
 
-static void assert_new_is_started(void (*prepare)(void), const char *expected)
+static void assert_new_is_started(bool (*prepare)(void), const char *expected)
 {
 	static const char *const of_old[] = { VERSION, NO_DISK, NULL };
 	static const char *const of_new[] = { ANSWER("{}"), NO_DISK, NULL };
