@@ -9,7 +9,7 @@ create -a "aio:$IMAGE"
 exec 8<"$DISK"
 start=$SECONDS
 refused "close while open" 16 'tapdev0|open' tap-ctl close -p "$PID" -m 0
-check "after a short grace" test $((SECONDS - start)) -le 6
+check "after a short grace" test $((SECONDS - start)) -le $((10 * SLOWNESS))
 refused "destroy while open" 16 'tapdev0|open' destroy
 refused "free while open" 16 '.' tap-ctl free -m 0
 same "all is as before" "pid=$PID minor=0 state=0 args=aio:$IMAGE" "$(tap-ctl list)"
