@@ -169,17 +169,19 @@ static u32 blktap_clamp_ns(u64 ns)
 /* Tells how long it took, too. */
 static int blktap_wait_measured(struct blktap_wait *wait, struct blktap_enter *enter)
 {
-	u64 delay = blktap_run_delay();
+	u64 delay;
 	int err;
 
 	wait->begin = ktime_get();
+	/* Within the time that is measured, so that it is a part of it. */
+	delay = blktap_run_delay();
 	wait->until = KTIME_MAX;
 	if (enter->timeout >= 0)
 		wait->until = ktime_add_safe(wait->begin, ns_to_ktime(enter->timeout));
 
 	err = blktap_wait(wait, enter);
-	enter->waited = blktap_clamp_ns(ktime_to_ns(ktime_sub(ktime_get(), wait->begin)));
 	enter->delayed = blktap_clamp_ns(blktap_run_delay() - delay);
+	enter->waited = blktap_clamp_ns(ktime_to_ns(ktime_sub(ktime_get(), wait->begin)));
 	return err;
 }
 

@@ -175,6 +175,8 @@ static int cuts(const char *path, unsigned int count, unsigned int seed)
 
 		printf("%llu\n", (unsigned long long)of[at]);
 	}
+	free(places.all);
+	free(places.kept);
 	return 0;
 }
 

@@ -32,7 +32,7 @@ for mode in off redirect auto; do
 	create -a aio:/dev/mapper/old --kernel-io=$mode
 	same "$mode: it is in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
 	background fio --name=load --filename="$DISK" --rw=randwrite --bs=4k --size=32M --direct=1 --ioengine=libaio \
-		--iodepth=64 --number_ios=384 --verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0
+		--iodepth=64 --number_ios=1024 --verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0
 	load=$JOB
 	check "$mode: 64 writes are under way" wait_for 10 waiting 64
 	check "$mode: pause" tap-ctl pause -p "$PID" -m "$MINOR"

@@ -28,6 +28,9 @@ since() { dmesg | awk -v mark="$NAME: $1" 'index($0, mark) { seen = 1 } seen'; }
 # endure TEXT
 endure() {
 	local status before
+	# Caches that earlier tests have filled would be given up first.
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
 	before=$(swapped_out)
 	pressure $KEEP $TOUCH 1 >"$WORK/pressure" 2>&1
 	status=$?

@@ -90,7 +90,7 @@ static void test_root(void **state)
 
 static void test_user(void **state)
 {
-	struct sandbox_user user;
+	struct sandbox_user user = { 0 };
 
 	(void)state;
 	if (geteuid() || !getpwnam("nobody"))
@@ -102,7 +102,7 @@ static void test_user(void **state)
 /* Where capabilities do not go with the user ID by themselves. */
 static void test_securebits(void **state)
 {
-	struct sandbox_user user;
+	struct sandbox_user user = { 0 };
 	int status;
 	pid_t pid;
 

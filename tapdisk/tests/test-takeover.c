@@ -234,9 +234,10 @@ static bool is_locked(void)
 
 static void test_written_image(void **state)
 {
-	struct vbd *vbd = open_disk(3, image, false);
+	struct vbd *vbd;
 
 	(void)state;
+	open_disk(3, image, false);
 	assert_int_equal(do_request(3, BLKTAP_OP_WRITE, 8192, 'x'), 4096);
 	assert_true(is_locked());
 	assert_int_equal(take_over(60000), 0);
