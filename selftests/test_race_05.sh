@@ -26,17 +26,17 @@ for delay in 0 0.02 0.05 0.1 0.2 0.4; do
 done
 
 if slow_disk 0; then
-	create -a "aio:$SLOW"
-	check "the kernel does the I/O" counts 'extents >= 1'
+	serve "" --size 8M --no-scan --backing "$SLOW" --by extent
 	must dmsetup suspend --noudevsync blktap-test
 	background dd if=/dev/zero of="$DISK" bs=4k count=1 oflag=direct
 	writer=$JOB
 	check "a write is under way below" wait_for 10 waiting 1
 	check "it is freed by force" nl_tool free "$MINOR" force
+	reap "$SERVER"
 	check_not "it waits for the device below" freed "$MINOR"
 	refused "freeing it a second time" 16 'freed already' nl_tool free "$MINOR" force
 	must resume
-	fails "the write" "$writer"
+	ends "the write, which had begun, ends well" 0 "$writer"
 	check "nothing is left of the tap" wait_for 10 freed "$MINOR"
 	check "nor of what it had" wait_for 10 slow_disk_gone
 else

@@ -8,15 +8,18 @@ log_expect ' tapdev[0-9]+:|GPT|partition table|extends beyond EOD|EBR|invalid|tr
 
 MIB=16
 
-# bytes HEX OFFSET: into the image.
-bytes() {
+# as_bytes HEX
+as_bytes() {
 	local text i
 	for ((i = 0; i < ${#1}; i += 2)); do
 		text+="\\x${1:i:2}"
 	done
 	# shellcheck disable=SC2059 # escapes are all that it is
-	printf "$text" | dd of="$IMAGE" bs=1 seek="$2" conv=notrunc status=none
+	printf "$text"
 }
+
+# bytes HEX OFFSET: into the image.
+bytes() { as_bytes "$1" | dd of="$IMAGE" bs=1 seek="$2" conv=notrunc status=none; }
 
 # number VALUE BYTES: in hexadecimal, the least byte first.
 number() {
@@ -26,9 +29,12 @@ number() {
 	done
 }
 
+# partition TYPE START LENGTH: as a table has it, in sectors.
+partition() { echo "00000000${1}000000$(number "$2" 4)$(number "$3" 4)"; }
+
 # entry SLOT TYPE START LENGTH [SECTOR]: of a table of four, in sectors.
 entry() {
-	bytes "00000000${2}000000$(number "$3" 4)$(number "$4" 4)" $(((${5-0}) * 512 + 446 + $1 * 16))
+	bytes "$(partition "${@:2:3}")" $(((${5-0}) * 512 + 446 + $1 * 16))
 	bytes 55aa $(((${5-0}) * 512 + 510))
 }
 
@@ -52,13 +58,18 @@ in_a_circle() {
 	entry 1 05 0 10000 64
 }
 
-endless_chain() {
-	local i
+# Longer than the kernel follows.
+long_chain() {
+	local i zeros
+	zeros=$(printf '\\x00%.0s' {1..446})
 	entry 0 05 64 30000
-	for ((i = 0; i < 300; i++)); do
-		entry 0 83 1 1 $((64 + i * 8))
-		entry 1 05 $(((i + 1) * 8)) 30000 $((64 + i * 8))
-	done
+	for ((i = 0; i < 110; i++)); do
+		# shellcheck disable=SC2059 # as above
+		printf "$zeros"
+		as_bytes "$(partition 83 1 1)$(partition 05 $((i + 1)) 30000)"
+		# shellcheck disable=SC2059 # as above
+		printf "${zeros:0:128}\x55\xaa"
+	done | dd of="$IMAGE" bs=512 seek=64 conv=notrunc iflag=fullblock status=none
 }
 
 # A header whose entries are countless, of any size, and elsewhere.
@@ -75,7 +86,7 @@ noise() {
 	bytes 4546492050415254 512
 }
 
-for table in beyond_the_end one_above_the_other in_a_circle endless_chain lying_gpt noise; do
+for table in beyond_the_end one_above_the_other in_a_circle long_chain lying_gpt noise; do
 	image "$table.img" ${MIB}M
 	$table
 	begin=$SECONDS
