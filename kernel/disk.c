@@ -264,17 +264,30 @@ static const struct block_device_operations blktap_disk_ops = {
 
 /* --- what keeps a disk that has to go --------------------------------------- */
 
-struct blktap_below {
+struct blktap_left {
 	const struct blktap_session *session;
-	bool found;
+	bool at_daemon;
+	bool below;
 };
 
-static bool blktap_disk_look_below(struct request *rq, void *data)
+static bool blktap_disk_look_left(struct request *rq, void *data)
 {
-	struct blktap_below *below = data;
+	struct blktap_left *left = data;
 
-	below->found = !blktap_request_is_at_daemon(below->session, rq);
-	return !below->found;
+	if (blktap_request_is_at_daemon(left->session, rq))
+		left->at_daemon = true;
+	else
+		left->below = true;
+	return true;
+}
+
+/* No time-out sees what is left: the session does not serve the disk any more. */
+static bool blktap_disk_is_overdue(const struct blktap_disk *disk)
+{
+	const struct blktap_config *config = &disk->tap->config;
+
+	return config->io_timeout_ms && config->on_timeout == BLKTAP_ON_TIMEOUT_KILL &&
+	       time_after_eq(jiffies, disk->stuck_since + disk->gd->queue->rq_timeout);
 }
 
 /*
@@ -286,16 +299,19 @@ static void blktap_disk_stuck_work(struct work_struct *work)
 	struct blktap_disk *disk =
 		container_of(to_delayed_work(work), struct blktap_disk, stuck_work);
 	struct blktap_tap *tap = disk->tap;
-	struct blktap_below below = {};
+	struct blktap_left left = {};
 
 	blktap_tap_lock(tap);
-	below.session = tap->session;
-	if (tap->disk == disk && below.session && below.session->started) {
-		blk_mq_tagset_busy_iter(&disk->tags, blktap_disk_look_below, &below);
+	left.session = tap->session;
+	if (tap->disk == disk && left.session && left.session->started) {
+		blk_mq_tagset_busy_iter(&disk->tags, blktap_disk_look_left, &left);
 		queue_delayed_work(blktap_retry_wq, &disk->stuck_work, BLKTAP_STUCK_PERIOD);
 	}
-	if (below.found)
+	if (left.below)
 		blktap_netlink_event(tap, BLKTAP_EVENT_STUCK);
+	if (left.at_daemon && blktap_disk_is_overdue(disk) &&
+	    blktap_disk_tell_late(disk, tap->session, true))
+		blktap_session_kill(tap->session);
 	blktap_tap_unlock(tap);
 }
 
@@ -442,6 +458,7 @@ int blktap_disk_remove(struct blktap_disk *disk, bool force)
 		return err;
 
 	blktap_disk_let_go(disk, force);
+	disk->stuck_since = jiffies;
 	queue_delayed_work(blktap_retry_wq, &disk->stuck_work, BLKTAP_STUCK_PERIOD);
 	if (state == BLKTAP_DISK_STATE_LIVE)
 		queue_work(blktap_disk_wq, &disk->remove_work);

@@ -51,6 +51,7 @@ struct blktap_disk {
 
 	/* It has to go, and its session lives. */
 	struct delayed_work stuck_work;
+	unsigned long stuck_since;		/* jiffies: it has to go since then */
 
 	struct blktap_ioerrors errors;
 };

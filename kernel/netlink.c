@@ -401,7 +401,7 @@ static int blktap_nl_new_tap(struct sk_buff *request, struct genl_info *info)
 	/* A caller that cannot be told its minor could never free it. */
 	err = blktap_nl_reply_tap(info, tap);
 	if (err)
-		blktap_tap_del(tap->minor, false, info->extack);
+		blktap_tap_end(tap, false, info->extack);
 	blktap_tap_put(tap);
 
 	return err;

@@ -142,7 +142,7 @@ static void blktap_hold_give_up(struct blktap_tap *tap, const struct blktap_sess
 {
 	struct blktap_disk *disk = tap->disk;
 
-	if (disk && session->started && disk->held_for_start &&
+	if (disk && session->started && !session->holding && disk->held_for_start &&
 	    disk->recovery == BLKTAP_RECOVERY_HELD &&
 	    tap->config.on_death == BLKTAP_ON_DEATH_FAIL)
 		blktap_recovery_fail(disk);
@@ -262,6 +262,13 @@ static void blktap_session_tell_stuck(struct blktap_tap *tap, struct blktap_sess
 	blktap_netlink_event(tap, BLKTAP_EVENT_STUCK);
 }
 
+/* The image's lock goes with the last of its open files. */
+static bool blktap_session_is_lost(const struct blktap_session *session)
+{
+	return !blktap_process_is_exiting(session->pid) &&
+	       !atomic_read(&session->files.closing);
+}
+
 static void blktap_session_forget(struct blktap_session *session)
 {
 	list_del_init(&session->ended);
@@ -277,9 +284,7 @@ static void blktap_ended_work(struct work_struct *work)
 	/* First: the memory that messages need may have to be written to this disk. */
 	blktap_recovery_resume(tap);
 	list_for_each_entry_safe(session, next, &tap->ended_sessions, ended) {
-		/* The image's lock goes with the last of its open files. */
-		if (!session->told && !blktap_process_is_exiting(session->pid) &&
-		    !atomic_read(&session->files.closing))
+		if (!session->told && blktap_session_is_lost(session))
 			blktap_session_tell_lost(tap, session);
 		blktap_session_tell_stuck(tap, session);
 		if (session->told && blktap_session_is_fenced(session))
@@ -306,7 +311,8 @@ void blktap_recovery_flush(struct blktap_tap *tap)
 
 	lockdep_assert_held(&tap->lock);
 	list_for_each_entry_safe(session, next, &tap->ended_sessions, ended) {
-		if (!session->told)
+		/* Else nobody will tell: the tap goes. */
+		if (!session->told && blktap_session_is_lost(session))
 			blktap_session_tell_lost(tap, session);
 		blktap_session_forget(session);
 	}

@@ -283,13 +283,9 @@ static struct blktap_tap *blktap_tap_find_told(u32 minor, struct netlink_ext_ack
 	return tap;
 }
 
-int blktap_tap_del(u32 minor, bool force, struct netlink_ext_ack *extack)
+int blktap_tap_end(struct blktap_tap *tap, bool force, struct netlink_ext_ack *extack)
 {
-	struct blktap_tap *tap = blktap_tap_find_told(minor, extack);
 	int err;
-
-	if (!tap)
-		return -ENODEV;
 
 	blktap_tap_lock(tap);
 	err = blktap_tap_start_dying(tap, force, extack);
@@ -299,6 +295,19 @@ int blktap_tap_del(u32 minor, bool force, struct netlink_ext_ack *extack)
 		blktap_tap_end_sessions(tap);
 	if (!err)
 		blktap_tap_try_remove(tap);
+
+	return err;
+}
+
+int blktap_tap_del(u32 minor, bool force, struct netlink_ext_ack *extack)
+{
+	struct blktap_tap *tap = blktap_tap_find_told(minor, extack);
+	int err;
+
+	if (!tap)
+		return -ENODEV;
+
+	err = blktap_tap_end(tap, force, extack);
 	blktap_tap_put(tap);
 
 	return err;

@@ -88,6 +88,8 @@ extern struct workqueue_struct *blktap_retry_wq;
  */
 struct blktap_tap *blktap_tap_new(int minor, const struct blktap_config *config,
 				  struct netlink_ext_ack *extack);
+/* DEL_TAP, of this tap and of whichever has the minor. */
+int blktap_tap_end(struct blktap_tap *tap, bool force, struct netlink_ext_ack *extack);
 int blktap_tap_del(u32 minor, bool force, struct netlink_ext_ack *extack);
 
 /* END_SESSION; @pid 0: whoever it is. */
