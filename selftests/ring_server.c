@@ -338,7 +338,7 @@ static void on_state(struct ring *ring)
 	last = state.disk_state;
 }
 
-/* SIGTERM stops the disk if it is not open, SIGUSR1 resizes, SIGUSR2 counts. */
+/* SIGTERM stops the disk if it is not open, SIGINT by force, SIGUSR1 resizes, SIGUSR2 counts. */
 static void on_signal(struct ring *ring, int sfd)
 {
 	struct signalfd_siginfo info;
@@ -357,7 +357,7 @@ static void on_signal(struct ring *ring, int sfd)
 		print_counts();
 		break;
 	default:
-		ret = ring_stop(ring->fd);
+		ret = info.ssi_signo == SIGINT ? ring_stop_force(ring->fd) : ring_stop(ring->fd);
 		printf("stop: %d\n", ret);
 		stopping = stopping || !ret;
 		on_state(ring);
