@@ -262,6 +262,43 @@ static const struct block_device_operations blktap_disk_ops = {
 	.free_disk	= blktap_disk_free_disk,
 };
 
+/* --- what keeps a disk that has to go --------------------------------------- */
+
+struct blktap_below {
+	const struct blktap_session *session;
+	bool found;
+};
+
+static bool blktap_disk_look_below(struct request *rq, void *data)
+{
+	struct blktap_below *below = data;
+
+	below->found = !blktap_request_is_at_daemon(below->session, rq);
+	return !below->found;
+}
+
+/*
+ * What the daemon has is its own to answer, or END_SESSION's to take; what a device below
+ * has, nobody can take back. I/O of a session that has ended is told of by recovery.
+ */
+static void blktap_disk_stuck_work(struct work_struct *work)
+{
+	struct blktap_disk *disk =
+		container_of(to_delayed_work(work), struct blktap_disk, stuck_work);
+	struct blktap_tap *tap = disk->tap;
+	struct blktap_below below = {};
+
+	blktap_tap_lock(tap);
+	below.session = tap->session;
+	if (tap->disk == disk && below.session && below.session->started) {
+		blk_mq_tagset_busy_iter(&disk->tags, blktap_disk_look_below, &below);
+		queue_delayed_work(blktap_retry_wq, &disk->stuck_work, BLKTAP_STUCK_PERIOD);
+	}
+	if (below.found)
+		blktap_netlink_event(tap, BLKTAP_EVENT_STUCK);
+	blktap_tap_unlock(tap);
+}
+
 /* --- adding and removing, in the background ------------------------------- */
 
 static void blktap_disk_set_state(struct blktap_disk *disk, u32 state)
@@ -298,6 +335,7 @@ static void blktap_disk_add_failed(struct blktap_disk *disk, int err)
 	tap->start_error = err;
 	blktap_disk_forget(disk);
 	blktap_tap_unlock(tap);
+	cancel_delayed_work_sync(&disk->stuck_work);
 	cancel_work_sync(&disk->late_work);
 	blktap_ioerrors_stop(&disk->errors);
 	blktap_tap_try_remove(tap);
@@ -352,7 +390,6 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	blk_mq_unquiesce_queue(disk->gd->queue);
 	blktap_workers_free(disk->workers);
 	disk->workers = NULL;
-	blk_mq_free_tag_set(&disk->tags);
 
 	blktap_tap_get(tap);
 	blktap_tap_lock(tap);
@@ -361,6 +398,9 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	blktap_tap_unlock(tap);
 	blktap_tap_try_remove(tap);
 
+	/* Nobody finds the disk any more, to have it looked after. */
+	cancel_delayed_work_sync(&disk->stuck_work);
+	blk_mq_free_tag_set(&disk->tags);
 	put_disk(disk->gd);
 	blktap_tap_put(tap);
 }
@@ -402,6 +442,8 @@ int blktap_disk_remove(struct blktap_disk *disk, bool force)
 		return err;
 
 	blktap_disk_let_go(disk, force);
+	if (force)
+		queue_delayed_work(blktap_retry_wq, &disk->stuck_work, BLKTAP_STUCK_PERIOD);
 	if (state == BLKTAP_DISK_STATE_LIVE)
 		queue_work(blktap_disk_wq, &disk->remove_work);
 	return 0;
@@ -584,6 +626,7 @@ static struct blktap_disk *blktap_disk_alloc(struct blktap_tap *tap,
 	INIT_WORK(&disk->add_work, blktap_disk_add_work);
 	INIT_WORK(&disk->remove_work, blktap_disk_remove_work);
 	INIT_WORK(&disk->late_work, blktap_disk_late_work);
+	INIT_DELAYED_WORK(&disk->stuck_work, blktap_disk_stuck_work);
 	blktap_ioerrors_init(&disk->errors);
 
 	err = blktap_disk_alloc_tags(disk);

@@ -49,6 +49,9 @@ struct blktap_disk {
 	u32 late_epoch;				/* of the session then, its lower half */
 	bool daemon_late;
 
+	/* It has to go, and its session lives. */
+	struct delayed_work stuck_work;
+
 	struct blktap_ioerrors errors;
 };
 

@@ -130,8 +130,6 @@ static void blktap_hold_work(struct work_struct *work)
 			tap->config.hold_ms);
 		blktap_recovery_fail(tap->disk);
 		blktap_netlink_event(tap, BLKTAP_EVENT_HOLD_EXPIRED);
-		if (!blktap_tap_is_fenced(tap))
-			blktap_netlink_event(tap, BLKTAP_EVENT_STUCK);
 	}
 	blktap_tap_unlock(tap);
 	blktap_tap_put(tap);
@@ -254,6 +252,16 @@ static void blktap_session_tell_lost(struct blktap_tap *tap, struct blktap_sessi
 	session->told = true;
 }
 
+/* Whatever becomes of requests meanwhile: whoever watches knows what all wait for. */
+static void blktap_session_tell_stuck(struct blktap_tap *tap, struct blktap_session *session)
+{
+	if (blktap_session_is_fenced(session) || time_before(jiffies, session->stuck_at))
+		return;
+
+	session->stuck_at = jiffies + BLKTAP_STUCK_PERIOD;
+	blktap_netlink_event(tap, BLKTAP_EVENT_STUCK);
+}
+
 static void blktap_session_forget(struct blktap_session *session)
 {
 	list_del_init(&session->ended);
@@ -273,6 +281,7 @@ static void blktap_ended_work(struct work_struct *work)
 		if (!session->told && !blktap_process_is_exiting(session->pid) &&
 		    !atomic_read(&session->files.closing))
 			blktap_session_tell_lost(tap, session);
+		blktap_session_tell_stuck(tap, session);
 		if (session->told && blktap_session_is_fenced(session))
 			blktap_session_forget(session);
 	}
@@ -286,6 +295,7 @@ void blktap_recovery_ended(struct blktap_tap *tap, struct blktap_session *sessio
 {
 	lockdep_assert_held(&tap->lock);
 	blktap_session_get(session);
+	session->stuck_at = jiffies + BLKTAP_STUCK_PERIOD;
 	list_add_tail(&session->ended, &tap->ended_sessions);
 	blktap_recovery_look(tap);
 }

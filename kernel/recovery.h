@@ -3,11 +3,19 @@
 #ifndef _BLKTAP_RECOVERY_H
 #define _BLKTAP_RECOVERY_H
 
+#include <linux/jiffies.h>
 #include <linux/types.h>
 
 struct blktap_disk;
 struct blktap_session;
 struct blktap_tap;
+
+/*
+ * What a session, or a disk that has to go, waits for and that has not ended by then is
+ * stuck, and told of so often: storage that works answers sooner, and tap-ctl, whose
+ * force is to take less than 10 s, can wait for it.
+ */
+#define BLKTAP_STUCK_PERIOD	(3 * HZ)
 
 /* All but the last two are called with the tap locked. */
 

@@ -48,6 +48,7 @@ struct blktap_session {
 	bool told;			/* that it has ended */
 	unsigned long resumed;		/* jiffies: time counts from here on */
 	struct list_head ended;		/* in the tap's ended_sessions */
+	unsigned long stuck_at;		/* jiffies: to tell then that its fence is shut */
 
 	struct pid *pid;
 	u32 nr_queues;

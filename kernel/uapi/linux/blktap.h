@@ -311,7 +311,8 @@ struct blktap_start {
  * STOP: the disk disappears, asynchronously; EPOLLPRI and GET_STATE tell when.
  * From success on it cannot be opened. With FORCE, it goes even if it is open: new
  * requests fail, those that the daemon has are to be answered, and who has it open
- * keeps a disk that is dead.
+ * keeps a disk that is dead. What the kernel has begun in a file must end before the
+ * disk goes: as long as it does not, the event STUCK tells of it.
  *
  * EBUSY   the disk is open, or still being added: nothing has changed. Not with
  *         FORCE: it goes once it has been added
@@ -596,7 +597,8 @@ enum blktap_cmd {
 	 * and its requests are left as by any death of a daemon. With PID: only
 	 * if it is that process. With FORCE: requests fail and the disk is removed,
 	 * in the background, even if it is open; it is no error then if there is no
-	 * session.
+	 * session. Nobody waits for the process, but for what the kernel has begun in
+	 * a file: see STUCK.
 	 * ENODEV: no such minor; ESRCH: no session, or not of that process
 	 */
 	BLKTAP_CMD_END_SESSION,
@@ -692,7 +694,7 @@ enum blktap_event {
 	BLKTAP_EVENT_EXTENT_DROPPED,	/* I/O to it failed */
 	BLKTAP_EVENT_RESUMED,		/* a session has taken the disk on: requests pass */
 	BLKTAP_EVENT_HOLD_EXPIRED,	/* nobody came in time: requests fail */
-	BLKTAP_EVENT_STUCK,		/* I/O of an ended session goes on after HOLD_MS */
+	BLKTAP_EVENT_STUCK,		/* I/O begun before an end does not end; every 3 s */
 	BLKTAP_EVENT_IO_ERROR,		/* a request failed, or several; every 10 s at most */
 };
 
