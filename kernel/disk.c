@@ -398,7 +398,7 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	blktap_tap_unlock(tap);
 	blktap_tap_try_remove(tap);
 
-	/* Nobody finds the disk any more, to have it looked after. */
+	/* Nobody finds the disk any more, so that it is not queued again. */
 	cancel_delayed_work_sync(&disk->stuck_work);
 	blk_mq_free_tag_set(&disk->tags);
 	put_disk(disk->gd);
@@ -442,8 +442,7 @@ int blktap_disk_remove(struct blktap_disk *disk, bool force)
 		return err;
 
 	blktap_disk_let_go(disk, force);
-	if (force)
-		queue_delayed_work(blktap_retry_wq, &disk->stuck_work, BLKTAP_STUCK_PERIOD);
+	queue_delayed_work(blktap_retry_wq, &disk->stuck_work, BLKTAP_STUCK_PERIOD);
 	if (state == BLKTAP_DISK_STATE_LIVE)
 		queue_work(blktap_disk_wq, &disk->remove_work);
 	return 0;

@@ -4,23 +4,26 @@
  * others as well, and they should not have to be recovered.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "cancel.h"
-#include "cleanup.h"
-#include "tap-wait.h"
+#include "deadline.h"
+#include "removal.h"
 
 #define BUSY_MS		2000	/* for another operation to end */
 #define BUSY_STEP_MS	100
+#define STUCK_MS	1500	/* what is stuck is told of every 3 s; asking has taken 2 */
+#define ANSWER_MS	1000
 #define DETACH_MS	3000
 #define REMOVE_MS	10000
-#define FREE_MS		10000
+#define FREE_MS		8000
 
-static void cleanup_nl(struct blktap_nl **nl)
+static void cleanup_removal(struct removal *removal)
 {
-	blktap_nl_close(*nl);
+	removal_end(removal);
 }
 
-#define CLEANUP_NL	__attribute__((cleanup(cleanup_nl)))
+#define CLEANUP_REMOVAL	__attribute__((cleanup(cleanup_removal)))
 
 /* --------------------------------------------------------------------- closing */
 
@@ -54,56 +57,76 @@ static bool is_worth_killing(int code)
 	return true;
 }
 
-static bool disk_is_gone(const struct blktap_tap *tap)
+/* It has been asked in vain. An image of its that is not recorded any more, it knows. */
+static bool answers(struct removal *removal, pid_t pid)
 {
-	return tap->disk_state == BLKTAP_DISK_STATE_NONE;
+	struct blktap_vbd_info *vbds;
+	size_t count, i;
+
+	if (blktap_ctl_list(pid, &vbds, &count, ANSWER_MS, NULL))
+		return false;
+	for (i = 0; i < count && !removal->image; i++)
+		if (vbds[i].minor == (int)removal->minor && vbds[i].path &&
+		    asprintf(&removal->image, "%s:%s", vbds[i].type, vbds[i].path) < 0)
+			removal->image = NULL;
+	blktap_vbd_info_free(vbds, count);
+	return true;
 }
 
-static int wait_until_removed(struct blktap_nl *nl, unsigned int minor, struct blktap_error *err)
+/*
+ * The tapdisk may have done its part, and the disk goes, or would but for I/O that the
+ * kernel has begun: nobody can end that, and one that lives may serve others. -EAGAIN: no.
+ */
+static int wait_for_kernel(struct removal *removal, const struct blktap_tap *tap, pid_t pid,
+			   struct blktap_error *err)
 {
-	int ret = tap_wait(nl, minor, disk_is_gone, deadline_in(REMOVE_MS), err);
+	int ret;
 
-	if (ret == -ETIMEDOUT)
-		return blktap_error_set(err, ret, "minor %u: its disk does not go away", minor);
-	if (ret == -EINTR)
-		return blktap_error_set(err, ret, "interrupted while tapdev%u was removed", minor);
-	return ret;
+	if (tap->pid != pid || tap->disk_state != BLKTAP_DISK_STATE_REMOVING)
+		return -EAGAIN;
+	ret = removal_wait(removal, STUCK_MS, err);
+	if (ret != -ETIMEDOUT)
+		return ret;
+	if (!removal->stuck || !answers(removal, pid))
+		return -EAGAIN;
+	return removal_explain(removal, err);
 }
 
-static int end_session(pid_t pid, unsigned int minor, pid_t *killed, struct blktap_error *err)
+static int end_session(struct removal *removal, pid_t pid, pid_t *killed,
+		       struct blktap_error *err)
 {
-	CLEANUP_NL struct blktap_nl *nl = NULL;
 	struct blktap_tap tap;
 	int ret;
 
-	ret = blktap_nl_open(&nl, err);
-	if (!ret)
-		ret = blktap_nl_get(nl, minor, &tap, err);
+	ret = blktap_nl_get(removal->nl, removal->minor, &tap, err);
+	if (ret)
+		return ret;
+	ret = wait_for_kernel(removal, &tap, pid, err);
+	if (ret != -EAGAIN)
+		return ret;
 	/* What a dead one has left is nobody's. */
-	if (!ret)
-		ret = blktap_nl_end_session(nl, minor, tap.pid ? pid : 0, true, err);
+	ret = blktap_nl_end_session(removal->nl, removal->minor, tap.pid ? pid : 0, true, err);
 	if (ret)
 		return ret;
 	if (tap.pid)
 		*killed = tap.pid;
-	ret = wait_until_removed(nl, minor, err);
+	ret = removal_wait(removal, REMOVE_MS, err);
 	/* What it listened on. */
 	blktap_ctl_sweep();
 	return ret;
 }
 
-int blktap_force_close(pid_t pid, unsigned int minor, int timeout_ms, pid_t *killed,
-		       struct blktap_error *err)
+static int close_by_force(struct removal *removal, pid_t pid, int timeout_ms, pid_t *killed,
+			  struct blktap_error *err)
 {
 	struct blktap_error refusal;
 	int ret;
 
-	*killed = 0;
-	ret = ask_to_close(pid, minor, timeout_ms, &refusal);
+	ret = ask_to_close(pid, removal->minor, timeout_ms, &refusal);
 	if (ret && err)
 		*err = refusal;
 	if (is_worth_killing(ret))
-		ret = end_session(pid, minor, killed, err);
+		ret = end_session(removal, pid, killed, err);
 	/* It is another tapdisk's. What was asked first says more. */
 	if (ret == -ESRCH) {
 		ret = refusal.code;
@@ -115,18 +138,25 @@ int blktap_force_close(pid_t pid, unsigned int minor, int timeout_ms, pid_t *kil
 	return ret;
 }
 
-/* -------------------------------------------------------------------- destroying */
-
-/* The pid of the session of @minor, or 0. */
-static int find_pid(unsigned int minor, pid_t *pid, struct blktap_error *err)
+int blktap_force_close(pid_t pid, unsigned int minor, int timeout_ms, pid_t *killed,
+		       struct blktap_error *err)
 {
-	CLEANUP_NL struct blktap_nl *nl = NULL;
-	struct blktap_tap tap = { 0 };
+	CLEANUP_REMOVAL struct removal removal;
 	int ret;
 
-	ret = blktap_nl_open(&nl, err);
-	if (!ret)
-		ret = blktap_nl_get(nl, minor, &tap, err);
+	*killed = 0;
+	ret = removal_begin(&removal, minor, err);
+	return ret ? ret : close_by_force(&removal, pid, timeout_ms, killed, err);
+}
+
+/* -------------------------------------------------------------------- destroying */
+
+/* The pid of the session, or 0. */
+static int find_pid(const struct removal *removal, pid_t *pid, struct blktap_error *err)
+{
+	struct blktap_tap tap = { 0 };
+	int ret = blktap_nl_get(removal->nl, removal->minor, &tap, err);
+
 	*pid = tap.pid;
 	return ret;
 }
@@ -134,18 +164,21 @@ static int find_pid(unsigned int minor, pid_t *pid, struct blktap_error *err)
 int blktap_force_destroy(pid_t pid, unsigned int minor, int timeout_ms, pid_t *killed,
 			 struct blktap_error *err)
 {
-	int ret = 0;
+	CLEANUP_REMOVAL struct removal removal;
+	int ret;
 
 	*killed = 0;
-	if (!pid)
-		ret = find_pid(minor, &pid, err);
+	ret = removal_begin(&removal, minor, err);
+	if (!ret && !pid)
+		ret = find_pid(&removal, &pid, err);
 	if (!ret && pid)
-		ret = blktap_force_close(pid, minor, timeout_ms, killed, err);
+		ret = close_by_force(&removal, pid, timeout_ms, killed, err);
 	if (ret)
 		return ret;
 	/* If that fails, freeing by force does it. */
 	if (pid && !*killed)
 		blktap_ctl_call(pid, "detach", json_pack("{s:I}", "minor", (json_int_t)minor),
 				DETACH_MS, NULL, NULL);
-	return blktap_free(minor, true, FREE_MS, err);
+	ret = blktap_free(minor, true, FREE_MS, err);
+	return ret == -ETIMEDOUT ? removal_explain(&removal, err) : ret;
 }

@@ -682,6 +682,9 @@ int blktap_destroy(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_
  * closing takes @timeout_ms at most (0: as above), then an open disk is taken away; a
  * tapdisk that does not do so within some seconds is killed by the kernel. Its pid is
  * in *@killed then, else 0: the other disks that it had wait to be recovered.
+ * ETIMEDOUT: the disk cannot be opened any more, but is not gone. As a rule it is stuck on
+ * I/O that the kernel has begun in its image, and goes when that ends; for that alone no
+ * tapdisk is killed that answers.
  * @pid 0, for blktap_force_destroy(): whoever has it, if anybody.
  */
 int blktap_force_close(pid_t pid, unsigned int minor, int timeout_ms, pid_t *killed,

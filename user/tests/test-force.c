@@ -100,6 +100,70 @@ static void test_it_keeps_silent(void **state)
 	fake_stop(&fake);
 }
 
+static void stuck(unsigned int minor, uint32_t disk_state)
+{
+	kernel_event(BLKTAP_EVENT_STUCK, kernel.event_count + 1, minor);
+	kernel.events[kernel.event_count - 1].tap.disk_state = disk_state;
+}
+
+/* It does what it can, which is not enough; others can talk to it. */
+static bool waits_at_close(struct fake *fake)
+{
+	if (strstr(fake->request, "\"close\"")) {
+		tap->disk_state = BLKTAP_DISK_STATE_REMOVING;
+		return false;
+	}
+	return true;
+}
+
+#define SERVES	ANSWER("{\"vbds\":[{\"minor\":3,\"state\":0,\"image\":"	\
+		       "{\"type\":\"aio\",\"path\":\"/known\"}}]}")
+
+/* Nobody is killed for what the kernel waits for. */
+static void test_its_storage_is_stuck(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = SERVES, .asked = waits_at_close };
+
+	(void)state;
+	tap->pid = 9;
+	stuck(3, BLKTAP_DISK_STATE_REMOVING);
+	fake_start(&fake);
+	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), -ETIMEDOUT);
+	assert_string_equal(err.text, "tapdev3 goes as soon as aio:/known answers: I/O of the "
+			    "kernel's is under way there");
+	put_record("false");
+	stuck(3, BLKTAP_DISK_STATE_REMOVING);
+	assert_int_equal(blktap_force_destroy(9, 3, 0, &killed, &err), -ETIMEDOUT);
+	assert_non_null(strstr(err.text, "aio:/old"));
+	assert_int_equal(killed, 0);
+	assert_int_equal(kernel.ends, 0);
+	fake_stop(&fake);
+}
+
+/* What was told is of others, of an earlier session, or of one that does not answer. */
+static void test_it_is_to_blame(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = SERVES, .asked = waits_at_close };
+	struct fake hung = { .pid = 10 };
+
+	(void)state;
+	tap->pid = 9;
+	stuck(4, BLKTAP_DISK_STATE_REMOVING);
+	stuck(3, BLKTAP_DISK_STATE_LIVE);
+	fake_start(&fake);
+	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), 0);
+	assert_int_equal(killed, 9);
+	fake_stop(&fake);
+
+	tap->pid = 10;
+	tap->disk_state = BLKTAP_DISK_STATE_REMOVING;
+	stuck(3, BLKTAP_DISK_STATE_REMOVING);
+	fake_start(&hung);
+	assert_int_equal(blktap_force_close(10, 3, 0, &killed, &err), 0);
+	assert_int_equal(killed, 10);
+	fake_stop(&hung);
+}
+
 /* What it has left goes. */
 static void test_it_is_dead(void **state)
 {
@@ -453,6 +517,8 @@ int main(void)
 		TEST(test_it_refuses),
 		TEST(test_it_is_busy),
 		TEST(test_it_keeps_silent),
+		TEST(test_its_storage_is_stuck),
+		TEST(test_it_is_to_blame),
 		TEST(test_it_is_dead),
 		TEST(test_it_is_somebody_elses),
 		TEST(test_as_recorded),
