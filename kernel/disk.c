@@ -388,8 +388,6 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	/* Whoever brought the last requests has left queue_rq. */
 	blk_mq_quiesce_queue(disk->gd->queue);
 	blk_mq_unquiesce_queue(disk->gd->queue);
-	blktap_workers_free(disk->workers);
-	disk->workers = NULL;
 
 	blktap_tap_get(tap);
 	blktap_tap_lock(tap);
@@ -400,6 +398,7 @@ static void blktap_disk_remove_work(struct work_struct *work)
 
 	/* Nobody finds the disk any more, so that it is not queued again. */
 	cancel_delayed_work_sync(&disk->stuck_work);
+	blktap_workers_free(disk->workers);
 	blk_mq_free_tag_set(&disk->tags);
 	put_disk(disk->gd);
 	blktap_tap_put(tap);
@@ -419,6 +418,8 @@ static void blktap_disk_let_go(struct blktap_disk *disk, bool force)
 		blktap_recovery_fail(disk);
 	else
 		blktap_recovery_gate(disk);
+	if (force)
+		blktap_workers_recall(disk->workers);
 }
 
 int blktap_disk_remove(struct blktap_disk *disk, bool force)

@@ -352,7 +352,7 @@ static void blktap_extent_done(struct request *rq, int error)
 	}
 
 	atomic64_inc(&queue->ios_retry);
-	llist_add(&cmd->node, &session->extents.failed);
+	llist_add(&cmd->failed, &session->extents.failed);
 	blktap_session_get(session);
 	if (!queue_work(blktap_retry_wq, &session->extents.failed_work))
 		blktap_session_put(session);
@@ -445,7 +445,7 @@ static void blktap_extents_failed_work(struct work_struct *work)
 	struct blktap_tap *tap = session->tap;
 	struct blktap_rq *cmd, *next;
 
-	llist_for_each_entry_safe(cmd, next, nodes, node) {
+	llist_for_each_entry_safe(cmd, next, nodes, failed) {
 		struct request *rq = blk_mq_rq_from_pdu(cmd);
 
 		blktap_tap_lock(tap);

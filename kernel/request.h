@@ -8,6 +8,7 @@
 #include <linux/bio.h>
 #include <linux/blk-mq.h>
 #include <linux/bvec.h>
+#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/minmax.h>
 
@@ -25,7 +26,10 @@ struct blktap_rq {
 	struct blktap_kio kio;
 	struct blktap_file *file;	/* of the extent, kept */
 	u64 file_offset;
-	struct llist_node node;		/* waits for a worker */
+	union {
+		struct list_head waiting;	/* for a worker */
+		struct llist_node failed;
+	};
 	atomic_t *counter;		/* of its worker, which counts it */
 	/* For a request that is one bio, and one below: nothing is allocated. */
 	struct bio bio;			/* at the end: it is not cleared */
