@@ -106,7 +106,8 @@ static int blktap_extents_store(struct blktap_extents *extents, unsigned long fi
 	int err = 0;
 
 	blktap_extents_count_cut(extents, first, last, 1, &unused);
-	if (extent && extents->nr >= BLKTAP_MAX_EXTENTS)
+	/* What is cut in two counts twice. */
+	if (extents->nr + (extent ? 1 : 0) > BLKTAP_MAX_EXTENTS)
 		err = -ENOSPC;
 	if (!err)
 		err = mtree_store_range(&extents->tree, first, last, extent, GFP_KERNEL);
@@ -137,7 +138,7 @@ void blktap_extents_clear(struct blktap_session *session)
 	blktap_extents_free(&unused);
 }
 
-/* Less memory than this takes is no reason to go on writing somewhere. */
+/* Neither a want of memory nor the limit is a reason to go on writing somewhere. */
 static void blktap_extents_cut(struct blktap_session *session, unsigned long first,
 			       unsigned long last)
 {
