@@ -216,9 +216,6 @@ static int blktap_extent_map_locked(struct blktap_session *session,
 	file = blktap_file_in_slot(session, map->slot);
 	if (!file || (map->flags & ~file->flags))
 		return -EINVAL;
-	err = blktap_disk_need_workers(disk);
-	if (err)
-		return err;
 
 	extent = blktap_extent_new(file, map);
 	if (!extent)
@@ -321,7 +318,7 @@ static struct blktap_file *blktap_extent_file(struct blktap_session *session, st
 	if (!extent)
 		return NULL;
 
-	/* Who mapped it has made the disk's workers before. */
+	/* The disk's workers were there before it was mapped. */
 	smp_rmb();
 	*offset = blktap_request_offset(rq) + extent->delta;
 	file = extent->file;
