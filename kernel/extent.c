@@ -29,6 +29,9 @@ struct blktap_extent {
 	u32 ranges;
 };
 
+/* Who cuts does not insist: a request may wait for that, and memory for the request. */
+#define BLKTAP_CUT_GFP	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+
 static void blktap_extents_failed_work(struct work_struct *work);
 
 void blktap_extents_init(struct blktap_extents *extents)
@@ -110,7 +113,8 @@ static int blktap_extents_store(struct blktap_extents *extents, unsigned long fi
 	if (extents->nr + (extent ? 1 : 0) > BLKTAP_MAX_EXTENTS)
 		err = -ENOSPC;
 	if (!err)
-		err = mtree_store_range(&extents->tree, first, last, extent, GFP_KERNEL);
+		err = mtree_store_range(&extents->tree, first, last, extent,
+					extent ? GFP_KERNEL : BLKTAP_CUT_GFP);
 	if (err) {
 		blktap_extents_count_cut(extents, first, last, -1, &unused);
 		return err;
