@@ -665,7 +665,7 @@ static bool blktap_disk_is_equal(const struct blktap_disk *disk, const struct bl
 /* Whether requests of its may be left to a worker. */
 static bool blktap_session_wants_workers(const struct blktap_session *session)
 {
-	return session->features & BLKTAP_F_EXTENTS;
+	return blktap_session_may_register(session);
 }
 
 static bool blktap_tap_has_workers(const struct blktap_tap *tap)

@@ -413,7 +413,7 @@ static bool blktap_extent_hand_on(struct request *rq, struct blktap_worker *work
 void blktap_extent_start(struct request *rq, struct blktap_worker *worker, bool may_sleep)
 {
 	if (!may_sleep || !blktap_extent_hand_on(rq, worker))
-		blktap_worker_add(worker, rq);
+		blktap_worker_add(worker, rq, false);
 }
 
 /* --- failing ---------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 
 struct blktap_file;
 struct blktap_queue;
+struct blktap_redirect;
 
 /* A request's private part. */
 struct blktap_rq {
@@ -26,9 +27,10 @@ struct blktap_rq {
 	struct blktap_kio kio;
 	struct blktap_file *file;	/* of the extent, kept */
 	u64 file_offset;
+	struct blktap_redirect *redirect;	/* that a worker has; NULL: the extent's I/O */
 	union {
 		struct list_head waiting;	/* for a worker */
-		struct llist_node failed;
+		struct llist_node failed;	/* an extent's */
 	};
 	atomic_t *counter;		/* of its worker, which counts it */
 	/* For a request that is one bio, and one below: nothing is allocated. */

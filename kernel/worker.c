@@ -5,6 +5,7 @@
 #include "file.h"
 #include "kio.h"
 #include "queue.h"
+#include "redirect.h"
 #include "request.h"
 #include "session.h"
 #include "tap.h"
@@ -19,12 +20,15 @@
 static void blktap_worker_start(struct request *rq)
 {
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
-	bool regular = !cmd->file->bdev;
+	bool regular = cmd->redirect || !cmd->file->bdev;
 
 	/* Clones of bios belong to whom the bios belong to; other I/O is ours. */
 	if (regular)
 		kthread_associate_blkcg(bio_blkcg_css(rq->bio));
-	blktap_kio_start(rq, cmd->file, 0, blk_rq_bytes(rq), cmd->file_offset);
+	if (cmd->redirect)
+		blktap_redirect_start(rq, cmd->redirect);
+	else
+		blktap_kio_start(rq, cmd->file, 0, blk_rq_bytes(rq), cmd->file_offset);
 	if (regular)
 		kthread_associate_blkcg(NULL);
 
@@ -142,16 +146,18 @@ static void blktap_worker_give_back(struct request *rq)
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 	struct blktap_barrier *barrier = cmd->kio.barrier;
 	struct blktap_queue *queue = cmd->queue;
-	struct blktap_file *file = cmd->file;
 
 	blktap_worker_done(rq);
+	if (cmd->redirect)
+		blktap_redirect_drop(rq);
+	else
+		blktap_file_put(cmd->file);
 	trace_blktap_held(queue->session->tap->minor, queue->index, rq->tag);
 	blk_mq_requeue_request(rq, true);
-	blktap_file_put(file);
 	blktap_barrier_leave(barrier);
 }
 
-void blktap_worker_add(struct blktap_worker *worker, struct request *rq)
+void blktap_worker_add(struct blktap_worker *worker, struct request *rq, bool kick)
 {
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 	bool late;
@@ -168,6 +174,9 @@ void blktap_worker_add(struct blktap_worker *worker, struct request *rq)
 	late = blktap_worker_is_late(rq);
 	if (!late)
 		list_add_tail(&cmd->waiting, &worker->requests);
+	/* Before it is taken: with the last request, worker and disk may go. */
+	if (kick)
+		blktap_worker_kick(worker);
 	spin_unlock(&worker->lock);
 
 	if (late)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Workers: start the kernel's I/O for requests whose submitter may not, since it may
- * not sleep or is in the midst of another file system's work. One for each hardware
- * queue of a disk.
+ * not sleep or is in the midst of another file system's work; or whose daemon may not,
+ * since it may have to wait for itself. One for each hardware queue of a disk.
  */
 #ifndef _BLKTAP_WORKER_H
 #define _BLKTAP_WORKER_H
@@ -46,10 +46,10 @@ struct blktap_workers *blktap_workers_new(u32 minor, u32 nr, u32 depth);
 void blktap_workers_free(struct blktap_workers *workers);
 
 /*
- * Leaves it a request with a file and its offset; then it is to be kicked. One whose
- * session has ended, or whose disk has to go, is given back at once.
+ * Leaves it a request with a redirect, or a file and its offset; it is kicked, or is to be.
+ * One whose session has ended, or whose disk has to go, is given back at once.
  */
-void blktap_worker_add(struct blktap_worker *worker, struct request *rq);
+void blktap_worker_add(struct blktap_worker *worker, struct request *rq, bool kick);
 
 /*
  * Gives all requests back that no I/O has begun for, after a session's queues are dead or
