@@ -14,6 +14,7 @@
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #define BLKTAP_DISK_FLAGS_KNOWN	(BLKTAP_DISK_READ_ONLY | BLKTAP_DISK_WRITE_CACHE | \
@@ -404,8 +405,6 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	/* Whoever brought the last requests has left queue_rq. */
 	blk_mq_quiesce_queue(disk->gd->queue);
 	blk_mq_unquiesce_queue(disk->gd->queue);
-	blktap_workers_free(disk->workers);
-	disk->workers = NULL;
 
 	blktap_tap_get(tap);
 	blktap_tap_lock(tap);
@@ -416,6 +415,7 @@ static void blktap_disk_remove_work(struct work_struct *work)
 
 	/* Nobody finds the disk any more, so that it is not queued again. */
 	cancel_delayed_work_sync(&disk->stuck_work);
+	blktap_workers_free(disk->workers);
 	blk_mq_free_tag_set(&disk->tags);
 	put_disk(disk->gd);
 	blktap_tap_put(tap);
@@ -435,6 +435,8 @@ static void blktap_disk_let_go(struct blktap_disk *disk, bool force)
 		blktap_recovery_fail(disk);
 	else
 		blktap_recovery_gate(disk);
+	if (force)
+		blktap_workers_recall(disk->workers);
 }
 
 int blktap_disk_remove(struct blktap_disk *disk, bool force)
@@ -677,9 +679,59 @@ static bool blktap_disk_is_equal(const struct blktap_disk *disk, const struct bl
 	       !((gained | missing) & BLKTAP_DISK_READ_ONLY);
 }
 
+/* Whether requests of its may be left to a worker. */
+static bool blktap_session_wants_workers(const struct blktap_session *session)
+{
+	return blktap_session_may_register(session);
+}
+
+static bool blktap_tap_has_workers(const struct blktap_tap *tap)
+{
+	return tap->disk && tap->disk->workers;
+}
+
+/*
+ * Without the tap's lock: this waits for other threads of the kernel, which may be freeing
+ * memory, and so may wait for requests of this very disk that wait for the lock's owner.
+ */
+static int blktap_start_make_workers(struct blktap_session *session,
+				     struct blktap_workers **workers)
+{
+	struct blktap_tap *tap = session->tap;
+	unsigned int noio;
+	bool have;
+
+	*workers = NULL;
+	if (!blktap_session_wants_workers(session))
+		return 0;
+
+	blktap_tap_lock(tap);
+	have = blktap_tap_has_workers(tap);
+	blktap_tap_unlock(tap);
+	if (have)
+		return 0;
+
+	noio = memalloc_noio_save();
+	*workers = blktap_workers_new(tap->minor, tap->config.queues, tap->config.depth);
+	memalloc_noio_restore(noio);
+
+	return *workers ? 0 : -ENOMEM;
+}
+
+/* Those that were made are the disk's, unless it has some. */
+static void blktap_disk_give_workers(struct blktap_disk *disk, struct blktap_workers **workers)
+{
+	if (disk->workers)
+		return;
+
+	/* Pairs with the submitter's look: they are ready. */
+	smp_store_release(&disk->workers, *workers);
+	*workers = NULL;
+}
+
 /* Goes on with the disk of a session that has ended, or that this one succeeds. */
 static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *session,
-			      const struct blktap_start *start)
+			      const struct blktap_start *start, struct blktap_workers **workers)
 {
 	struct blktap_tap *tap = disk->tap;
 
@@ -692,6 +744,7 @@ static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *s
 
 	if (tap->successor == session)
 		blktap_session_supplant(tap->session);
+	blktap_disk_give_workers(disk, workers);
 	WRITE_ONCE(disk->flags, (disk->flags & ~BLKTAP_DISK_DEMAND) |
 				(start->flags & BLKTAP_DISK_DEMAND));
 	session->demand = start->flags & BLKTAP_DISK_DEMAND;
@@ -701,7 +754,8 @@ static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *s
 	return 0;
 }
 
-static int blktap_disk_start_new(struct blktap_session *session, const struct blktap_start *start)
+static int blktap_disk_start_new(struct blktap_session *session, const struct blktap_start *start,
+				 struct blktap_workers **workers)
 {
 	struct blktap_tap *tap = session->tap;
 	struct blktap_disk *disk;
@@ -710,6 +764,7 @@ static int blktap_disk_start_new(struct blktap_session *session, const struct bl
 	if (IS_ERR(disk))
 		return PTR_ERR(disk);
 
+	blktap_disk_give_workers(disk, workers);
 	tap->start_error = 0;
 	tap->disk = disk;
 	session->demand = start->flags & BLKTAP_DISK_DEMAND;
@@ -720,7 +775,8 @@ static int blktap_disk_start_new(struct blktap_session *session, const struct bl
 }
 
 static int blktap_disk_start_locked(struct blktap_session *session,
-				    const struct blktap_start *start)
+				    const struct blktap_start *start,
+				    struct blktap_workers **workers)
 {
 	struct blktap_tap *tap = session->tap;
 
@@ -732,22 +788,30 @@ static int blktap_disk_start_locked(struct blktap_session *session,
 	if (tap->dying)
 		return -ENODEV;
 
-	return tap->disk ? blktap_disk_resume(tap->disk, session, start) :
-			   blktap_disk_start_new(session, start);
+	/* The disk that had them was going, and is gone. */
+	if (blktap_session_wants_workers(session) && !*workers && !blktap_tap_has_workers(tap))
+		return -EBUSY;
+
+	return tap->disk ? blktap_disk_resume(tap->disk, session, start, workers) :
+			   blktap_disk_start_new(session, start, workers);
 }
 
 int blktap_disk_start(struct blktap_session *session, const struct blktap_start *start)
 {
+	struct blktap_workers *workers;
 	int err;
 
 	err = blktap_start_check(session, start);
+	if (!err)
+		err = blktap_start_make_workers(session, &workers);
 	if (err)
 		return err;
 
 	blktap_tap_lock(session->tap);
-	err = blktap_disk_start_locked(session, start);
+	err = blktap_disk_start_locked(session, start, &workers);
 	blktap_tap_unlock(session->tap);
 
+	blktap_workers_free(workers);
 	return err;
 }
 
@@ -835,23 +899,6 @@ int blktap_disk_resize(struct blktap_session *session, u64 capacity)
 }
 
 /* --- what others need of it ------------------------------------------------ */
-
-int blktap_disk_need_workers(struct blktap_disk *disk)
-{
-	struct blktap_workers *workers;
-
-	if (disk->workers)
-		return 0;
-
-	workers = blktap_workers_new(disk->tap->minor, disk->tap->config.queues,
-				     disk->tap->config.depth);
-	if (!workers)
-		return -ENOMEM;
-
-	/* Pairs with the submitter's look: they are ready. */
-	smp_store_release(&disk->workers, workers);
-	return 0;
-}
 
 bool blktap_disk_has_swap(const struct request *rq)
 {

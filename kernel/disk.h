@@ -20,7 +20,7 @@ struct blktap_disk {
 	struct blk_mq_tag_set tags;
 	struct gendisk *gd;
 	struct blktap_session __rcu *session;	/* written under the tap's lock */
-	struct blktap_workers *workers;		/* NULL: none have been needed yet */
+	struct blktap_workers *workers;		/* NULL: no session has needed any */
 
 	/* Written under the tap's lock. */
 	u32 recovery;				/* BLKTAP_RECOVERY_* */
@@ -74,9 +74,6 @@ bool blktap_disk_is_removing(const struct blktap_disk *disk);
 
 /* The disk that this session serves, with the tap locked; or NULL. */
 struct blktap_disk *blktap_session_disk(struct blktap_session *session);
-
-/* Makes sure that there are workers, with the tap locked. */
-int blktap_disk_need_workers(struct blktap_disk *disk);
 
 /* The minor of a tap's disk or a partition of it; -1 if it is another's. */
 int blktap_disk_minor(struct block_device *bdev);

@@ -29,6 +29,9 @@ struct blktap_extent {
 	u32 ranges;
 };
 
+/* Who cuts does not insist: a request may wait for that, and memory for the request. */
+#define BLKTAP_CUT_GFP	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+
 static void blktap_extents_failed_work(struct work_struct *work);
 
 void blktap_extents_init(struct blktap_extents *extents)
@@ -106,10 +109,12 @@ static int blktap_extents_store(struct blktap_extents *extents, unsigned long fi
 	int err = 0;
 
 	blktap_extents_count_cut(extents, first, last, 1, &unused);
-	if (extent && extents->nr >= BLKTAP_MAX_EXTENTS)
+	/* What is cut in two counts twice. */
+	if (extents->nr + (extent ? 1 : 0) > BLKTAP_MAX_EXTENTS)
 		err = -ENOSPC;
 	if (!err)
-		err = mtree_store_range(&extents->tree, first, last, extent, GFP_KERNEL);
+		err = mtree_store_range(&extents->tree, first, last, extent,
+					extent ? GFP_KERNEL : BLKTAP_CUT_GFP);
 	if (err) {
 		blktap_extents_count_cut(extents, first, last, -1, &unused);
 		return err;
@@ -137,7 +142,7 @@ void blktap_extents_clear(struct blktap_session *session)
 	blktap_extents_free(&unused);
 }
 
-/* Less memory than this takes is no reason to go on writing somewhere. */
+/* Neither a want of memory nor the limit is a reason to go on writing somewhere. */
 static void blktap_extents_cut(struct blktap_session *session, unsigned long first,
 			       unsigned long last)
 {
@@ -215,9 +220,6 @@ static int blktap_extent_map_locked(struct blktap_session *session,
 	file = blktap_file_in_slot(session, map->slot);
 	if (!file || (map->flags & ~file->flags))
 		return -EINVAL;
-	err = blktap_disk_need_workers(disk);
-	if (err)
-		return err;
 
 	extent = blktap_extent_new(file, map);
 	if (!extent)
@@ -320,7 +322,7 @@ static struct blktap_file *blktap_extent_file(struct blktap_session *session, st
 	if (!extent)
 		return NULL;
 
-	/* Who mapped it has made the disk's workers before. */
+	/* The disk's workers were there before it was mapped. */
 	smp_rmb();
 	*offset = blktap_request_offset(rq) + extent->delta;
 	file = extent->file;
@@ -352,7 +354,7 @@ static void blktap_extent_done(struct request *rq, int error)
 	}
 
 	atomic64_inc(&queue->ios_retry);
-	llist_add(&cmd->node, &session->extents.failed);
+	llist_add(&cmd->failed, &session->extents.failed);
 	blktap_session_get(session);
 	if (!queue_work(blktap_retry_wq, &session->extents.failed_work))
 		blktap_session_put(session);
@@ -411,7 +413,7 @@ static bool blktap_extent_hand_on(struct request *rq, struct blktap_worker *work
 void blktap_extent_start(struct request *rq, struct blktap_worker *worker, bool may_sleep)
 {
 	if (!may_sleep || !blktap_extent_hand_on(rq, worker))
-		blktap_worker_add(worker, rq);
+		blktap_worker_add(worker, rq, false);
 }
 
 /* --- failing ---------------------------------------------------------------------- */
@@ -445,7 +447,7 @@ static void blktap_extents_failed_work(struct work_struct *work)
 	struct blktap_tap *tap = session->tap;
 	struct blktap_rq *cmd, *next;
 
-	llist_for_each_entry_safe(cmd, next, nodes, node) {
+	llist_for_each_entry_safe(cmd, next, nodes, failed) {
 		struct request *rq = blk_mq_rq_from_pdu(cmd);
 
 		blktap_tap_lock(tap);

@@ -83,7 +83,7 @@ void blktap_kio_end(struct request *rq)
 	blktap_kio_put(rq, 0);
 }
 
-static void blktap_kio_fail(struct request *rq, int error)
+void blktap_kio_fail(struct request *rq, int error)
 {
 	cmpxchg(&blktap_kio_of(rq)->error, 0, error);
 }

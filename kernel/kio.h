@@ -27,6 +27,9 @@ void blktap_kio_begin(struct request *rq, struct blktap_barrier *barrier,
 		      void (*done)(struct request *rq, int error));
 void blktap_kio_end(struct request *rq);
 
+/* A part of it is not done. */
+void blktap_kio_fail(struct request *rq, int error);
+
 /*
  * Starts I/O between @len bytes of the request, from byte @at on, and the file from
  * @offset on. May sleep. The caller's reference to the file stays the caller's.

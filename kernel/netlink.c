@@ -12,6 +12,9 @@
 /* Most of a tap's attributes: a serial of 64 characters and numbers. */
 #define BLKTAP_TAP_MSG_SIZE	1024
 
+/* Events are told with a tap locked: nothing of that disk's may be waited for. */
+#define BLKTAP_EVENT_GFP	(GFP_ATOMIC | __GFP_NOWARN)
+
 static struct genl_family blktap_family;
 
 /* Numbers the events, in the order in which they are sent. */
@@ -138,7 +141,7 @@ static struct sk_buff *blktap_nl_event_msg(const struct blktap_tap_info *info,
 	struct sk_buff *skb;
 	void *hdr;
 
-	skb = genlmsg_new(BLKTAP_TAP_MSG_SIZE, GFP_KERNEL);
+	skb = genlmsg_new(BLKTAP_TAP_MSG_SIZE, BLKTAP_EVENT_GFP);
 	if (!skb)
 		return NULL;
 
@@ -165,7 +168,7 @@ static void blktap_nl_send_event(const struct blktap_tap_info *info, enum blktap
 		/* A message that cannot be made is a gap, which listeners notice. */
 		skb = blktap_nl_event_msg(info, event, failure, blktap_event_seq);
 		if (skb)
-			genlmsg_multicast(&blktap_family, skb, 0, 0, GFP_KERNEL);
+			genlmsg_multicast(&blktap_family, skb, 0, 0, BLKTAP_EVENT_GFP);
 	}
 	mutex_unlock(&blktap_event_lock);
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "redirect.h"
 #include "barrier.h"
+#include "disk.h"
 #include "file.h"
 #include "queue.h"
 #include "request.h"
 #include "session.h"
 #include "tap.h"
 #include "trace.h"
+#include "worker.h"
 
 #include <linux/blktap.h>
 #include <linux/slab.h>
@@ -145,6 +147,15 @@ static bool blktap_redirect_read(struct blktap_queue *queue, const struct blktap
 
 /* --- doing ---------------------------------------------------------------------- */
 
+void blktap_redirect_drop(struct request *rq)
+{
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+
+	blktap_redirect_put_files(cmd->redirect);
+	blktap_redirect_free(cmd->redirect);
+	cmd->redirect = NULL;
+}
+
 /* All is over; in any context. */
 static void blktap_redirect_done(struct request *rq, int error)
 {
@@ -153,6 +164,10 @@ static void blktap_redirect_done(struct request *rq, int error)
 	u32 minor = queue->session->tap->minor;
 
 	trace_blktap_moved(minor, queue->index, rq->tag, error);
+	if (cmd->redirect) {
+		blktap_worker_done(rq);
+		blktap_redirect_drop(rq);
+	}
 	if (error) {
 		if (!cmd->retry)
 			atomic64_inc(&queue->ios_retry);
@@ -168,44 +183,95 @@ static void blktap_redirect_done(struct request *rq, int error)
 		blktap_request_end(rq, BLK_STS_OK);
 }
 
-static void blktap_redirect_start_piece(struct blktap_queue *queue, struct request *rq, u32 at,
-					u32 index)
+/* What needs no file. */
+static void blktap_redirect_move_piece(struct blktap_queue *queue, struct request *rq, u32 at,
+				       const struct blktap_fragment *fragment)
 {
-	const struct blktap_fragment *fragment = &queue->redirect->fragments[index];
 	const struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
-	u32 len = fragment->length;
 
-	switch (fragment->type) {
-	case BLKTAP_FRAGMENT_FILE:
-		blktap_kio_start(rq, queue->redirect->files[index], at, len, fragment->offset);
-		break;
-	case BLKTAP_FRAGMENT_ZERO:
-		blktap_request_zero(rq, at, len);
-		break;
-	case BLKTAP_FRAGMENT_BUFFER:
-		/* What a WRITE has there, the daemon has dealt with. */
-		if (req_op(rq) == REQ_OP_READ)
-			blktap_buffer_drain(&queue->buffer, cmd->slot, fragment->offset, rq, at,
-					    len);
-		break;
+	if (fragment->type == BLKTAP_FRAGMENT_ZERO)
+		blktap_request_zero(rq, at, fragment->length);
+	/* What a WRITE has in the buffer, the daemon has dealt with. */
+	if (fragment->type == BLKTAP_FRAGMENT_BUFFER && req_op(rq) == REQ_OP_READ)
+		blktap_buffer_drain(&queue->buffer, cmd->slot, fragment->offset, rq, at,
+				    fragment->length);
+}
+
+static void blktap_redirect_move(struct blktap_queue *queue, struct request *rq)
+{
+	const struct blktap_redirect *redirect = queue->redirect;
+	const struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+	u32 i, at = 0;
+
+	for (i = 0; i < redirect->nr; i++) {
+		blktap_redirect_move_piece(queue, rq, at, &redirect->fragments[i]);
+		at += redirect->fragments[i].length;
+	}
+	blktap_buffer_release(&queue->buffer, cmd->slot);
+}
+
+void blktap_redirect_start(struct request *rq, const struct blktap_redirect *redirect)
+{
+	u32 i, at = 0;
+
+	for (i = 0; i < redirect->nr; i++) {
+		const struct blktap_fragment *fragment = &redirect->fragments[i];
+
+		if (fragment->type == BLKTAP_FRAGMENT_FILE)
+			blktap_kio_start(rq, redirect->files[i], at, fragment->length,
+					 fragment->offset);
+		at += fragment->length;
 	}
 }
 
-static void blktap_redirect_start(struct blktap_queue *queue, struct request *rq,
+/* Whether another tap has to serve, maybe by the very thread that is in ENTER. */
+static bool blktap_redirect_is_stacked(const struct blktap_redirect *redirect)
+{
+	u32 i;
+
+	for (i = 0; i < redirect->nr; i++) {
+		if (redirect->files[i] && redirect->files[i]->below >= 0)
+			return true;
+	}
+
+	return false;
+}
+
+/* Who begins it may wait for a tag of the tap below, and so for its daemon. */
+static void blktap_redirect_leave(struct blktap_queue *queue, struct request *rq)
+{
+	struct blktap_disk *disk = rq->q->queuedata;
+	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+
+	cmd->redirect = kmemdup(queue->redirect, sizeof(*queue->redirect),
+				GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	if (!cmd->redirect) {
+		blktap_kio_fail(rq, -ENOMEM);
+		blktap_kio_end(rq);
+		return;
+	}
+
+	/* The files go along. */
+	queue->redirect->nr = 0;
+	blktap_worker_add(&disk->workers->queues[queue->index], rq, true);
+}
+
+static void blktap_redirect_begin(struct blktap_queue *queue, struct request *rq,
 				  struct blktap_barrier *barrier)
 {
 	struct blktap_redirect *redirect = queue->redirect;
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
-	u32 i, at = 0;
 
 	trace_blktap_redirected(queue->session->tap->minor, queue->index, rq->tag, redirect->nr);
 	cmd->queue = queue;
 	blktap_kio_begin(rq, barrier, blktap_redirect_done);
-	for (i = 0; i < redirect->nr; i++) {
-		blktap_redirect_start_piece(queue, rq, at, i);
-		at += redirect->fragments[i].length;
+	blktap_redirect_move(queue, rq);
+	if (blktap_redirect_is_stacked(redirect)) {
+		blktap_redirect_leave(queue, rq);
+		return;
 	}
-	blktap_buffer_release(&queue->buffer, cmd->slot);
+
+	blktap_redirect_start(rq, redirect);
 	blktap_kio_end(rq);
 }
 
@@ -224,7 +290,7 @@ bool blktap_redirect_take(struct blktap_queue *queue, const struct blktap_cqe *c
 	if (blktap_redirect_read(queue, cqe))
 		rq = blktap_queue_claim(queue, cqe->tag, cqe->generation);
 	if (rq)
-		blktap_redirect_start(queue, rq, barrier);
+		blktap_redirect_begin(queue, rq, barrier);
 	else
 		blktap_barrier_leave(barrier);
 	blktap_redirect_put_files(queue->redirect);

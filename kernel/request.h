@@ -8,11 +8,13 @@
 #include <linux/bio.h>
 #include <linux/blk-mq.h>
 #include <linux/bvec.h>
+#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/minmax.h>
 
 struct blktap_file;
 struct blktap_queue;
+struct blktap_redirect;
 
 /* A request's private part. */
 struct blktap_rq {
@@ -25,7 +27,11 @@ struct blktap_rq {
 	struct blktap_kio kio;
 	struct blktap_file *file;	/* of the extent, kept */
 	u64 file_offset;
-	struct llist_node node;		/* waits for a worker */
+	struct blktap_redirect *redirect;	/* that a worker has; NULL: the extent's I/O */
+	union {
+		struct list_head waiting;	/* for a worker */
+		struct llist_node failed;	/* an extent's */
+	};
 	atomic_t *counter;		/* of its worker, which counts it */
 	/* For a request that is one bio, and one below: nothing is allocated. */
 	struct bio bio;			/* at the end: it is not cleared */

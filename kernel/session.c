@@ -6,6 +6,7 @@
 #include "queue.h"
 #include "recovery.h"
 #include "tap.h"
+#include "worker.h"
 
 #include <linux/fs.h>
 #include <linux/log2.h>
@@ -332,6 +333,8 @@ static void blktap_session_detach(struct blktap_session *session)
 	bool lost = tap->disk && !blktap_disk_is_removing(tap->disk) && !tap->disk->condemned;
 
 	blktap_session_strip(session, blktap_recovery_begin(tap, session));
+	if (tap->disk)
+		blktap_workers_recall(tap->disk->workers);
 
 	tap->session = NULL;
 	session->told |= !lost;

@@ -162,7 +162,7 @@ TRACE_EVENT(blktap_moved,
 		  __entry->tag, __entry->error)
 );
 
-/* Its daemon has gone: it waits for the next one. */
+/* Its daemon has gone, or the disk has to go: it goes round again. */
 DEFINE_EVENT(blktap_tag, blktap_held,
 	TP_PROTO(u32 minor, u32 queue, u32 tag),
 	TP_ARGS(minor, queue, tag)

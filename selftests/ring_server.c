@@ -62,6 +62,7 @@ static struct {
 	unsigned long after;	/* requests served before the fault strikes */
 	unsigned long times;	/* how often it strikes */
 	enum death death;
+	bool force;
 	uint64_t resize;
 } opt = { .times = ULONG_MAX };
 
@@ -338,7 +339,7 @@ static void on_state(struct ring *ring)
 	last = state.disk_state;
 }
 
-/* SIGTERM stops the disk if it is not open, SIGINT by force, SIGUSR1 resizes, SIGUSR2 counts. */
+/* SIGTERM stops the disk if it is not open or by force, SIGUSR1 resizes, SIGUSR2 counts. */
 static void on_signal(struct ring *ring, int sfd)
 {
 	struct signalfd_siginfo info;
@@ -357,7 +358,7 @@ static void on_signal(struct ring *ring, int sfd)
 		print_counts();
 		break;
 	default:
-		ret = info.ssi_signo == SIGINT ? ring_stop_force(ring->fd) : ring_stop(ring->fd);
+		ret = opt.force ? ring_stop_force(ring->fd) : ring_stop(ring->fd);
 		printf("stop: %d\n", ret);
 		stopping = stopping || !ret;
 		on_state(ring);
@@ -494,7 +495,7 @@ static const struct option longs[] = {
 	{ "io-min", 1, 0, 'i' }, { "io-opt", 1, 0, 'I' }, { "ram", 1, 0, 'R' },
 	{ "fault", 1, 0, 'F' }, { "after", 1, 0, 'A' }, { "times", 1, 0, 'T' },
 	{ "die", 1, 0, 'D' }, { "resize", 1, 0, 'S' }, { "backing", 1, 0, 'B' },
-	{ "by", 1, 0, 'b' }, { 0, 0, 0, 0 },
+	{ "by", 1, 0, 'b' }, { "force", 0, 0, 'x' }, { 0, 0, 0, 0 },
 };
 
 static const struct { char option; uint32_t flag; } disk_flags[] = {
@@ -570,6 +571,9 @@ static void set_option(int c)
 		break;
 	case 'D':
 		set_death(optarg);
+		break;
+	case 'x':
+		opt.force = true;
 		break;
 	default:
 		exit(EINVAL);

@@ -45,10 +45,10 @@ serve_again --size 4M --no-scan
 ends "and the next session answers" 0 "$writer"
 unserve
 
-serve "io_timeout_ms=1000 on_timeout=1" --size 4M --no-scan --fault never --times 1
+serve "io_timeout_ms=1000 on_timeout=1" --size 4M --no-scan --fault never --times 1 --force
 write
 wait_for 10 keeping
-kill -INT "$SERVER"
+kill -TERM "$SERVER"
 ends "one that stops its disk by force, and does not answer, too" 137 "$SERVER" 15
 fails "the request fails" "$writer"
 check "the disk goes" wait_for 10 nl_tool del "$MINOR"

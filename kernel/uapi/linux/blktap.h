@@ -458,11 +458,11 @@ struct blktap_map_extent {
 };
 
 /*
- * UNMAP_EXTENT: new requests in this range go to the daemon; if memory is short,
- * those in other ranges as well. With WAIT, the call returns when all I/O that the
- * kernel has begun for this session so far has ended, redirects included: nothing
- * reaches what was unmapped or unregistered, by whatever call, after that, and what
- * was unregistered is closed.
+ * UNMAP_EXTENT: new requests in this range go to the daemon; if memory is short, or
+ * cutting would leave more than BLKTAP_MAX_EXTENTS, those in other ranges as well.
+ * With WAIT, the call returns when all I/O that the kernel has begun for this session
+ * so far has ended, redirects included: nothing reaches what was unmapped or
+ * unregistered, by whatever call, after that, and what was unregistered is closed.
  *
  * EINTR       a signal came during the wait: the range is unmapped, repeat to wait
  * EINVAL      a bad range or flag
