@@ -25,6 +25,12 @@
 #define BLKTAP_MAX_PHYSICAL_BLOCK	(1U << 20)
 #define BLKTAP_MAX_HINT			(1U << 30)
 
+/*
+ * Where nobody has set a time-out, so often requests are looked at: whoever has them may
+ * have been killed, and wait for its storage before it can release its ring.
+ */
+#define BLKTAP_LOOK_MS		5000
+
 static int blktap_major;
 
 u32 blktap_disk_major(void)
@@ -130,19 +136,23 @@ static bool blktap_request_is_at_daemon(const struct blktap_session *session,
 	return READ_ONCE(tag->owner) && READ_ONCE(tag->rq) == rq;
 }
 
+static bool blktap_session_is_late(const struct blktap_session *session, const struct request *rq)
+{
+	return session->tap->config.io_timeout_ms && !READ_ONCE(session->holding) &&
+	       time_after_eq(jiffies, READ_ONCE(session->resumed) + rq->q->rq_timeout);
+}
+
 /* Runs where nothing may sleep. The request is never given up here. */
 static enum blk_eh_timer_return blktap_timeout(struct request *rq)
 {
 	struct blktap_disk *disk = rq->q->queuedata;
 	struct blktap_session *session;
 
-	if (!disk->tap->config.io_timeout_ms)
-		return BLK_EH_RESET_TIMER;
-
 	rcu_read_lock();
 	session = rcu_dereference(disk->session);
-	if (session && !READ_ONCE(session->holding) &&
-	    time_after_eq(jiffies, READ_ONCE(session->resumed) + rq->q->rq_timeout)) {
+	if (session && blktap_process_is_exiting(session->pid)) {
+		queue_work(blktap_retry_wq, &disk->late_work);
+	} else if (session && blktap_session_is_late(session, rq)) {
 		WRITE_ONCE(disk->late_epoch, (u32)session->epoch);
 		if (blktap_request_is_at_daemon(session, rq))
 			WRITE_ONCE(disk->daemon_late, true);
@@ -178,17 +188,12 @@ static bool blktap_disk_tell_late(const struct blktap_disk *disk,
 	return end;
 }
 
-/* The session that was late, if it still serves. */
-static struct blktap_session *blktap_disk_late_session(struct blktap_disk *disk)
+/* Whether it was the session that was late, and it still serves. */
+static bool blktap_disk_was_late(const struct blktap_disk *disk,
+				 const struct blktap_session *session)
 {
-	struct blktap_session *session;
-
-	session = rcu_dereference_protected(disk->session, lockdep_is_held(&disk->tap->lock));
-	if (!session || session->holding || (u32)session->epoch != READ_ONCE(disk->late_epoch))
-		return NULL;
-
-	return time_after_eq(jiffies, session->resumed + disk->gd->queue->rq_timeout) ?
-	       session : NULL;
+	return !session->holding && (u32)session->epoch == READ_ONCE(disk->late_epoch) &&
+	       time_after_eq(jiffies, session->resumed + disk->gd->queue->rq_timeout);
 }
 
 static void blktap_disk_late_work(struct work_struct *work)
@@ -198,8 +203,11 @@ static void blktap_disk_late_work(struct work_struct *work)
 	struct blktap_session *session;
 
 	blktap_tap_lock(disk->tap);
-	session = blktap_disk_late_session(disk);
-	if (session && blktap_disk_tell_late(disk, session, at_daemon))
+	session = rcu_dereference_protected(disk->session, lockdep_is_held(&disk->tap->lock));
+	/* One that is exiting has been killed already, and its session ends now. */
+	if (session && (blktap_process_is_exiting(session->pid) ||
+			(blktap_disk_was_late(disk, session) &&
+			 blktap_disk_tell_late(disk, session, at_daemon))))
 		blktap_session_kill(session);
 	blktap_tap_unlock(disk->tap);
 }
@@ -585,7 +593,7 @@ static int blktap_disk_alloc_tags(struct blktap_disk *disk)
 	tags->nr_hw_queues = config->queues;
 	tags->queue_depth = config->depth;
 	tags->numa_node = NUMA_NO_NODE;
-	tags->timeout = msecs_to_jiffies(config->io_timeout_ms);
+	tags->timeout = msecs_to_jiffies(config->io_timeout_ms ?: BLKTAP_LOOK_MS);
 	tags->cmd_size = sizeof(struct blktap_rq);
 	/* Stacking: a CPU that goes offline does not wait for a daemon. */
 	tags->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT | BLK_MQ_F_STACKING;

@@ -44,7 +44,7 @@ struct blktap_disk {
 	struct work_struct add_work;
 	struct work_struct remove_work;
 
-	/* A request is late: with the daemon, or with a device below. */
+	/* A request is late: with the daemon, which may be dead, or with a device below. */
 	struct work_struct late_work;
 	u32 late_epoch;				/* of the session then, its lower half */
 	bool daemon_late;

@@ -223,8 +223,8 @@ void blktap_recovery_start(struct blktap_tap *tap)
 
 /* --- sessions that have ended --------------------------------------------------- */
 
-/* On its way out, but it may still hold files, and with them image locks. */
-static bool blktap_process_is_exiting(struct pid *pid)
+/* It may still hold files, and with them image locks. */
+bool blktap_process_is_exiting(struct pid *pid)
 {
 	struct task_struct *task;
 	bool exiting = false;
@@ -232,9 +232,10 @@ static bool blktap_process_is_exiting(struct pid *pid)
 	rcu_read_lock();
 	task = pid_task(pid, PIDTYPE_TGID);
 	if (task)
-		exiting = task->signal->flags & SIGNAL_GROUP_EXIT;
+		exiting = READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT;
 	if (task && thread_group_empty(task))
-		exiting = (exiting || (task->flags & PF_EXITING)) && !task->exit_state;
+		exiting = (exiting || (READ_ONCE(task->flags) & PF_EXITING)) &&
+			  !READ_ONCE(task->exit_state);
 	rcu_read_unlock();
 
 	return exiting;

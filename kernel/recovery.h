@@ -9,6 +9,7 @@
 struct blktap_disk;
 struct blktap_session;
 struct blktap_tap;
+struct pid;
 
 /*
  * What a session, or a disk that has to go, waits for and that has not ended by then is
@@ -17,7 +18,7 @@ struct blktap_tap;
  */
 #define BLKTAP_STUCK_PERIOD	(3 * HZ)
 
-/* All but the last two are called with the tap locked. */
+/* All but the last three are called with the tap locked. */
 
 /*
  * The session is about to end, and leaves its disk: no request gets to it any more.
@@ -50,5 +51,11 @@ void blktap_recovery_look(struct blktap_tap *tap);
 
 /* Before the tap goes. */
 void blktap_recovery_stop(struct blktap_tap *tap);
+
+/*
+ * It is on its way out, and answers nothing more, but if it waits for its storage it has
+ * not released its ring. In any context.
+ */
+bool blktap_process_is_exiting(struct pid *pid);
 
 #endif /* _BLKTAP_RECOVERY_H */

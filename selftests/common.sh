@@ -543,6 +543,9 @@ sweep_taps() {
 # Whatever is left goes away, so that the next test starts afresh.
 sweep() {
 	local pid dir name
+	for name in $(mapped); do
+		dmsetup resume --noudevsync "$name"
+	done
 	for pid in "${!JOBS[@]}"; do
 		kill -KILL "$pid"
 		reap "$pid" 10

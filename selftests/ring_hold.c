@@ -235,6 +235,95 @@ static void test_fence(void)
 	tap_stop(&second);
 }
 
+/* All that is left of a session whose descriptor is closed. */
+static void unmap(struct ring *ring)
+{
+	munmap((void *)ring->queues[0].sq, ring->at.sq_area_bytes);
+	munmap(ring->queues[0].cq, ring->at.cq_area_bytes);
+	munmap(ring->queues[0].buffer, ring->at.buffer_area_bytes);
+	close(ring->queues[0].fd);
+	free(ring->queues);
+}
+
+/* A session that has ended with a request, and of which nobody lets go. */
+static void leave_unfenced(struct ring *ring)
+{
+	struct ring_request req;
+	struct io io;
+
+	begin(ring);
+	io_start(&io, minor, true, 0, PAGE, 'l', 0);
+	tap_take(ring, &req);
+	break_ring(ring);
+	ktap_is(io_end(&io), -EIO, "where nothing is held, its request fails");
+	io_free(&io);
+	ktap_is(told(BLKTAP_A_RECOVERY), BLKTAP_RECOVERY_FAILED, "and so do others");
+}
+
+static void end_by_force(void)
+{
+	struct nl_msg msg;
+
+	nl_start(&nl, &msg, BLKTAP_CMD_END_SESSION, NLM_F_ACK);
+	nl_put_u32(&msg, BLKTAP_A_MINOR, minor);
+	nl_put(&msg, BLKTAP_A_FORCE, NULL, 0);
+	ktap_is(nl_call(&nl, &msg, NULL, NULL), 0, "the disk is to go");
+}
+
+/* Once there is a daemon requests wait for it, even where they had failed. */
+static void test_fence_without_holding(void)
+{
+	struct ring_request req;
+	struct ring first, second;
+	struct io io;
+
+	leave_unfenced(&first);
+	ring_open_with(&second, minor, FEATURES);
+	ktap_is(start(&second), 0, "the next one starts");
+	ktap_is(told(BLKTAP_A_RECOVERY), BLKTAP_RECOVERY_HELD, "from now on requests wait");
+	io_start(&io, minor, true, 0, PAGE, 'g', 0);
+	ktap(!comes(&second, QUIET_MS) && !io.over, "for the first one to let go");
+	ring_close(&second);
+	ktap_is(io_end(&io), -EIO, "the next one ends before it has served: they fail");
+	ktap_is(told(BLKTAP_A_RECOVERY), BLKTAP_RECOVERY_FAILED, "as before");
+	io_free(&io);
+
+	ring_open_with(&second, minor, FEATURES);
+	start(&second);
+	io_start(&io, minor, true, 0, PAGE, 'g', 0);
+	ktap(!comes(&second, QUIET_MS), "one more: they wait again");
+	close(first.fd);
+	unmap(&first);
+	answer(tap_take(&second, &req), &req);
+	ktap_is(io_end(&io), PAGE, "and pass when the first one has let go");
+	io_free(&io);
+	tap_stop(&second);
+}
+
+/* What is still written may be in the new disk's image. */
+static void test_fence_of_a_new_disk(void)
+{
+	struct ring_request req;
+	struct ring first, second;
+	struct io io;
+
+	leave_unfenced(&first);
+	end_by_force();
+	ring_open_with(&second, minor, FEATURES);
+	ktap_is(ring_wait_state(second.fd, BLKTAP_DISK_STATE_NONE, 20000), 0, "it goes");
+	ktap_is(start_size(&second, 2 * DISK_SIZE), 0, "there is another one");
+	ktap_is(ring_wait_state(second.fd, BLKTAP_DISK_STATE_LIVE, 20000), 0, "of the same name");
+	ktap_is(told(BLKTAP_A_RECOVERY), BLKTAP_RECOVERY_HELD, "its requests wait");
+	io_start(&io, minor, true, 0, PAGE, 'n', 0);
+	ktap(!comes(&second, QUIET_MS) && !io.over, "for the session of the old one to let go");
+	close(first.fd);
+	unmap(&first);
+	answer(tap_take(&second, &req), &req);
+	ktap_is(io_end(&io), PAGE, "and then pass");
+	io_free(&io);
+	tap_stop(&second);
+}
+
 /* ------------------------------------------------------------------- succession */
 
 /* Whose it may be, and nothing else. */
@@ -388,6 +477,12 @@ int main(void)
 	test_succession();
 	test_promotion();
 	test_force();
+	nl_del_wait(&nl, minor);
+	nl_close(&nl);
+
+	tap_new(&nl, &minor, 1, 8);
+	test_fence_without_holding();
+	test_fence_of_a_new_disk();
 	nl_del_wait(&nl, minor);
 	return ktap_finish();
 }

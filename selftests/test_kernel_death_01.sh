@@ -6,9 +6,12 @@
 setup ring_server fio
 log_expect_errors
 
-slow_disk 3000 || skip_all "needs brd and dm-delay"
+DELAY=$((3 * SLOWNESS))	# seconds, in which the next daemon starts
+slow_disk $((DELAY * 1000)) || skip_all "needs brd and dm-delay"
 
 idle() { ! waiting 1; }
+is_held() { [ "$(tap_value "$MINOR" recovery)" = 1 ]; }
+is_served() { [ "$(tap_value "$MINOR" recovery)" = 0 ]; }
 killed() {
 	kill -KILL "$SERVER"
 	reap "$SERVER"
@@ -26,10 +29,13 @@ for way in redirect extent; do
 	killed
 	begin=$SECONDS
 	serve_again --size 8M --write-cache --no-scan
-	check "$way: the next daemon serves while they are" [ $((SECONDS - begin)) -lt 3 ]
+	check "$way: the next daemon starts while they are" [ $((SECONDS - begin)) -lt $DELAY ]
+	check "$way: and gets no request before they have ended" is_held
 	same "$way: without files" "files=0 extents=0" "$(nl_tool get "$MINOR" | grep -o 'files=[0-9]* extents=[0-9]*')"
 	kill -TERM "$load" 2>/dev/null
 	reap "$load" 20
+	check "$way: then it serves" wait_for $((DELAY + 10)) is_served
+	check "$way: after as long as that takes" [ $((SECONDS - begin)) -ge $((DELAY - 2)) ]
 	check "$way: all requests end" wait_for 10 idle
 	for job in "${!JOBS[@]}"; do
 		[ "$job" = "$SERVER" ] || reap "$job" 20

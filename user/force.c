@@ -12,7 +12,7 @@
 
 #define BUSY_MS		2000	/* for another operation to end */
 #define BUSY_STEP_MS	100
-#define STUCK_MS	1500	/* what is stuck is told of every 3 s; asking has taken 2 */
+#define STUCK_MS	2000	/* what is stuck is told of every 3 s; asking has taken 2 */
 #define ANSWER_MS	1000
 #define DETACH_MS	3000
 #define REMOVE_MS	10000
@@ -82,7 +82,7 @@ static int wait_for_kernel(struct removal *removal, const struct blktap_tap *tap
 {
 	int ret;
 
-	if (tap->pid != pid || tap->disk_state != BLKTAP_DISK_STATE_REMOVING)
+	if (tap->pid != pid || tap->disk_state != BLKTAP_DISK_STATE_REMOVING || !tap->files)
 		return -EAGAIN;
 	ret = removal_wait(removal, STUCK_MS, err);
 	if (ret != -ETIMEDOUT)

@@ -111,6 +111,7 @@ static bool waits_at_close(struct fake *fake)
 {
 	if (strstr(fake->request, "\"close\"")) {
 		tap->disk_state = BLKTAP_DISK_STATE_REMOVING;
+		tap->files = 1;
 		return false;
 	}
 	return true;
@@ -137,6 +138,19 @@ static void test_its_storage_is_stuck(void **state)
 	assert_non_null(strstr(err.text, "aio:/old"));
 	assert_int_equal(killed, 0);
 	assert_int_equal(kernel.ends, 0);
+	fake_stop(&fake);
+}
+
+/* Its own I/O, which is as it has not answered: the kernel gives that back. */
+static void test_it_is_stuck_itself(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = SERVES, .asked = waits_at_close };
+
+	(void)state;
+	tap->pid = 9;
+	fake_start(&fake);
+	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), 0);
+	assert_int_equal(killed, 9);
 	fake_stop(&fake);
 }
 
@@ -518,6 +532,7 @@ int main(void)
 		TEST(test_it_is_busy),
 		TEST(test_it_keeps_silent),
 		TEST(test_its_storage_is_stuck),
+		TEST(test_it_is_stuck_itself),
 		TEST(test_it_is_to_blame),
 		TEST(test_it_is_dead),
 		TEST(test_it_is_somebody_elses),
