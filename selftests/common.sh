@@ -384,11 +384,12 @@ destroy() {
 	tap-ctl destroy -p "$PID" -m "$MINOR"
 }
 
-# slow_disk MILLISECONDS: $RAM with a delay for each I/O, its path in SLOW.
+# slow_disk MILLISECONDS [SIZE]: $RAM with a delay for each I/O, its path in SLOW.
 slow_disk() {
-	ram_disk 16M || return 1
+	local size=${2:-16M}
+	ram_disk "$size" || return 1
 	modprobe -q dm-delay && type -P dmsetup >/dev/null || return 1
-	dmsetup create blktap-test --noudevsync --table "0 32768 delay $RAM 0 $1" >/dev/null || return 1
+	dmsetup create blktap-test --noudevsync --table "0 $((${size%M} << 11)) delay $RAM 0 $1" >/dev/null || return 1
 	# The kernel's own node: those by name are udev's.
 	SLOW=/dev/$(dmsetup info -c --noheadings -o blkdevname blktap-test)
 	[ -b "$SLOW" ] || { slow_disk_gone; return 1; }

@@ -49,7 +49,7 @@ static const struct { const char *name; uint64_t features; } ways[] = {
 	[BY_EXTENT] = { "extent", BLKTAP_F_EXTENTS },
 };
 
-enum death { DEATH_NONE, DEATH_ATTACH, DEATH_SCAN };
+enum death { DEATH_NONE, DEATH_MAP, DEATH_ATTACH, DEATH_SCAN };
 
 static struct {
 	unsigned int minor;
@@ -61,10 +61,11 @@ static struct {
 	long value;		/* of the fault: milliseconds or errno */
 	unsigned long after;	/* requests served before the fault strikes */
 	unsigned long times;	/* how often it strikes */
+	long queue;		/* whose requests it strikes; -1: all */
 	enum death death;
 	bool force;
 	uint64_t resize;
-} opt = { .times = ULONG_MAX };
+} opt = { .times = ULONG_MAX, .queue = -1 };
 
 static struct {
 	unsigned long op[BLKTAP_OP_WRITE_ZEROES + 1];
@@ -81,8 +82,18 @@ static void fail(const char *what, int error)
 	exit(-error & 0xff);
 }
 
+static void print_counts(void)
+{
+	printf("counts read=%lu write=%lu flush=%lu discard=%lu zeroes=%lu fua=%lu nounmap=%lu wrong=%lu most=%lu redirected=%lu retried=%lu\n",
+	       count.op[BLKTAP_OP_READ], count.op[BLKTAP_OP_WRITE],
+	       count.op[BLKTAP_OP_FLUSH], count.op[BLKTAP_OP_DISCARD],
+	       count.op[BLKTAP_OP_WRITE_ZEROES], count.fua, count.nounmap, count.wrong,
+	       count.most, count.redirected, count.retried);
+}
+
 static void die(void)
 {
+	print_counts();
 	puts("dying");
 	fflush(stdout);
 	kill(getpid(), SIGKILL);
@@ -157,9 +168,11 @@ static int64_t serve(const struct ring_request *req)
 	return d->length;
 }
 
-static bool strikes(void)
+static bool strikes(const struct ring_queue *q)
 {
 	if (opt.fault == FAULT_NONE)
+		return false;
+	if (opt.queue >= 0 && q != &q->ring->queues[opt.queue])
 		return false;
 	if (opt.after) {
 		opt.after--;
@@ -244,7 +257,7 @@ static void answer(struct ring_queue *q, const struct ring_request *req, unsigne
 		return;
 	fetch(q, req);
 
-	if (!strikes()) {
+	if (!strikes(q)) {
 		ring_complete(q, req, serve(req));
 		return;
 	}
@@ -297,15 +310,6 @@ static void *new_disk(void)
 	if (map == MAP_FAILED)
 		fail("memory of the disk", -errno);
 	return map;
-}
-
-static void print_counts(void)
-{
-	printf("counts read=%lu write=%lu flush=%lu discard=%lu zeroes=%lu fua=%lu nounmap=%lu wrong=%lu most=%lu redirected=%lu retried=%lu\n",
-	       count.op[BLKTAP_OP_READ], count.op[BLKTAP_OP_WRITE],
-	       count.op[BLKTAP_OP_FLUSH], count.op[BLKTAP_OP_DISCARD],
-	       count.op[BLKTAP_OP_WRITE_ZEROES], count.fua, count.nounmap, count.wrong,
-	       count.most, count.redirected, count.retried);
 }
 
 static int finish(struct ring *ring)
@@ -479,12 +483,29 @@ static void set_fault(const char *text)
 
 static void set_death(const char *when)
 {
-	if (!strcmp(when, "attach"))
+	if (!strcmp(when, "map"))
+		opt.death = DEATH_MAP;
+	else if (!strcmp(when, "attach"))
 		opt.death = DEATH_ATTACH;
 	else if (!strcmp(when, "scan"))
 		opt.death = DEATH_SCAN;
 	else
 		fail(when, -EINVAL);
+}
+
+/* With the first of its queues set up, and not the others. */
+static void die_between_queues(void)
+{
+	struct blktap_attach at;
+	int fd = ring_open_node(opt.minor), ret;
+
+	ret = fd < 0 ? fd : ring_attach(fd, &at);
+	if (ret)
+		fail("ATTACH", ret);
+	if (ring_map_sq(fd, &at, 0) == MAP_FAILED || ring_map_cq(fd, &at, 0) == MAP_FAILED ||
+	    ring_map_buffer(fd, &at, 0) == MAP_FAILED || ring_queue_fd(fd, 0) < 0)
+		fail("the first queue", -errno);
+	die();
 }
 
 static const struct option longs[] = {
@@ -495,7 +516,7 @@ static const struct option longs[] = {
 	{ "io-min", 1, 0, 'i' }, { "io-opt", 1, 0, 'I' }, { "ram", 1, 0, 'R' },
 	{ "fault", 1, 0, 'F' }, { "after", 1, 0, 'A' }, { "times", 1, 0, 'T' },
 	{ "die", 1, 0, 'D' }, { "resize", 1, 0, 'S' }, { "backing", 1, 0, 'B' },
-	{ "by", 1, 0, 'b' }, { "force", 0, 0, 'x' }, { 0, 0, 0, 0 },
+	{ "by", 1, 0, 'b' }, { "force", 0, 0, 'x' }, { "queue", 1, 0, 'Q' }, { 0, 0, 0, 0 },
 };
 
 static const struct { char option; uint32_t flag; } disk_flags[] = {
@@ -575,6 +596,9 @@ static void set_option(int c)
 	case 'x':
 		opt.force = true;
 		break;
+	case 'Q':
+		opt.queue = strtol(optarg, NULL, 0);
+		break;
 	default:
 		exit(EINVAL);
 	}
@@ -596,6 +620,8 @@ int main(int argc, char **argv)
 	open_backing();
 	sfd = signals();
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	if (opt.death == DEATH_MAP)
+		die_between_queues();
 	ret = ring_open_with(&ring, opt.minor, ways[opt.by].features);
 	if (ret)
 		fail("ATTACH", ret);

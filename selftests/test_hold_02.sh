@@ -16,6 +16,8 @@ killed() {
 	kill -KILL "$SERVER" 2>/dev/null
 	reap "$SERVER"
 }
+# cpu_of QUEUE: one whose requests take that
+cpu_of() { sed 's/[^0-9].*//' "/sys/block/xen!blktap-2!tapdev$MINOR/mq/$1/cpu_list"; }
 # dies TEXT OPTIONS...: one more server that kills itself
 dies() {
 	background ring_server "${@:2}" "$MINOR"
@@ -46,16 +48,42 @@ same "and found nothing wrong" "" "$(grep -i 'verify.*fail\|bad magic\|error' "$
 killed
 background dd if="$WORK/ram" of="$DISK" bs=64k count=64 oflag=direct
 writer=$JOB
+dies "dying between the set-up of two queues" --size 16M --write-cache --die map
 dies "dying between ATTACH and START" --size 16M --write-cache --die attach
 dies "dying in the first request" --size 16M --write-cache --ram "$WORK/ram" --fault die
-dies "dying between two queues' requests" --size 16M --write-cache --ram "$WORK/ram" --fault die --after 3
+dies "dying in one of several" --size 16M --write-cache --ram "$WORK/ram" --fault die --after 3
 check "the writer waits" test -e "/proc/$writer"
 serve_again --size 16M --write-cache --ram "$WORK/ram"
 ends "then it has its way" 0 "$writer"
 check "the data is right" cmp -n 4194304 "$WORK/ram" <(dd if="$DISK" bs=64k count=64 iflag=direct status=none)
 
-# One with another idea of the disk does not get it.
+# Two writers, each on a queue of its own: the requests of one are answered, and one of the
+# other's is in hand.
 killed
+if [ "$(nproc)" -gt 1 ]; then
+	writers=()
+	for queue in 0 1; do
+		background fio --name=queue$queue --filename="$DISK" --cpus_allowed="$(cpu_of $queue)" --rw=randwrite \
+			--bs=4k --direct=1 --ioengine=libaio --iodepth=4 --offset=$((queue * 4))M --size=2M \
+			--verify=crc32c --do_verify=1 --verify_fatal=1
+		writers+=("$JOB")
+	done
+	for queue in 0 1; do
+		background ring_server --size 16M --write-cache --ram "$WORK/ram" --fault die --queue $queue --after 40 "$MINOR"
+		ends "dying with one of queue $queue in hand" 137 "$JOB"
+		COUNTS=$(cat "$WORK/job.$JOB")
+		check "after answers to both writers, $(counted write) in all" test "$(counted write)" -gt 40
+		wait_for 10 no_session
+	done
+	serve_again --size 16M --write-cache --ram "$WORK/ram"
+	ends "the writer of queue 0 has no error" 0 "${writers[0]}" 60
+	ends "nor has that of queue 1" 0 "${writers[1]}" 60
+	killed
+else
+	skip "dying between two queues' requests" "there is one processor"
+fi
+
+# One with another idea of the disk does not get it.
 wait_for 10 is_held
 background dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
 reader=$JOB

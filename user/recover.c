@@ -228,16 +228,29 @@ static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 	return ret;
 }
 
-static bool is_served(const struct blktap_tap *tap)
+static bool is_settled(const struct blktap_tap *tap)
 {
-	return tap->recovery == BLKTAP_RECOVERY_NONE;
+	return tap->recovery == BLKTAP_RECOVERY_NONE || !tap->pid;
+}
+
+/* Who waits for one that is dead keeps others from trying again. */
+static int check_served(struct recovery *recovery, struct blktap_error *err)
+{
+	int ret = blktap_nl_get(recovery->nl, recovery->tap.minor, &recovery->tap, err);
+
+	if (ret || recovery->tap.recovery == BLKTAP_RECOVERY_NONE)
+		return ret;
+	return blktap_error_set(err, -ECHILD, "tapdev%u: tapdisk %d has died before it served it",
+				recovery->tap.minor, (int)recovery->serving.pid);
 }
 
 /* The kernel's part of the fence. The new tapdisk is there: nothing is undone. */
 static int wait_served(struct recovery *recovery, struct blktap_error *err)
 {
-	int ret = tap_wait(recovery->nl, recovery->tap.minor, is_served, recovery->deadline, err);
+	int ret = tap_wait(recovery->nl, recovery->tap.minor, is_settled, recovery->deadline, err);
 
+	if (!ret)
+		return check_served(recovery, err);
 	if (ret == -ETIMEDOUT)
 		return blktap_error_set(err, ret, "tapdev%u: tapdisk %d has it now, and waits for "
 					"I/O of the earlier one to end", recovery->tap.minor,

@@ -500,9 +500,16 @@ static void test_busy_image(void **state)
 	fake_stop(&fake);
 }
 
+static bool has_the_disk(struct fake *fake)
+{
+	if (strstr(fake->request, "\"attach\""))
+		tap->pid = fake->pid;
+	return true;
+}
+
 static void test_fence_takes_long(void **state)
 {
-	struct fake fake = { .pid = 9, .answer = RESULT };
+	struct fake fake = { .pid = 9, .answer = RESULT, .asked = has_the_disk };
 
 	(void)state;
 	put_record("false");
@@ -511,6 +518,25 @@ static void test_fence_takes_long(void **state)
 	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .timeout_ms = 200 }),
 			 -ETIMEDOUT);
 	assert_non_null(strstr(fake.request, "\"open\""));
+	fake_stop(&fake);
+}
+
+static bool dies_behind_the_fence(struct fake *fake)
+{
+	tap->pid = strstr(fake->request, "\"attach\"") ? fake->pid : 0;
+	return true;
+}
+
+static void test_dies_behind_the_fence(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT, .asked = dies_behind_the_fence };
+
+	(void)state;
+	put_record("false");
+	tap->recovery = BLKTAP_RECOVERY_HELD;
+	fake_start(&fake);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), -ECHILD);
+	assert_string_equal(err.text, "tapdev3: tapdisk 9 has died before it served it");
 	fake_stop(&fake);
 }
 
@@ -553,6 +579,7 @@ int main(void)
 		TEST(test_locked_for_good),
 		TEST(test_busy_image),
 		TEST(test_fence_takes_long),
+		TEST(test_dies_behind_the_fence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
