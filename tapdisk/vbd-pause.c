@@ -127,15 +127,18 @@ void vbd_unpause(struct vbd *vbd, const char *image, int timeout_ms, vbd_done do
 	reopen(vbd, image ? image : vbd->spec);
 }
 
-/*
- * Another image has to be as long as the disk. The one that it had may have
- * more: the device below was extended, or the disk takes a part of it.
- */
-static bool fits(const struct vbd *vbd, uint64_t capacity, const char *spec)
+int vbd_keep_size(struct vbd *vbd, struct blktap_start *params, uint64_t bytes, const char *spec,
+		  const char *earlier)
 {
-	if (capacity == vbd->disk.capacity)
-		return true;
-	return capacity > vbd->disk.capacity && strcmp(spec, vbd->spec) == 0;
+	uint64_t has = params->capacity;
+	bool same = earlier && strcmp(spec, earlier) == 0;
+
+	if (has < bytes || (has > bytes && !same))
+		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u has %llu bytes, %s "
+					"%llu", vbd->minor, (unsigned long long)bytes, spec,
+					(unsigned long long)has);
+	params->capacity = bytes;
+	return 0;
 }
 
 /* What users of the disk rely on must not change under them. */
@@ -148,10 +151,8 @@ int vbd_check_same_disk(struct vbd *vbd, const char *spec)
 	vbd_disk_params(vbd, &new);
 	gained = new.flags & ~old->flags;
 	missing = old->flags & ~new.flags;
-	if (!fits(vbd, new.capacity, spec))
-		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u has %llu bytes, %s "
-					"%llu", vbd->minor, (unsigned long long)old->capacity, spec,
-					(unsigned long long)new.capacity);
+	if (vbd_keep_size(vbd, &new, old->capacity, spec, vbd->spec))
+		return -EMEDIUMTYPE;
 	if (new.logical_block_size != old->logical_block_size)
 		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u has blocks of %u "
 					"bytes, %s of %u", vbd->minor, old->logical_block_size,

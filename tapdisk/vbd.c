@@ -473,14 +473,14 @@ void vbd_disk_params(const struct vbd *vbd, struct blktap_start *start)
 
 static void live(struct vbd *vbd)
 {
-	const struct image *image = vbd->image;
+	const struct blktap_start *disk = &vbd->disk;
 
 	vbd->closed = false;
 	record_write(vbd->env->records, vbd);
 	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: %s, %llu bytes in blocks of %u%s", vbd->minor, vbd->spec,
-		   (unsigned long long)image->limits.capacity, image->limits.logical_block_size,
-		   image->read_only ? ", read-only" : "");
+		   (unsigned long long)disk->capacity, disk->logical_block_size,
+		   disk->flags & BLKTAP_DISK_READ_ONLY ? ", read-only" : "");
 	vbd_finish(vbd, VBD_LIVE);
 }
 
@@ -561,6 +561,17 @@ int vbd_reset_stats(struct vbd *vbd)
 	return 0;
 }
 
+/* The driver knows a disk that was left over, and checks what else has to be equal. */
+static int choose_size(struct vbd *vbd)
+{
+	struct blktap_state state;
+	int ret = blktap_ring_state(vbd->ring, &state, &vbd->failure);
+
+	if (ret || state.disk_state == BLKTAP_DISK_STATE_NONE)
+		return ret;
+	return vbd_keep_size(vbd, &vbd->disk, state.capacity, vbd->spec, vbd->earlier);
+}
+
 static void opened(struct vbd *vbd, struct image *image, char *spec)
 {
 	if (!image) {
@@ -571,7 +582,7 @@ static void opened(struct vbd *vbd, struct image *image, char *spec)
 	vbd->image = image;
 	vbd->spec = spec;
 	vbd_disk_params(vbd, &vbd->disk);
-	if (vbd_reset_stats(vbd) || vbd_serve(vbd))
+	if (choose_size(vbd) || vbd_reset_stats(vbd) || vbd_serve(vbd))
 		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
 	else
 		start_disk(vbd);
@@ -637,6 +648,17 @@ int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
 		return -ENOMEM;
 	vbd->state = state;
 	vbd_job_submit(job);
+	return 0;
+}
+
+int vbd_left_over(struct vbd *vbd, const char *image, struct blktap_error *err)
+{
+	char *earlier = strdup(image);
+
+	if (!earlier)
+		return blktap_error_set(err, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+	free(vbd->earlier);
+	vbd->earlier = earlier;
 	return 0;
 }
 
@@ -799,6 +821,7 @@ void vbd_free(struct vbd *vbd)
 	loop_timer_cancel(&vbd->deadline);
 	loop_remove(vbd->env->loop, &vbd->ring_event);
 	blktap_ring_close(vbd->ring);
+	free(vbd->earlier);
 	free(vbd);
 }
 

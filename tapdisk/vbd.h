@@ -69,6 +69,8 @@ struct vbd {
 	struct loop_fd ring_event;
 	struct loop_task turn;
 
+	char *earlier;			/* image of the disk that was left over; NULL: unknown */
+
 	/* From open to close */
 	char *spec;			/* "type:path" */
 	struct image_params params;	/* how it was opened */
@@ -128,6 +130,11 @@ int vbd_detach(struct vbd *vbd, struct blktap_error *err);
 /* Frees @vbd, whose session has ended (from vbd_env.gone). */
 void vbd_free(struct vbd *vbd);
 
+/*
+ * The disk was left over by a dead tapdisk, and had @image: the next call that opens this one
+ * may find that it has become larger.
+ */
+int vbd_left_over(struct vbd *vbd, const char *image, struct blktap_error *err);
 /* Takes @fd: the image that the next call opens. -1: none, it is opened by its path. */
 void vbd_pass(struct vbd *vbd, int fd);
 /*
@@ -235,6 +242,13 @@ struct vbd_job *vbd_open_job(struct vbd *vbd, const char *spec);
 int vbd_reset_stats(struct vbd *vbd);
 /* What the kernel is to know of the image. */
 void vbd_disk_params(const struct vbd *vbd, struct blktap_start *start);
+/*
+ * A disk that there is keeps its size of @bytes: *@params, of the image @spec, get it. The image
+ * that it had, @earlier (NULL: unknown), may have more: it was extended, or the disk takes a
+ * part of it. Another one has to be as long. EMEDIUMTYPE: so it is not.
+ */
+int vbd_keep_size(struct vbd *vbd, struct blktap_start *params, uint64_t bytes, const char *spec,
+		  const char *earlier);
 /* EMEDIUMTYPE: vbd->image, which is @spec, is not for the disk that there is. */
 int vbd_check_same_disk(struct vbd *vbd, const char *spec);
 /* The disk has been started: LIVE when it is there. Or all is undone. */

@@ -242,6 +242,30 @@ static void test_failed_opens(void **state)
 	assert_int_equal(close_image(0), 0);
 }
 
+/* A dead tapdisk's disk goes on as it is, with more of the image that it had, not of another. */
+static void test_left_over(void **state)
+{
+	(void)state;
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_LIVE;
+	fake_ring->state.capacity = 1 << 20;
+	assert_int_equal(open_image("ram:512K"), -EMEDIUMTYPE);
+	assert_int_equal(open_image("ram:2M"), -EMEDIUMTYPE);
+	assert_int_equal(vbd_left_over(world.vbd, "ram:3M", &err), 0);
+	assert_int_equal(open_image("ram:2M"), -EMEDIUMTYPE);
+	assert_int_equal(vbd_left_over(world.vbd, "ram:512K", &err), 0);
+	assert_int_equal(open_image("ram:512K"), -EMEDIUMTYPE);
+	assert_int_equal(vbd_left_over(world.vbd, "ram:2M", &err), 0);
+	assert_int_equal(open_image("ram:2M"), 0);
+	assert_int_equal(fake_ring->start.capacity, 1 << 20);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, (1 << 20) - 4096, 4096), 4096);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), -EIO);
+	assert_int_equal(close_image(0), 0);
+	/* The next one is its own. */
+	assert_int_equal(open_image("ram:2M"), 0);
+	assert_int_equal(fake_ring->start.capacity, 2 << 20);
+	assert_int_equal(close_image(0), 0);
+}
+
 static void test_scan(void **state)
 {
 	struct outcome outcome;
@@ -429,6 +453,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_close_withdrawn),
 	TEST(test_slow_removal),
 	TEST(test_failed_opens),
+	TEST(test_left_over),
 	TEST(test_scan),
 	TEST(test_scan_fails),
 	TEST(test_scan_too_slow),
