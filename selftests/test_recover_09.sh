@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A disk keeps its size when its tapdisk dies, whatever its image has become meanwhile, as long
-# as that has not become smaller.
+# A disk keeps its size when its tapdisk dies, whatever its image has become meanwhile, unless
+# that is smaller.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl jq
 
@@ -58,6 +58,20 @@ else
 	# Their sockets go with the next look at them.
 	must tap-ctl list
 fi
+
+# Bytes that are no whole block are in nobody's way.
+image odd.img 4M
+create --hold-time 120 -a "aio:$IMAGE"
+p=(-m "$MINOR")
+must truncate -s 5242980 "$IMAGE"
+same "an odd file: whole blocks are served" 5242880 "$(tap-ctl resize -p "$PID" "${p[@]}")"
+check "an odd file: pause" tap-ctl pause -p "$PID" "${p[@]}"
+check "an odd file: unpause" tap-ctl unpause -p "$PID" "${p[@]}"
+check "an odd file: takeover" take_over
+lost
+recovers "an odd file" 5242880
+check "destroy" destroy
+refused "an odd file for a new disk" 22 'not a multiple of the block size' tap-ctl create -a "aio:$IMAGE"
 
 # A block device, of which the disk takes a part.
 create -a ram:8M

@@ -452,7 +452,7 @@ void vbd_disk_params(const struct vbd *vbd, struct blktap_start *start)
 	uint32_t physical = l->physical_block_size;
 
 	*start = (struct blktap_start){
-		.capacity = l->capacity,
+		.capacity = l->capacity - l->capacity % l->logical_block_size,
 		.logical_block_size = l->logical_block_size,
 		.physical_block_size = physical < MAX_PHYSICAL_BLOCK ? physical :
 				       MAX_PHYSICAL_BLOCK,
@@ -561,14 +561,28 @@ int vbd_reset_stats(struct vbd *vbd)
 	return 0;
 }
 
+/* A new disk is to have all of its image. */
+static int check_odd_size(struct vbd *vbd)
+{
+	uint64_t bytes = vbd->image->limits.capacity;
+
+	if (bytes == vbd->disk.capacity)
+		return 0;
+	return blktap_error_set(&vbd->failure, -EINVAL, "the size of %s, %llu bytes, is not a "
+				"multiple of the block size, %u", vbd->spec,
+				(unsigned long long)bytes, vbd->disk.logical_block_size);
+}
+
 /* The driver knows a disk that was left over, and checks what else has to be equal. */
 static int choose_size(struct vbd *vbd)
 {
 	struct blktap_state state;
 	int ret = blktap_ring_state(vbd->ring, &state, &vbd->failure);
 
-	if (ret || state.disk_state == BLKTAP_DISK_STATE_NONE)
+	if (ret)
 		return ret;
+	if (state.disk_state == BLKTAP_DISK_STATE_NONE)
+		return check_odd_size(vbd);
 	return vbd_keep_size(vbd, &vbd->disk, state.capacity, vbd->spec, vbd->earlier);
 }
 

@@ -240,7 +240,7 @@ int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state);
 struct vbd_job *vbd_open_job(struct vbd *vbd, const char *spec);
 /* All that is counted, from zero. */
 int vbd_reset_stats(struct vbd *vbd);
-/* What the kernel is to know of the image. */
+/* What the kernel is to know of the image: of its size, whole blocks. */
 void vbd_disk_params(const struct vbd *vbd, struct blktap_start *start);
 /*
  * A disk that there is keeps its size of @bytes: *@params, of the image @spec, get it. The image

@@ -272,6 +272,25 @@ static void test_unpause_larger(void **state)
 	remove_images();
 }
 
+/* What is no whole block belongs to no disk, and is in no disk's way. */
+static void test_odd_size(void **state)
+{
+	(void)state;
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
+	assert_int_equal(truncate(file[0], (1 << 20) + 100), 0);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(unpause_now(NULL), 0);
+	assert_int_equal(truncate(file[0], (2 << 20) + 100), 0);
+	assert_int_equal(resize_now(0, false), 0);
+	assert_int_equal(fake_ring->capacity, 2 << 20);
+	assert_int_equal(pause_now(), 0);
+	/* A copy is as odd. */
+	assert_int_equal(unpause_now(make_image(1, (2 << 20) + 100)), 0);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, (2 << 20) - 4096, 4096), 4096);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
 /* Requests that are left when a paused disk goes must not keep it. */
 static void test_close_while_paused(void **state)
 {
@@ -667,6 +686,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_pause_is_cancelled),
 	TEST(test_failed_unpause),
 	TEST(test_unpause_larger),
+	TEST(test_odd_size),
 	TEST(test_close_while_paused),
 	TEST(test_session_ends_in_pause),
 	TEST(test_resize),
