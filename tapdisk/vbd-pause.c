@@ -182,7 +182,7 @@ void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 	struct blktap_error err;
 
 	vbd->image = image;
-	if (!image || vbd_check_same_disk(vbd, spec) || vbd_serve(vbd)) {
+	if (!image || vbd_check_same_disk(vbd, spec) || vbd_prepare(vbd)) {
 		free(spec);
 		still_paused(vbd);
 		return;
@@ -191,11 +191,12 @@ void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 	vbd->spec = spec;
 	vbd->paused = false;
 	record_write(vbd->env->records, vbd);
+	/* Requests came before HOLD that are still in the rings, and HOLD says that none is begun. */
 	if (vbd_release(vbd, &err))
 		blktap_log(LOG_ERR, "%s", err.text);
 	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: goes on with %s", vbd->minor, spec);
-	vbd_finish(vbd, VBD_LIVE);
+	vbd_go_on(vbd);
 }
 
 /* -------------------------------------------------------------------- resize */

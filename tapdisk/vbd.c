@@ -212,7 +212,6 @@ static int start_server(struct vbd *vbd)
 		.ring = vbd->ring,
 		.image = vbd->image,
 		.kio = vbd->kio,
-		.capacity = vbd->disk.capacity,
 		.request_timeout_ms = vbd->request_timeout_ms,
 		.max_spin_ns = vbd->max_spin_ns,
 		.stats = vbd->stats,
@@ -224,11 +223,20 @@ static int start_server(struct vbd *vbd)
 	return server_start(&vbd->server, &params, &vbd->failure);
 }
 
-int vbd_serve(struct vbd *vbd)
+int vbd_prepare(struct vbd *vbd)
 {
 	int ret = vbd->image ? start_kernel_io(vbd) : 0;
 
 	return ret ? ret : start_server(vbd);
+}
+
+int vbd_serve(struct vbd *vbd)
+{
+	int ret = vbd_prepare(vbd);
+
+	if (!ret)
+		server_resume(vbd->server, vbd->disk.capacity);
+	return ret;
 }
 
 /* ------------------------------------------------------------------ holding */

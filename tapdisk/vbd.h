@@ -228,6 +228,8 @@ void vbd_go_on(struct vbd *vbd);
 int vbd_hold(struct vbd *vbd, struct blktap_error *err);
 int vbd_release(struct vbd *vbd, struct blktap_error *err);
 
+/* All that serving with vbd->image needs, but no request is taken before vbd_go_on(). */
+int vbd_prepare(struct vbd *vbd);
 /* Starts serving with vbd->image; NULL: requests fail. */
 int vbd_serve(struct vbd *vbd);
 /* The end of the session; drained() will come. */

@@ -96,6 +96,7 @@ static struct fake_call fake_calls[FAKE_CALLS];
 static atomic_uint fake_nr_calls;
 static int fake_fd;		/* registered last */
 static void (*fake_unmapping)(void);	/* during each UNMAP that waits */
+static void (*fake_releasing)(struct blktap_ring *ring);	/* during each RELEASE */
 static int fake_start_error;
 static uint32_t fake_start_state = BLKTAP_DISK_STATE_LIVE;
 static unsigned int fake_rings;
@@ -110,6 +111,7 @@ static void fake_reset(void)
 	fake_map_error = 0;
 	fake_nr_calls = 0;
 	fake_unmapping = NULL;
+	fake_releasing = NULL;
 	fake_holds = 0;
 	fake_server = 0;
 	fake_start_state = BLKTAP_DISK_STATE_LIVE;
@@ -341,6 +343,8 @@ int blktap_ring_hold(struct blktap_ring *ring, struct blktap_error *err)
 
 int blktap_ring_release(struct blktap_ring *ring, struct blktap_error *err)
 {
+	if (fake_releasing)
+		fake_releasing(ring);
 	return fake_hold(ring, false, err);
 }
 
