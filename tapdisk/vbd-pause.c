@@ -237,21 +237,45 @@ void vbd_resize(struct vbd *vbd, uint64_t capacity, bool shrink, int timeout_ms,
 	server_drain(vbd->server);
 }
 
-static void adopt_capacity(struct vbd *vbd, uint64_t capacity)
+static int adopt_capacity(struct vbd *vbd, uint64_t capacity)
 {
+	int ret;
+
 	if (capacity == vbd->disk.capacity)
-		return;
-	if (capacity < vbd->disk.capacity && !vbd->resize.shrink) {
-		blktap_error_set(&vbd->failure, -EINVAL, "tapdev%u would become smaller: %s has "
-				 "%llu bytes now", vbd->minor, vbd->spec,
-				 (unsigned long long)capacity);
-		return;
-	}
-	if (blktap_ring_resize(vbd->ring, capacity, &vbd->failure))
-		return;
+		return 0;
+	if (capacity < vbd->disk.capacity && !vbd->resize.shrink)
+		return blktap_error_set(&vbd->failure, -EINVAL, "tapdev%u would become smaller: %s "
+					"has %llu bytes now", vbd->minor, vbd->spec,
+					(unsigned long long)capacity);
+	ret = blktap_ring_resize(vbd->ring, capacity, &vbd->failure);
+	if (ret)
+		return ret;
 	vbd->disk.capacity = capacity;
 	blktap_log(LOG_INFO, "tapdev%u: has %llu bytes now", vbd->minor,
 		   (unsigned long long)capacity);
+	return 0;
+}
+
+/* The disk comes first: if this process dies in between, its image is none too small for it. */
+static int shrink_disk(struct vbd *vbd)
+{
+	uint64_t capacity = vbd->resize.capacity;
+
+	vbd->resize.before = vbd->disk.capacity;
+	if (!capacity || capacity > vbd->disk.capacity || vbd->image->read_only)
+		return 0;
+	return adopt_capacity(vbd, capacity);
+}
+
+static void adopt_resized(struct vbd *vbd, const struct vbd_job *job)
+{
+	if (!job->err.code) {
+		adopt_capacity(vbd, job->capacity);
+		return;
+	}
+	if (!vbd->failure.code)
+		vbd->failure = job->err;
+	adopt_capacity(vbd, vbd->resize.before);
 }
 
 /* -------------------------------------------------------------------- switch */
@@ -291,12 +315,8 @@ static void adopt_change(struct vbd *vbd, const struct vbd_job *job)
 {
 	vbd->kernel_io = job->kernel_io;
 	record_write(vbd->env->records, vbd);
-	if (!job->resize)
-		return;
-	if (!job->err.code)
-		adopt_capacity(vbd, job->capacity);
-	else if (!vbd->failure.code)
-		vbd->failure = job->err;
+	if (job->resize)
+		adopt_resized(vbd, job);
 }
 
 static void change_done(struct work *work)
@@ -319,6 +339,7 @@ static void change_done(struct work *work)
 void vbd_change_drained(struct vbd *vbd)
 {
 	struct vbd_job *job = vbd_job_new(vbd, change_in_worker, change_done);
+	bool resizing = vbd->state == VBD_RESIZING;
 
 	if (!job) {
 		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
@@ -327,8 +348,8 @@ void vbd_change_drained(struct vbd *vbd)
 	}
 	job->image = vbd->image;
 	job->kio = vbd->kio;
-	job->resize = vbd->state == VBD_RESIZING;
-	job->kernel_io = job->resize ? vbd->kernel_io : vbd->wanted_mode;
+	job->resize = resizing && !shrink_disk(vbd);
+	job->kernel_io = resizing ? vbd->kernel_io : vbd->wanted_mode;
 	job->capacity = vbd->resize.capacity;
 	job->shrink = vbd->resize.shrink;
 	vbd_job_submit(job);

@@ -102,6 +102,7 @@ struct vbd {
 	struct vbd_job *job;		/* what a worker does for it */
 	struct {
 		uint64_t capacity;
+		uint64_t before;	/* what the disk had */
 		bool shrink;
 	} resize;
 	enum blktap_kernel_io wanted_mode;	/* of the switch under way */

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include <cmocka.h>
@@ -394,6 +395,56 @@ static void test_resize(void **state)
 	remove_images();
 }
 
+static off_t file_size(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(file[0], &st), 0);
+	return st.st_size;
+}
+
+static off_t then;
+
+static void look_at_file(void)
+{
+	then = file_size();
+}
+
+static int no_resize(struct image *image, uint64_t capacity, bool shrink, uint64_t *now,
+		     struct blktap_error *error)
+{
+	(void)capacity;
+	(void)shrink;
+	(void)now;
+	return blktap_error_set(error, -EIO, "%s: no", image->path);
+}
+
+/* Whenever the tapdisk dies, there is enough of the image for the disk. */
+static void test_resize_order(void **state)
+{
+	(void)state;
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
+	fake_resizing = look_at_file;
+	assert_int_equal(resize_now(3 << 20, false), 0);
+	assert_int_equal(then, 3 << 20);
+	assert_int_equal(resize_now(2 << 20, true), 0);
+	assert_int_equal(then, 3 << 20);
+	assert_int_equal(file_size(), 2 << 20);
+	/* What fails changes neither. */
+	fake_resize_error = -EBUSY;
+	assert_int_equal(resize_now(1 << 20, true), -EBUSY);
+	assert_int_equal(file_size(), 2 << 20);
+	fake_resize_error = 0;
+	hold_requests();
+	holding.submit = aio_driver.submit;
+	holding.resize = no_resize;
+	assert_int_equal(resize_now(1 << 20, true), -EIO);
+	assert_int_equal(fake_ring->capacity, 2 << 20);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), 4096);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
 /* ---------------------------------------------------------------- trying again */
 
 static void test_retries(void **state)
@@ -728,6 +779,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_close_while_paused),
 	TEST(test_session_ends_in_pause),
 	TEST(test_resize),
+	TEST(test_resize_order),
 	TEST(test_retries),
 	TEST(test_retries_end),
 	TEST(test_forced_close),
