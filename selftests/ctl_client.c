@@ -6,7 +6,9 @@
  *   ask LINE        sends the line, prints the answer
  *   file PATH       the same with the line in a file
  *   script PATH     sends all lines of a file at once; fails if an answer is an error
- *   slow LINE       the same, one byte at a time
+ *   pass PATH       sends the lines of its input, each with the same open file of PATH and
+ *                   after the answer to the one before, prints the answers
+ *   slow LINE       the same as ask, one byte at a time
  *   shut LINE       the same, and closes its writing side before it reads
  *   quiet LINE      the same with a line that is not answered: waits for the end
  *   linger PATH     sends the lines of a file, each after the answer to the one before,
@@ -26,6 +28,7 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -214,6 +217,42 @@ static int do_linger(const char *name)
 	return wait_for_end(fd);
 }
 
+static void say_with(int fd, const char *line, int passed)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec text = { (char *)line, strlen(line) };
+	struct msghdr message = {
+		.msg_iov = &text, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.header), &passed, sizeof(int));
+	if (sendmsg(fd, &message, MSG_NOSIGNAL) != (ssize_t)text.iov_len)
+		err(1, "sendmsg");
+}
+
+static int do_pass(const char *name)
+{
+	int fd = call(), passed = open(name, O_RDWR | O_CLOEXEC), ret = 0;
+	char *line = NULL;
+	size_t size = 0;
+
+	if (passed < 0)
+		err(1, "%s", name);
+	while (!ret && getline(&line, &size, stdin) > 0) {
+		say_with(fd, line, passed);
+		ret = print_answer(fd);
+	}
+	free(line);
+	return ret;
+}
+
 static int do_slow(const char *line)
 {
 	char *text = with_newline(line), *c;
@@ -369,7 +408,7 @@ static const struct {
 	bool argument;
 } modes[] = {
 	{ "ask", do_ask, true }, { "file", do_file, true }, { "script", do_script, true },
-	{ "linger", do_linger, true }, { "slow", do_slow, true },
+	{ "linger", do_linger, true }, { "pass", do_pass, true }, { "slow", do_slow, true },
 	{ "shut", do_shut, true },
 	{ "quiet", do_quiet, true },
 	{ "vanish", do_vanish, true }, { "mute", do_mute, false }, { "half", do_half, false },

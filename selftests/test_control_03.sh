@@ -49,7 +49,7 @@ length=$(ctl_client "$CONTROL/ctl$PID" file "$WORK/line" | wc -c)
 check "no answer is longer than 1 MiB: $length" test "$length" -gt 0 -a "$length" -le 1048576
 
 features=$(rpc version | jq -c .result.features)
-same "version" '["pause","resize","stats","shared","kernel_io","restart","descriptors","hand_over"]' "$features"
+same "version" '["pause","resize","stats","shared","kernel_io","restart","descriptors","hand_over","left_over"]' "$features"
 check "destroy" destroy
 
 finish

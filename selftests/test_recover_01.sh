@@ -78,7 +78,7 @@ same "uses that one" "$spare" "$PID"
 lost KILL
 refused "no such tapdisk" 2 99999 tap-ctl recover -m "$MINOR" -p 99999
 image small.img 8M
-refused "an image of another size" 124 'left over' tap-ctl recover -m "$MINOR" -a "aio:$IMAGE"
+refused "an image of another size" 124 'has 16777216 bytes' tap-ctl recover -m "$MINOR" -a "aio:$IMAGE"
 refused "no such image" 2 'absent' tap-ctl recover -m "$MINOR" -a aio:/absent
 check "leave it held" is_held
 check "and no tapdisk behind" wait_for 5 no_tapdisk

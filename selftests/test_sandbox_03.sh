@@ -73,6 +73,15 @@ done
 same "it is open once" 1 "$(image_fds "$IMAGE")"
 must tap-ctl pause -p "$PID" -m 1
 check "a read-only disk goes on" tap-ctl unpause -p "$PID" -m 1
+opening() {
+	local n
+	for n in 0 1; do
+		must tap-ctl close -p "$PID" -m $n
+		echo "{\"jsonrpc\":\"2.0\",\"id\":$n,\"method\":\"open\",\"params\":{\"minor\":$n,\"image\":\"aio:$IMAGE\",\"descriptor\":true}}"
+	done
+}
+same "an open file is for one disk that writes" "0 11" \
+	"$(opening | ctl_client "$CONTROL/ctl$PID" pass "$IMAGE" | jq -r '.error.data.errno // 0' | tr '\n' ' ' | sed 's/ $//')"
 must tap-ctl destroy -p "$PID" -m 1
 must tap-ctl close -p "$PID" -m 0
 

@@ -28,7 +28,7 @@ struct image_table;
 /* What an image can do; everything in bytes. */
 struct image_limits {
 	uint64_t capacity;
-	uint32_t logical_block_size;	/* 512 or 4096; capacity is a multiple of it */
+	uint32_t logical_block_size;	/* 512 or 4096; bytes beyond whole ones are not served */
 	uint32_t physical_block_size;	/* power of 2, not below the logical one */
 	uint32_t io_min;		/* 0: the physical block size */
 	uint32_t io_opt;		/* 0: unknown */

@@ -99,10 +99,6 @@ static int check_limits(const struct image_limits *l, const char *spec, struct b
 	if (l->logical_block_size != 512 && l->logical_block_size != 4096)
 		return blktap_error_set(err, -EINVAL, "%s has blocks of %u bytes; 512 and 4096 can "
 					"be served", spec, l->logical_block_size);
-	if (l->capacity % l->logical_block_size)
-		return blktap_error_set(err, -EINVAL, "the size of %s, %llu bytes, is not a "
-					"multiple of the block size, %u", spec,
-					(unsigned long long)l->capacity, l->logical_block_size);
 	if (l->capacity > INT64_MAX)
 		return blktap_error_set(err, -EFBIG, "%s is too large", spec);
 	if (l->map_unit % l->logical_block_size)

@@ -17,6 +17,12 @@ bool locked_for_writing(int fd)
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
 }
 
+static int locked_elsewhere(bool writing, const char *path, struct blktap_error *err)
+{
+	return blktap_error_set(err, -EAGAIN, "%s is open for %s elsewhere", path,
+				writing ? "writing" : "reading");
+}
+
 int lock_image(int fd, bool read_only, const char *path, struct blktap_error *err)
 {
 	struct flock lock = {
@@ -30,7 +36,18 @@ int lock_image(int fd, bool read_only, const char *path, struct blktap_error *er
 	code = -errno;
 	if (code != -EAGAIN && code != -EACCES)
 		return blktap_error_set(err, code, "cannot lock %s: %s", path, strerror(-code));
-	if (locked_for_writing(fd))
-		return blktap_error_set(err, -EAGAIN, "%s is open for writing elsewhere", path);
-	return blktap_error_set(err, -EAGAIN, "%s is open for reading elsewhere", path);
+	return locked_elsewhere(locked_for_writing(fd), path, err);
+}
+
+int lock_passed_image(int fd, bool read_only, const char *path, struct blktap_error *err)
+{
+	struct flock lock = {
+		.l_type = read_only ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+
+	/* This asks for the process: a lock of the open file itself is in its way, too. */
+	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+		return locked_elsewhere(lock.l_type == F_WRLCK, path, err);
+	return lock_image(fd, read_only, path, err);
 }

@@ -15,6 +15,12 @@
  */
 int lock_image(int fd, bool read_only, const char *path, struct blktap_error *err);
 
+/*
+ * The same for what a client has opened. EAGAIN, too: this very open file is locked already,
+ * for it was passed before, and would be locked once for both.
+ */
+int lock_passed_image(int fd, bool read_only, const char *path, struct blktap_error *err);
+
 /* True if the file of @fd (which may be read-only) is locked for writing. */
 bool locked_for_writing(int fd);
 

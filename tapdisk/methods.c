@@ -123,11 +123,11 @@ static struct vbd *find_vbd_for_change(struct call *call, const struct args *arg
 static void do_version(struct call *call, struct args *args)
 {
 	(void)args;
-	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s,s,s,s,s], s:s*}",
+	answer_result(call, json_pack("{s:i, s:s, s:i, s:[s,s,s,s,s,s,s,s,s], s:s*}",
 				      "protocol", BLKTAP_RPC_VERSION,
 				      "version", blktap_version(), "pid", (int)getpid(),
 				      "features", "pause", "resize", "stats", "shared",
-				      "kernel_io", "restart", "descriptors", "hand_over",
+				      "kernel_io", "restart", "descriptors", "hand_over", "left_over",
 				      "user", call->tapdisk->user));
 }
 
@@ -192,6 +192,15 @@ static void do_detach(struct call *call, struct args *args)
 
 	if (vbd)
 		answer_status(call, tapdisk_detach(call->tapdisk, vbd, &err), &err);
+}
+
+static void do_left_over(struct call *call, struct args *args)
+{
+	struct vbd *vbd = find_vbd(call, args);
+	struct blktap_error err;
+
+	if (vbd)
+		answer_status(call, vbd_left_over(vbd, args->image, &err), &err);
 }
 
 static void open_done(struct vbd *vbd, void *data, const struct blktap_error *err)
@@ -454,6 +463,10 @@ static const struct method {
 		PARAM(descriptor, PARAM_BOOL, false),
 	}, 0 },
 	{ "detach", do_detach, { PARAM(minor, PARAM_MINOR, true) }, 0 },
+	{ "left_over", do_left_over, {
+		PARAM(minor, PARAM_MINOR, true),
+		PARAM(image, PARAM_STRING, true),
+	}, 0 },
 	{ "open", do_open, {
 		PARAM(minor, PARAM_MINOR, true),
 		PARAM(image, PARAM_STRING, true),

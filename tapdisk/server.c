@@ -134,8 +134,6 @@ int server_start(struct server **server, const struct server_params *params,
 		server_free(new);
 		return ret;
 	}
-	/* Not before all are there: a request that was taken must be answered. */
-	server_resume(new, params->capacity);
 	*server = new;
 	return 0;
 }

@@ -19,7 +19,6 @@ struct server_params {
 	struct blktap_ring *ring;
 	struct image *image;		/* NULL: every request fails */
 	struct kernel_io *kio;		/* NULL: the image does it all */
-	uint64_t capacity;		/* bytes that requests may reach */
 	unsigned int request_timeout_ms;	/* for trying again */
 	uint32_t max_spin_ns;		/* to look for requests before sleeping */
 	struct queue_stats *stats;	/* by queue */
@@ -31,12 +30,13 @@ struct server_params {
 	void *data;
 };
 
+/* Takes no requests before server_resume(): from then on each must be answered. */
 int server_start(struct server **server, const struct server_params *params,
 		 struct blktap_error *err);
 
 /* Takes no more requests, and calls drained() when those it has are answered. */
 void server_drain(struct server *server);
-/* Goes on. drained() will not be called, even if it was about to be. */
+/* Goes on, with requests that reach @capacity bytes at most. drained() will not be called, even if it was about to be. */
 void server_resume(struct server *server, uint64_t capacity);
 /* From now on requests fail at once; those with the image do as they do. */
 void server_fail_requests(struct server *server);

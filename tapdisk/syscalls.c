@@ -126,7 +126,8 @@ static const struct condition conditions[] = {
 
 /* Others make a descriptor send signals, of any kind and to any process. */
 static const int fcntl_commands[] = {
-	F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_OFD_GETLK, F_OFD_SETLK,
+	F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK,
+	F_OFD_GETLK, F_OFD_SETLK,
 };
 
 static int allow(scmp_filter_ctx filter, const char *name, const struct scmp_arg_cmp *condition)

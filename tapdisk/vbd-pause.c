@@ -127,15 +127,18 @@ void vbd_unpause(struct vbd *vbd, const char *image, int timeout_ms, vbd_done do
 	reopen(vbd, image ? image : vbd->spec);
 }
 
-/*
- * Another image has to be as long as the disk. The one that it had may have
- * more: the device below was extended, or the disk takes a part of it.
- */
-static bool fits(const struct vbd *vbd, uint64_t capacity, const char *spec)
+int vbd_keep_size(struct vbd *vbd, struct blktap_start *params, uint64_t bytes, const char *spec,
+		  const char *earlier)
 {
-	if (capacity == vbd->disk.capacity)
-		return true;
-	return capacity > vbd->disk.capacity && strcmp(spec, vbd->spec) == 0;
+	uint64_t has = params->capacity;
+	bool same = earlier && strcmp(spec, earlier) == 0;
+
+	if (has < bytes || (has > bytes && !same))
+		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u has %llu bytes, %s "
+					"%llu", vbd->minor, (unsigned long long)bytes, spec,
+					(unsigned long long)has);
+	params->capacity = bytes;
+	return 0;
 }
 
 /* What users of the disk rely on must not change under them. */
@@ -148,10 +151,8 @@ int vbd_check_same_disk(struct vbd *vbd, const char *spec)
 	vbd_disk_params(vbd, &new);
 	gained = new.flags & ~old->flags;
 	missing = old->flags & ~new.flags;
-	if (!fits(vbd, new.capacity, spec))
-		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u has %llu bytes, %s "
-					"%llu", vbd->minor, (unsigned long long)old->capacity, spec,
-					(unsigned long long)new.capacity);
+	if (vbd_keep_size(vbd, &new, old->capacity, spec, vbd->spec))
+		return -EMEDIUMTYPE;
 	if (new.logical_block_size != old->logical_block_size)
 		return blktap_error_set(&vbd->failure, -EMEDIUMTYPE, "tapdev%u has blocks of %u "
 					"bytes, %s of %u", vbd->minor, old->logical_block_size,
@@ -181,7 +182,7 @@ void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 	struct blktap_error err;
 
 	vbd->image = image;
-	if (!image || vbd_check_same_disk(vbd, spec) || vbd_serve(vbd)) {
+	if (!image || vbd_check_same_disk(vbd, spec) || vbd_prepare(vbd)) {
 		free(spec);
 		still_paused(vbd);
 		return;
@@ -190,11 +191,12 @@ void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 	vbd->spec = spec;
 	vbd->paused = false;
 	record_write(vbd->env->records, vbd);
+	/* Requests came before HOLD that are still in the rings, and HOLD says that none is begun. */
 	if (vbd_release(vbd, &err))
 		blktap_log(LOG_ERR, "%s", err.text);
 	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: goes on with %s", vbd->minor, spec);
-	vbd_finish(vbd, VBD_LIVE);
+	vbd_go_on(vbd);
 }
 
 /* -------------------------------------------------------------------- resize */
@@ -235,21 +237,45 @@ void vbd_resize(struct vbd *vbd, uint64_t capacity, bool shrink, int timeout_ms,
 	server_drain(vbd->server);
 }
 
-static void adopt_capacity(struct vbd *vbd, uint64_t capacity)
+static int adopt_capacity(struct vbd *vbd, uint64_t capacity)
 {
+	int ret;
+
 	if (capacity == vbd->disk.capacity)
-		return;
-	if (capacity < vbd->disk.capacity && !vbd->resize.shrink) {
-		blktap_error_set(&vbd->failure, -EINVAL, "tapdev%u would become smaller: %s has "
-				 "%llu bytes now", vbd->minor, vbd->spec,
-				 (unsigned long long)capacity);
-		return;
-	}
-	if (blktap_ring_resize(vbd->ring, capacity, &vbd->failure))
-		return;
+		return 0;
+	if (capacity < vbd->disk.capacity && !vbd->resize.shrink)
+		return blktap_error_set(&vbd->failure, -EINVAL, "tapdev%u would become smaller: %s "
+					"has %llu bytes now", vbd->minor, vbd->spec,
+					(unsigned long long)capacity);
+	ret = blktap_ring_resize(vbd->ring, capacity, &vbd->failure);
+	if (ret)
+		return ret;
 	vbd->disk.capacity = capacity;
 	blktap_log(LOG_INFO, "tapdev%u: has %llu bytes now", vbd->minor,
 		   (unsigned long long)capacity);
+	return 0;
+}
+
+/* The disk comes first: if this process dies in between, its image is none too small for it. */
+static int shrink_disk(struct vbd *vbd)
+{
+	uint64_t capacity = vbd->resize.capacity;
+
+	vbd->resize.before = vbd->disk.capacity;
+	if (!capacity || capacity > vbd->disk.capacity || vbd->image->read_only)
+		return 0;
+	return adopt_capacity(vbd, capacity);
+}
+
+static void adopt_resized(struct vbd *vbd, const struct vbd_job *job)
+{
+	if (!job->err.code) {
+		adopt_capacity(vbd, job->capacity);
+		return;
+	}
+	if (!vbd->failure.code)
+		vbd->failure = job->err;
+	adopt_capacity(vbd, vbd->resize.before);
 }
 
 /* -------------------------------------------------------------------- switch */
@@ -289,12 +315,8 @@ static void adopt_change(struct vbd *vbd, const struct vbd_job *job)
 {
 	vbd->kernel_io = job->kernel_io;
 	record_write(vbd->env->records, vbd);
-	if (!job->resize)
-		return;
-	if (!job->err.code)
-		adopt_capacity(vbd, job->capacity);
-	else if (!vbd->failure.code)
-		vbd->failure = job->err;
+	if (job->resize)
+		adopt_resized(vbd, job);
 }
 
 static void change_done(struct work *work)
@@ -317,6 +339,7 @@ static void change_done(struct work *work)
 void vbd_change_drained(struct vbd *vbd)
 {
 	struct vbd_job *job = vbd_job_new(vbd, change_in_worker, change_done);
+	bool resizing = vbd->state == VBD_RESIZING;
 
 	if (!job) {
 		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
@@ -325,8 +348,8 @@ void vbd_change_drained(struct vbd *vbd)
 	}
 	job->image = vbd->image;
 	job->kio = vbd->kio;
-	job->resize = vbd->state == VBD_RESIZING;
-	job->kernel_io = job->resize ? vbd->kernel_io : vbd->wanted_mode;
+	job->resize = resizing && !shrink_disk(vbd);
+	job->kernel_io = resizing ? vbd->kernel_io : vbd->wanted_mode;
 	job->capacity = vbd->resize.capacity;
 	job->shrink = vbd->resize.shrink;
 	vbd_job_submit(job);

@@ -212,7 +212,6 @@ static int start_server(struct vbd *vbd)
 		.ring = vbd->ring,
 		.image = vbd->image,
 		.kio = vbd->kio,
-		.capacity = vbd->disk.capacity,
 		.request_timeout_ms = vbd->request_timeout_ms,
 		.max_spin_ns = vbd->max_spin_ns,
 		.stats = vbd->stats,
@@ -224,11 +223,20 @@ static int start_server(struct vbd *vbd)
 	return server_start(&vbd->server, &params, &vbd->failure);
 }
 
-int vbd_serve(struct vbd *vbd)
+int vbd_prepare(struct vbd *vbd)
 {
 	int ret = vbd->image ? start_kernel_io(vbd) : 0;
 
 	return ret ? ret : start_server(vbd);
+}
+
+int vbd_serve(struct vbd *vbd)
+{
+	int ret = vbd_prepare(vbd);
+
+	if (!ret)
+		server_resume(vbd->server, vbd->disk.capacity);
+	return ret;
 }
 
 /* ------------------------------------------------------------------ holding */
@@ -452,7 +460,7 @@ void vbd_disk_params(const struct vbd *vbd, struct blktap_start *start)
 	uint32_t physical = l->physical_block_size;
 
 	*start = (struct blktap_start){
-		.capacity = l->capacity,
+		.capacity = l->capacity - l->capacity % l->logical_block_size,
 		.logical_block_size = l->logical_block_size,
 		.physical_block_size = physical < MAX_PHYSICAL_BLOCK ? physical :
 				       MAX_PHYSICAL_BLOCK,
@@ -473,14 +481,14 @@ void vbd_disk_params(const struct vbd *vbd, struct blktap_start *start)
 
 static void live(struct vbd *vbd)
 {
-	const struct image *image = vbd->image;
+	const struct blktap_start *disk = &vbd->disk;
 
 	vbd->closed = false;
 	record_write(vbd->env->records, vbd);
 	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: %s, %llu bytes in blocks of %u%s", vbd->minor, vbd->spec,
-		   (unsigned long long)image->limits.capacity, image->limits.logical_block_size,
-		   image->read_only ? ", read-only" : "");
+		   (unsigned long long)disk->capacity, disk->logical_block_size,
+		   disk->flags & BLKTAP_DISK_READ_ONLY ? ", read-only" : "");
 	vbd_finish(vbd, VBD_LIVE);
 }
 
@@ -561,6 +569,31 @@ int vbd_reset_stats(struct vbd *vbd)
 	return 0;
 }
 
+/* A new disk is to have all of its image. */
+static int check_odd_size(struct vbd *vbd)
+{
+	uint64_t bytes = vbd->image->limits.capacity;
+
+	if (bytes == vbd->disk.capacity)
+		return 0;
+	return blktap_error_set(&vbd->failure, -EINVAL, "the size of %s, %llu bytes, is not a "
+				"multiple of the block size, %u", vbd->spec,
+				(unsigned long long)bytes, vbd->disk.logical_block_size);
+}
+
+/* The driver knows a disk that was left over, and checks what else has to be equal. */
+static int choose_size(struct vbd *vbd)
+{
+	struct blktap_state state;
+	int ret = blktap_ring_state(vbd->ring, &state, &vbd->failure);
+
+	if (ret)
+		return ret;
+	if (state.disk_state == BLKTAP_DISK_STATE_NONE)
+		return check_odd_size(vbd);
+	return vbd_keep_size(vbd, &vbd->disk, state.capacity, vbd->spec, vbd->earlier);
+}
+
 static void opened(struct vbd *vbd, struct image *image, char *spec)
 {
 	if (!image) {
@@ -571,7 +604,7 @@ static void opened(struct vbd *vbd, struct image *image, char *spec)
 	vbd->image = image;
 	vbd->spec = spec;
 	vbd_disk_params(vbd, &vbd->disk);
-	if (vbd_reset_stats(vbd) || vbd_serve(vbd))
+	if (choose_size(vbd) || vbd_reset_stats(vbd) || vbd_serve(vbd))
 		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
 	else
 		start_disk(vbd);
@@ -637,6 +670,17 @@ int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
 		return -ENOMEM;
 	vbd->state = state;
 	vbd_job_submit(job);
+	return 0;
+}
+
+int vbd_left_over(struct vbd *vbd, const char *image, struct blktap_error *err)
+{
+	char *earlier = strdup(image);
+
+	if (!earlier)
+		return blktap_error_set(err, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+	free(vbd->earlier);
+	vbd->earlier = earlier;
 	return 0;
 }
 
@@ -799,6 +843,7 @@ void vbd_free(struct vbd *vbd)
 	loop_timer_cancel(&vbd->deadline);
 	loop_remove(vbd->env->loop, &vbd->ring_event);
 	blktap_ring_close(vbd->ring);
+	free(vbd->earlier);
 	free(vbd);
 }
 

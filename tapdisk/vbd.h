@@ -69,6 +69,8 @@ struct vbd {
 	struct loop_fd ring_event;
 	struct loop_task turn;
 
+	char *earlier;			/* image of the disk that was left over; NULL: unknown */
+
 	/* From open to close */
 	char *spec;			/* "type:path" */
 	struct image_params params;	/* how it was opened */
@@ -100,6 +102,7 @@ struct vbd {
 	struct vbd_job *job;		/* what a worker does for it */
 	struct {
 		uint64_t capacity;
+		uint64_t before;	/* what the disk had */
 		bool shrink;
 	} resize;
 	enum blktap_kernel_io wanted_mode;	/* of the switch under way */
@@ -128,6 +131,11 @@ int vbd_detach(struct vbd *vbd, struct blktap_error *err);
 /* Frees @vbd, whose session has ended (from vbd_env.gone). */
 void vbd_free(struct vbd *vbd);
 
+/*
+ * The disk was left over by a dead tapdisk, and had @image: the next call that opens this one
+ * may find that it has become larger.
+ */
+int vbd_left_over(struct vbd *vbd, const char *image, struct blktap_error *err);
 /* Takes @fd: the image that the next call opens. -1: none, it is opened by its path. */
 void vbd_pass(struct vbd *vbd, int fd);
 /*
@@ -221,6 +229,8 @@ void vbd_go_on(struct vbd *vbd);
 int vbd_hold(struct vbd *vbd, struct blktap_error *err);
 int vbd_release(struct vbd *vbd, struct blktap_error *err);
 
+/* All that serving with vbd->image needs, but no request is taken before vbd_go_on(). */
+int vbd_prepare(struct vbd *vbd);
 /* Starts serving with vbd->image; NULL: requests fail. */
 int vbd_serve(struct vbd *vbd);
 /* The end of the session; drained() will come. */
@@ -233,8 +243,15 @@ int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state);
 struct vbd_job *vbd_open_job(struct vbd *vbd, const char *spec);
 /* All that is counted, from zero. */
 int vbd_reset_stats(struct vbd *vbd);
-/* What the kernel is to know of the image. */
+/* What the kernel is to know of the image: of its size, whole blocks. */
 void vbd_disk_params(const struct vbd *vbd, struct blktap_start *start);
+/*
+ * A disk that there is keeps its size of @bytes: *@params, of the image @spec, get it. The image
+ * that it had, @earlier (NULL: unknown), may have more: it was extended, or the disk takes a
+ * part of it. Another one has to be as long. EMEDIUMTYPE: so it is not.
+ */
+int vbd_keep_size(struct vbd *vbd, struct blktap_start *params, uint64_t bytes, const char *spec,
+		  const char *earlier);
 /* EMEDIUMTYPE: vbd->image, which is @spec, is not for the disk that there is. */
 int vbd_check_same_disk(struct vbd *vbd, const char *spec);
 /* The disk has been started: LIVE when it is there. Or all is undone. */

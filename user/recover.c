@@ -137,14 +137,44 @@ static bool is_worth_waiting(const struct recovery *recovery, int code)
 	return code == -EAGAIN || (code == -EBUSY && may_linger(recovery));
 }
 
-static int open_image(struct recovery *recovery, struct blktap_error *err)
+static int ask_open(struct recovery *recovery, struct blktap_error *err)
 {
 	const struct serving *serving = &recovery->serving;
+
+	recovery->open.timeout_ms = deadline_left(recovery->deadline) ?: 1;
+	return vbd_ask_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS, err);
+}
+
+/* Which image the disk had; whether the tapdisk knows what to do with that: older ones do not. */
+static bool tell_earlier_image(const struct recovery *recovery)
+{
+	const struct serving *serving = &recovery->serving;
+	json_t *params;
+
+	if (!recovery->record)
+		return false;
+	params = json_pack("{s:i, s:s}", "minor", (int)serving->minor,
+			   "image", recovery->record->open.image);
+	return params && !blktap_ctl_call(serving->pid, "left_over", params,
+					  deadline_left(recovery->deadline), NULL, NULL);
+}
+
+/* What was extended is larger than its disk: that one keeps its size. */
+static int try_to_open(struct recovery *recovery, struct blktap_error *err)
+{
+	int ret = ask_open(recovery, err);
+
+	if (ret == -EMEDIUMTYPE && tell_earlier_image(recovery))
+		ret = ask_open(recovery, err);
+	return ret;
+}
+
+static int open_image(struct recovery *recovery, struct blktap_error *err)
+{
 	int ret;
 
 	for (;;) {
-		recovery->open.timeout_ms = deadline_left(recovery->deadline) ?: 1;
-		ret = vbd_ask_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS, err);
+		ret = try_to_open(recovery, err);
 		if (!is_worth_waiting(recovery, ret) || deadline_passed(recovery->deadline))
 			return ret;
 		if (cancel_poll(-1, RETRY_MS) < 0)

@@ -203,6 +203,14 @@ void raw_close(struct raw *raw)
 	raw->fd = -1;
 }
 
+static int lock(const struct raw *raw, const struct image_params *params, struct blktap_error *err)
+{
+	if (raw_was_passed(params))
+		return lock_passed_image(raw->fd, params->read_only, params->path, err);
+	/* With what is adopted the lock is there: it belongs to the open file. */
+	return lock_image(raw->fd, params->read_only, params->path, err);
+}
+
 int raw_open(struct raw *raw, struct image_limits *limits, const struct image_params *params,
 	     struct blktap_error *err)
 {
@@ -214,9 +222,8 @@ int raw_open(struct raw *raw, struct image_limits *limits, const struct image_pa
 		return blktap_error_set(err, -EINVAL, "%s: give the whole path, from / on",
 					params->path);
 	ret = params->adopt ? adopt_file(raw, params, err) : open_file(raw, params, err);
-	/* Where it is open already, the lock is there: it belongs to the open file. */
 	if (!ret)
-		ret = lock_image(raw->fd, params->read_only, params->path, err);
+		ret = lock(raw, params, err);
 	if (!ret)
 		ret = raw_limits(raw, limits, params, err);
 	if (!ret && !params->adopt)

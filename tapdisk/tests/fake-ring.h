@@ -96,6 +96,9 @@ static struct fake_call fake_calls[FAKE_CALLS];
 static atomic_uint fake_nr_calls;
 static int fake_fd;		/* registered last */
 static void (*fake_unmapping)(void);	/* during each UNMAP that waits */
+static void (*fake_releasing)(struct blktap_ring *ring);	/* during each RELEASE */
+static void (*fake_resizing)(void);	/* during each RESIZE */
+static int fake_resize_error;
 static int fake_start_error;
 static uint32_t fake_start_state = BLKTAP_DISK_STATE_LIVE;
 static unsigned int fake_rings;
@@ -110,6 +113,9 @@ static void fake_reset(void)
 	fake_map_error = 0;
 	fake_nr_calls = 0;
 	fake_unmapping = NULL;
+	fake_releasing = NULL;
+	fake_resizing = NULL;
+	fake_resize_error = 0;
 	fake_holds = 0;
 	fake_server = 0;
 	fake_start_state = BLKTAP_DISK_STATE_LIVE;
@@ -318,7 +324,10 @@ int blktap_ring_stop(struct blktap_ring *ring, bool force, struct blktap_error *
 
 int blktap_ring_resize(struct blktap_ring *ring, uint64_t capacity, struct blktap_error *err)
 {
-	(void)err;
+	if (fake_resizing)
+		fake_resizing();
+	if (fake_resize_error)
+		return blktap_error_set(err, fake_resize_error, "tapdev%u: no", ring->minor);
 	ring->capacity = capacity;
 	return 0;
 }
@@ -341,6 +350,8 @@ int blktap_ring_hold(struct blktap_ring *ring, struct blktap_error *err)
 
 int blktap_ring_release(struct blktap_ring *ring, struct blktap_error *err)
 {
+	if (fake_releasing)
+		fake_releasing(ring);
 	return fake_hold(ring, false, err);
 }
 

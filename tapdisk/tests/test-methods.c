@@ -127,6 +127,9 @@ static void test_session(void **state)
 			    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"vbds\":["
 			    "{\"minor\":1,\"state\":0},{\"minor\":3,\"state\":0,\"image\":"
 			    "{\"type\":\"ram\",\"path\":\"1M\"},\"kernel_io\":\"off\",\"read_only\":false}]}}\n");
+	assert_string_equal(ASK("left_over", "{\"minor\":1,\"image\":\"aio:/a\"}"), OK);
+	expect_error(ASK("left_over", "{\"minor\":1}"), -32602, EINVAL);
+	expect_error(ASK("left_over", "{\"minor\":2,\"image\":\"aio:/a\"}"), -ENODEV, ENODEV);
 	expect_error(ASK("detach", "{\"minor\":3}"), -EBUSY, EBUSY);
 	assert_string_equal(ASK("close", "{\"minor\":3}"), OK);
 	assert_string_equal(ASK("close", "{\"minor\":3}"), OK);

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include <cmocka.h>
@@ -131,6 +132,38 @@ static void test_requests_are_held(void **state)
 	assert_int_equal(unpause_now(NULL), 0);
 	assert_int_equal(close_image(0), 0);
 	remove_images();
+}
+
+static bool untouched;
+
+static void look_before_release(struct blktap_ring *ring)
+{
+	fake_poll(ring);
+	/* A thread that takes requests by now gets to it, as a rule. */
+	usleep(100000);
+	untouched = ring->queues[0].outstanding[3];
+}
+
+/* One that came before HOLD is not begun before RELEASE: the driver relies on that. */
+static void test_release_comes_first(void **state)
+{
+	struct fake_queue *q = &fake_ring->queues[0];
+
+	(void)state;
+	world.env.threads = true;
+	fake_releasing = look_before_release;
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(pause_now(), 0);
+	assert_true(fake_ring->held);
+	fake_submit(q, 3, BLKTAP_OP_WRITE, 0, 4096, 4096);
+	untouched = false;
+	assert_int_equal(unpause_now(NULL), 0);
+	assert_true(untouched);
+	/* It may be done by now. */
+	while (__atomic_load_n(&q->completed, __ATOMIC_ACQUIRE) != 1)
+		turn(20);
+	assert_int_equal(q->results[3], 4096);
+	assert_int_equal(close_image(0), 0);
 }
 
 /* A pause lets go of the image's lock. */
@@ -272,6 +305,25 @@ static void test_unpause_larger(void **state)
 	remove_images();
 }
 
+/* What is no whole block belongs to no disk, and is in no disk's way. */
+static void test_odd_size(void **state)
+{
+	(void)state;
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
+	assert_int_equal(truncate(file[0], (1 << 20) + 100), 0);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(unpause_now(NULL), 0);
+	assert_int_equal(truncate(file[0], (2 << 20) + 100), 0);
+	assert_int_equal(resize_now(0, false), 0);
+	assert_int_equal(fake_ring->capacity, 2 << 20);
+	assert_int_equal(pause_now(), 0);
+	/* A copy is as odd. */
+	assert_int_equal(unpause_now(make_image(1, (2 << 20) + 100)), 0);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, (2 << 20) - 4096, 4096), 4096);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
 /* Requests that are left when a paused disk goes must not keep it. */
 static void test_close_while_paused(void **state)
 {
@@ -339,6 +391,56 @@ static void test_resize(void **state)
 	assert_int_equal(q->rejected, 0);
 	assert_int_equal(pause_now(), 0);
 	assert_int_equal(resize_now(2 << 20, false), -EINVAL);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
+static off_t file_size(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(file[0], &st), 0);
+	return st.st_size;
+}
+
+static off_t then;
+
+static void look_at_file(void)
+{
+	then = file_size();
+}
+
+static int no_resize(struct image *image, uint64_t capacity, bool shrink, uint64_t *now,
+		     struct blktap_error *error)
+{
+	(void)capacity;
+	(void)shrink;
+	(void)now;
+	return blktap_error_set(error, -EIO, "%s: no", image->path);
+}
+
+/* Whenever the tapdisk dies, there is enough of the image for the disk. */
+static void test_resize_order(void **state)
+{
+	(void)state;
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
+	fake_resizing = look_at_file;
+	assert_int_equal(resize_now(3 << 20, false), 0);
+	assert_int_equal(then, 3 << 20);
+	assert_int_equal(resize_now(2 << 20, true), 0);
+	assert_int_equal(then, 3 << 20);
+	assert_int_equal(file_size(), 2 << 20);
+	/* What fails changes neither. */
+	fake_resize_error = -EBUSY;
+	assert_int_equal(resize_now(1 << 20, true), -EBUSY);
+	assert_int_equal(file_size(), 2 << 20);
+	fake_resize_error = 0;
+	hold_requests();
+	holding.submit = aio_driver.submit;
+	holding.resize = no_resize;
+	assert_int_equal(resize_now(1 << 20, true), -EIO);
+	assert_int_equal(fake_ring->capacity, 2 << 20);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), 4096);
 	assert_int_equal(close_image(0), 0);
 	remove_images();
 }
@@ -658,18 +760,26 @@ static void test_old_messages(void **state)
 		turn(2000);
 }
 
+static int set_up_holding(void **state)
+{
+	return set_up_with(state, BLKTAP_F_HOLD);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
 	TEST(test_requests_are_held),
+	cmocka_unit_test_setup_teardown(test_release_comes_first, set_up_holding, tear_down),
 	TEST(test_lock_is_released),
 	TEST(test_pause_waits),
 	TEST(test_pause_is_cancelled),
 	TEST(test_failed_unpause),
 	TEST(test_unpause_larger),
+	TEST(test_odd_size),
 	TEST(test_close_while_paused),
 	TEST(test_session_ends_in_pause),
 	TEST(test_resize),
+	TEST(test_resize_order),
 	TEST(test_retries),
 	TEST(test_retries_end),
 	TEST(test_forced_close),

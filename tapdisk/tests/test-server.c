@@ -133,7 +133,6 @@ static int start(void)
 		.threads = true,
 		.ring = ring,
 		.image = &image,
-		.capacity = CAPACITY,
 		.request_timeout_ms = 5000,
 		.max_spin_ns = SPIN_NS,
 		.stats = stats,
@@ -144,7 +143,10 @@ static int start(void)
 	opened = 0;
 	closed = 0;
 	drains = 0;
-	return server_start(&server, &params, &err);
+	if (server_start(&server, &params, &err))
+		return err.code;
+	server_resume(server, CAPACITY);
+	return 0;
 }
 
 static int set_up(void **state)

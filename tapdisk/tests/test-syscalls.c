@@ -88,6 +88,7 @@ static int no_signals_to_others(void)
 	TRY(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
 	TRY(fcntl(fds[0], F_DUPFD_CLOEXEC, 3) >= 3);
 	TRY(fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_OFD_SETLK, &lock) == 0);
+	TRY(fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_GETLK, &lock) == 0);
 	return FINE;
 }
 

@@ -240,6 +240,8 @@ static void test_written_image(void **state)
 	open_disk(3, image, false);
 	assert_int_equal(do_request(3, BLKTAP_OP_WRITE, 8192, 'x'), 4096);
 	assert_true(is_locked());
+	/* More than the disk has, and not in whole blocks. */
+	assert_int_equal(truncate(image + 4, (2 << 20) + 100), 0);
 	assert_int_equal(take_over(60000), 0);
 	await_end_of_old();
 	assert_null(tapdisk_find(&old, 3));

@@ -232,6 +232,8 @@ static void test_failed_opens(void **state)
 	assert_int_equal(open_image("aio:/does/not/exist"), -ENOENT);
 	assert_int_equal(open_image("nothing:1"), -ENOENT);
 	assert_int_equal(open_image("ram"), -EINVAL);
+	assert_int_equal(open_image("ram:1000"), -EINVAL);
+	assert_int_equal(open_image("ram:512,bs=4096"), -EINVAL);
 	fake_ring->start_error = -EMEDIUMTYPE;
 	assert_int_equal(open_image("ram:1M"), -EMEDIUMTYPE);
 	assert_int_equal(world.vbd->state, VBD_IDLE);
@@ -239,6 +241,36 @@ static void test_failed_opens(void **state)
 	assert_int_equal(vbd_user_state(world.vbd), 0);
 	fake_ring->start_error = 0;
 	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(close_image(0), 0);
+}
+
+/* A dead tapdisk's disk goes on as it is, with more of the image that it had, not of another. */
+static void test_left_over(void **state)
+{
+	(void)state;
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_LIVE;
+	fake_ring->state.capacity = 1 << 20;
+	assert_int_equal(open_image("ram:512K"), -EMEDIUMTYPE);
+	assert_int_equal(open_image("ram:2M"), -EMEDIUMTYPE);
+	assert_int_equal(vbd_left_over(world.vbd, "ram:3M", &err), 0);
+	assert_int_equal(open_image("ram:2M"), -EMEDIUMTYPE);
+	assert_int_equal(vbd_left_over(world.vbd, "ram:512K", &err), 0);
+	assert_int_equal(open_image("ram:512K"), -EMEDIUMTYPE);
+	/* With some bytes that are no block it is as long. */
+	assert_int_equal(open_image("ram:1048676"), 0);
+	assert_int_equal(fake_ring->start.capacity, 1 << 20);
+	assert_int_equal(close_image(0), 0);
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_LIVE;
+	assert_int_equal(vbd_left_over(world.vbd, "ram:2M", &err), 0);
+	assert_int_equal(open_image("ram:2M"), 0);
+	assert_int_equal(fake_ring->start.capacity, 1 << 20);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, (1 << 20) - 4096, 4096), 4096);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 1 << 20, 4096), -EIO);
+	assert_int_equal(close_image(0), 0);
+	/* The next one is its own. */
+	assert_int_equal(open_image("ram:1000"), -EINVAL);
+	assert_int_equal(open_image("ram:2M"), 0);
+	assert_int_equal(fake_ring->start.capacity, 2 << 20);
 	assert_int_equal(close_image(0), 0);
 }
 
@@ -429,6 +461,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_close_withdrawn),
 	TEST(test_slow_removal),
 	TEST(test_failed_opens),
+	TEST(test_left_over),
 	TEST(test_scan),
 	TEST(test_scan_fails),
 	TEST(test_scan_too_slow),

@@ -500,6 +500,25 @@ static void test_busy_image(void **state)
 	fake_stop(&fake);
 }
 
+/* The image that the disk had may have become larger: then the tapdisk has to know that it is it. */
+static void test_larger_image(void **state)
+{
+	static const char *const answers[] = { RESULT, ERROR("124"), RESULT, RESULT, NULL };
+	static const char *const older[] = { RESULT, ERROR("124"), ERROR("95"), RESULT, NULL };
+	struct fake fake = { .pid = 9, .answers = answers };
+
+	(void)state;
+	put_record("false");
+	fake_start(&fake);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), 0);
+	assert_int_equal(fake.requests, 4);
+	assert_non_null(strstr(fake.request, "\"open\""));
+	fake.answers = older;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), -EMEDIUMTYPE);
+	assert_non_null(strstr(fake.request, "\"detach\""));
+	fake_stop(&fake);
+}
+
 static bool has_the_disk(struct fake *fake)
 {
 	if (strstr(fake->request, "\"attach\""))
@@ -578,6 +597,7 @@ int main(void)
 		TEST(test_locked_at_first),
 		TEST(test_locked_for_good),
 		TEST(test_busy_image),
+		TEST(test_larger_image),
 		TEST(test_fence_takes_long),
 		TEST(test_dies_behind_the_fence),
 	};
