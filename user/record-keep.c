@@ -2,7 +2,8 @@
 /*
  * Records of disks whose tapdisk runs as a user of its own. As root opens what a record
  * names, such a tapdisk must not write it: its clients write down what they have asked for.
- * They do not get in each other's way, as a tapdisk does one thing with a disk at a time.
+ * A tapdisk does one thing with a disk at a time, but what it has answered one client can
+ * be followed by what it answers another before the first has written that down.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ static int write_file(const char *path, const json_t *json)
 	return json_dumpfd(json, fd, JSON_COMPACT) ? -ENOSPC : 0;
 }
 
-/* Nobody ever sees a part of it, and of what does not hold any more nothing at all. */
+/* Nobody ever sees a part of it. */
 static int replace(unsigned int minor, const json_t *json)
 {
 	char path[PATH_MAX], new[PATH_MAX + 4];
@@ -39,17 +40,21 @@ static int replace(unsigned int minor, const json_t *json)
 	ret = json ? write_file(new, json) : -ENOMEM;
 	if (!ret && rename(new, path) != 0)
 		ret = -errno;
-	if (ret) {
+	if (ret)
 		unlink(new);
-		unlink(path);
-	}
 	return ret;
 }
 
-static void complain(unsigned int minor, int code)
+/* With @lock, of record_lock(). Of what does not hold any more nothing is left. */
+static void put(int lock, unsigned int minor, const json_t *json)
 {
+	int ret = lock < 0 ? lock : replace(minor, json);
+
+	if (!ret)
+		return;
+	record_remove_file(minor);
 	blktap_log(LOG_WARNING, "tapdev%u: cannot be recorded: recovering it needs to be told the "
-		   "image: %s", minor, strerror(-code));
+		   "image: %s", minor, strerror(-ret));
 }
 
 /* ------------------------------------------------------------ from open to close */
@@ -74,20 +79,26 @@ static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_
 	return json;
 }
 
+bool record_is_kept(pid_t pid)
+{
+	CLEANUP_FREE char *user = NULL;
+
+	return process_user(pid, &user) || user;
+}
+
 void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open)
 {
 	CLEANUP_JSON json_t *json = NULL;
 	CLEANUP_FREE char *user = NULL;
+	CLEANUP_CLOSE int lock = -1;
 	int ret = process_user(pid, &user);
 
 	if (!ret && !user)
 		return;
-	if (!ret) {
+	if (!ret)
 		json = describe(pid, minor, open, user);
-		ret = replace(minor, json);
-	}
-	if (ret)
-		complain(minor, ret);
+	lock = ret ? ret : record_lock();
+	put(lock, minor, json);
 }
 
 /* What is kept here of this tapdisk's disk, or NULL. */
@@ -102,26 +113,21 @@ static json_t *find(pid_t pid, unsigned int minor)
 	return TAKE_POINTER(json);
 }
 
-void record_changed(pid_t pid, unsigned int minor, const char *key, json_t *value)
+void record_changed(pid_t pid, unsigned int minor, json_t *changes)
 {
+	CLEANUP_JSON json_t *owned = changes;
+	CLEANUP_CLOSE int lock = record_lock();
 	CLEANUP_JSON json_t *json = find(pid, minor);
-	int ret;
 
-	if (!json) {
-		json_decref(value);
-		return;
-	}
-	ret = json_object_set_new(json, key, value);
-	ret = replace(minor, ret ? NULL : json);
-	if (ret)
-		complain(minor, ret);
+	if (json)
+		put(lock, minor, json_object_update(json, owned) ? NULL : json);
 }
 
-void record_closed(pid_t pid, unsigned int minor)
+void record_closed(pid_t pid, unsigned int minor, const struct record_mark *mark)
 {
+	CLEANUP_CLOSE int lock = record_lock();
 	CLEANUP_JSON json_t *json = find(pid, minor);
-	char path[PATH_MAX];
 
-	if (json && !record_path(path, sizeof(path), minor))
-		unlink(path);
+	if (json && record_is(minor, mark))
+		record_remove_file(minor);
 }

@@ -28,16 +28,26 @@ struct record_mark {
 
 /* The record that @minor has now. */
 void record_look(unsigned int minor, struct record_mark *mark);
-/* Removes it, unless there is another one by now. */
+bool record_is(unsigned int minor, const struct record_mark *mark);
+void record_remove_file(unsigned int minor);
+
+/*
+ * Between reading a record and changing it no other client does: close() the descriptor
+ * then. A negative errno: it cannot be had.
+ */
+int record_lock(void);
+/* Removes it, unless there is another one by now. Takes the lock. */
 void record_forget(unsigned int minor, const struct record_mark *mark);
 
 /*
  * What a client has done with a disk is recorded, if its tapdisk cannot do so: see record-keep.c.
  * If that fails, the log has a warning.
  */
+bool record_is_kept(pid_t pid);
 void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open);
-/* Takes @value. */
-void record_changed(pid_t pid, unsigned int minor, const char *key, json_t *value);
-void record_closed(pid_t pid, unsigned int minor);
+/* Takes @changes, an object; NULL: no memory for it. */
+void record_changed(pid_t pid, unsigned int minor, json_t *changes);
+/* @mark: the record before it was closed. It may be open again. */
+void record_closed(pid_t pid, unsigned int minor, const struct record_mark *mark);
 
 #endif /* BLKTAP_RECORD_H */

@@ -34,24 +34,6 @@ struct recovery {
 
 /* ------------------------------------------------------------ whether, and what */
 
-/* Or may well do so: a refusal is an answer, and what fails here tells nothing. */
-static bool answers(pid_t pid, struct deadline deadline)
-{
-	int timeout_ms = deadline_step(deadline, ANSWER_MS);
-
-	switch (blktap_ctl_call(pid, "version", NULL, timeout_ms, NULL, NULL)) {
-	case -ENOENT:
-	case -ECONNREFUSED:
-	case -ECONNRESET:
-	case -EPIPE:
-	case -EPROTO:		/* it hangs up */
-	case -ETIMEDOUT:
-		return false;
-	default:
-		return true;
-	}
-}
-
 static int check_tap(const struct recovery *recovery, const struct blktap_recover_params *params,
 		     struct blktap_error *err)
 {
@@ -63,7 +45,8 @@ static int check_tap(const struct recovery *recovery, const struct blktap_recove
 	if (tap->pid && params->unserved)
 		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it by now",
 					tap->minor, (int)tap->pid);
-	if (tap->pid && !params->force && answers(tap->pid, recovery->deadline))
+	if (tap->pid && !params->force &&
+	    vbd_answers(tap->pid, deadline_step(recovery->deadline, ANSWER_MS)))
 		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it, and answers",
 					tap->minor, (int)tap->pid);
 	/* It may not have had the time to answer. */
@@ -194,11 +177,11 @@ static int settle(struct recovery *recovery, struct blktap_error *err)
 
 static int settle_undisturbed(struct recovery *recovery, struct blktap_error *err)
 {
-	int cancelling = cancel_fd(), ret;
+	int ret;
 
-	blktap_cancel_on(-1);
+	cancel_suspend();
 	ret = settle(recovery, err);
-	blktap_cancel_on(cancelling);
+	cancel_resume();
 	return ret;
 }
 

@@ -89,16 +89,15 @@ static int pass_rings(pid_t old, pid_t pid, struct blktap_error *err)
 static void record_moved(pid_t old, pid_t pid)
 {
 	struct blktap_vbd_info *vbds;
-	int cancelling = cancel_fd();
 	size_t count, i;
 
-	blktap_cancel_on(-1);
+	cancel_suspend();
 	if (!blktap_ctl_list(pid, &vbds, &count, ASK_MS, NULL)) {
 		for (i = 0; i < count; i++)
-			record_changed(old, vbds[i].minor, "pid", json_integer(pid));
+			record_changed(old, vbds[i].minor, json_pack("{s:i}", "pid", (int)pid));
 		blktap_vbd_info_free(vbds, count);
 	}
-	blktap_cancel_on(cancelling);
+	cancel_resume();
 }
 
 /* @fd: a connection to the old one, if the new one cannot make it, or -1. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "cancel.h"
 #include "cleanup.h"
 #include "pages.h"
 #include "passing.h"
@@ -17,6 +18,7 @@
 #define MARGIN_MS	10000	/* for the answer, past the tapdisk's own limit */
 #define GRACE_MS	2000	/* of a close without a limit of its own */
 #define FORCE_MS	3000	/* for the answer, when there is another way */
+#define ALIVE_MS	10000
 
 /* ------------------------------------------------------------- list answers */
 
@@ -110,6 +112,23 @@ int blktap_ctl_list(pid_t pid, struct blktap_vbd_info **vbds, size_t *count,
 	ret = vbds_parse(pages.vbds, vbds, count);
 	pages_clear(&pages);
 	return ret ? parse_failed(pid, ret, err) : 0;
+}
+
+/* -------------------------------------------------------------------- alive */
+
+bool vbd_answers(pid_t pid, int timeout_ms)
+{
+	switch (blktap_ctl_call(pid, "version", NULL, timeout_ms, NULL, NULL)) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -EPIPE:
+	case -EPROTO:		/* it hangs up */
+	case -ETIMEDOUT:
+		return false;
+	default:
+		return true;
+	}
 }
 
 /* ------------------------------------------------------------------ changes */
@@ -280,8 +299,10 @@ int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 		     struct blktap_error *err)
 {
 	json_t *params = json_object();
+	struct record_mark record;
 	int ret;
 
+	record_look(minor, &record);
 	/* None at all would be the default, a short grace. */
 	add_timeout(params, timeout_ms < 0 ? INT_MAX : timeout_ms);
 	if (force)
@@ -290,38 +311,36 @@ int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 	ret = call_minor(pid, "close", minor, params,
 			 with_margin(timeout_ms, force ? GRACE_MS + FORCE_MS : CALL_MS), NULL, err);
 	if (!ret)
-		record_closed(pid, minor);
+		record_closed(pid, minor, &record);
 	return ret;
 }
 
-/* A pause that is given up may be one nevertheless. */
-static bool goes_on(pid_t pid, unsigned int minor)
+/*
+ * It is on record once the tapdisk has said so: from then on the image may be in other hands.
+ * One that died before that may have been recovered with it.
+ */
+static int record_paused(pid_t pid, unsigned int minor, struct blktap_error *err)
 {
-	struct blktap_vbd_info *vbds = NULL;
-	bool goes_on = false;
-	size_t count = 0, i;
+	bool alive;
 
-	if (blktap_ctl_list(pid, &vbds, &count, CALL_MS, NULL))
-		return false;
-	for (i = 0; i < count; i++)
-		if (vbds[i].minor == (int)minor)
-			goes_on = !(vbds[i].state & BLKTAP_VBD_PAUSED);
-	blktap_vbd_info_free(vbds, count);
-	return goes_on;
+	record_changed(pid, minor, json_pack("{s:b}", "paused", 1));
+	cancel_suspend();
+	alive = vbd_answers(pid, ALIVE_MS);
+	cancel_resume();
+	return alive ? 0 : blktap_error_set(err, -EPROTO, "tapdisk %d had paused tapdev%u, and does "
+					    "not answer any more", (int)pid, minor);
 }
 
 int blktap_ctl_pause(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err)
 {
+	bool kept = record_is_kept(pid);
 	json_t *params = json_object();
 	int ret;
 
 	add_timeout(params, timeout_ms);
-	/* Before: nobody may recover it with an image that is in other hands. */
-	record_changed(pid, minor, "paused", json_true());
 	ret = call_minor(pid, "pause", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
 			 err);
-	record_changed(pid, minor, "paused", json_boolean(!ret || !goes_on(pid, minor)));
-	return ret;
+	return ret || !kept ? ret : record_paused(pid, minor, err);
 }
 
 static int open_paused_image(const struct opening *opening, struct blktap_error *err)
@@ -350,9 +369,7 @@ int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int tim
 	ret = call_opening(&opening, params, err);
 	if (ret)
 		return ret;
-	if (image)
-		record_changed(pid, minor, "image", json_string(image));
-	record_changed(pid, minor, "paused", json_false());
+	record_changed(pid, minor, json_pack("{s:s*, s:b}", "image", image, "paused", 0));
 	return 0;
 }
 
@@ -405,7 +422,8 @@ int blktap_ctl_kernel_io(pid_t pid, unsigned int minor, enum blktap_kernel_io mo
 		return blktap_error_set(err, -EPROTO, "tapdisk %d: it does not tell the mode",
 					(int)pid);
 	if (mode != BLKTAP_KERNEL_IO_DEFAULT)
-		record_changed(pid, minor, "kernel_io", json_string(blktap_kernel_io_name(mode)));
+		record_changed(pid, minor, json_pack("{s:s}", "kernel_io",
+						     blktap_kernel_io_name(mode)));
 	if (now)
 		*now = answered;
 	return 0;

@@ -10,6 +10,9 @@ int vbds_parse(const json_t *array, struct blktap_vbd_info **vbds, size_t *count
 /* By minor; of struct blktap_vbd_info. */
 int vbds_compare(const void *a, const void *b);
 
+/* Or may well do so: a refusal is an answer, and what fails here tells nothing. */
+bool vbd_answers(pid_t pid, int timeout_ms);
+
 /* As blktap_ctl_attach(), until @deadline. */
 int vbd_ask_attach(pid_t pid, unsigned int minor, struct deadline deadline,
 		   struct blktap_error *err);

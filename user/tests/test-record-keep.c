@@ -5,13 +5,15 @@
  */
 #include "test.h"
 
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
 #include "fake-kernel.h"
 #include "fake-tapdisk.h"
 #include "processes.h"
+#include "record.h"
 
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
-#define LIVE	ANSWER("{\"vbds\":[{\"minor\":7,\"state\":0}]}")
-#define PAUSED	ANSWER("{\"vbds\":[{\"minor\":7,\"state\":42}]}")
 #define REFUSED	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-16,\"message\":\"no\"}}\n"
 
 static const struct blktap_open_params open_params = {
@@ -22,6 +24,7 @@ static const struct blktap_open_params open_params = {
 static struct blktap_record *record;
 static struct fake fake;
 static pid_t pid;
+static int cancelling;
 
 /* To start a process of another user. */
 static void needs_root(void **state)
@@ -58,6 +61,24 @@ static bool is_paused(void)
 	paused = record->paused;
 	blktap_record_free(record);
 	return paused;
+}
+
+static void put_record(const char *image, bool paused)
+{
+	char path[PATH_MAX], new[PATH_MAX];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/tap7.json", control_dir);
+	snprintf(new, sizeof(new), "%s/new", control_dir);
+	file = fopen(new, "we");
+	assert_non_null(file);
+	fprintf(file, "{\"minor\":7,\"pid\":%d,\"user\":\"nobody\",\"image\":\"%s\","
+		"\"read_only\":false,\"no_direct\":false,\"kernel_io\":\"off\","
+		"\"request_timeout_ms\":0,\"restart\":true,\"paused\":%s}", (int)pid, image,
+		paused ? "true" : "false");
+	assert_int_equal(fchmod(fileno(file), 0600), 0);
+	fclose(file);
+	assert_int_equal(rename(new, path), 0);
 }
 
 static void open_disk(void)
@@ -122,26 +143,87 @@ static void test_changed(void **state)
 	assert_false(read_record());
 }
 
-/* Whether it is paused, the tapdisk knows; if it does not say so, it may be. */
+/* Then the disk is as it was, or nobody has been told that the image may be touched. */
 static void test_pause_fails(void **state)
 {
-	static const char *const goes_on[] = { REFUSED, LIVE, NULL };
-	static const char *const paused[] = { REFUSED, PAUSED, NULL };
-	static const char *const silent[] = { REFUSED, REFUSED, NULL };
-	static const struct {
-		const char *const *answers;
-		bool paused;
-	} cases[] = { { goes_on, false }, { paused, true }, { silent, true } };
-	size_t i;
+	static const char *const refused[] = { REFUSED, NULL };
+	static const char *const hangs_up[] = { "", NULL };
 
 	needs_root(state);
-	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		open_disk();
-		answering(cases[i].answers);
-		assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), -EBUSY);
-		fake_stop(&fake);
-		assert_int_equal(is_paused(), cases[i].paused);
-	}
+	open_disk();
+	answering(refused);
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), -EBUSY);
+	fake_stop(&fake);
+	assert_false(is_paused());
+	answering(hangs_up);
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), -EPROTO);
+	fake_stop(&fake);
+	assert_false(is_paused());
+	/* It is dead. */
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), -ECONNREFUSED);
+	assert_false(is_paused());
+	put_record("aio:/x", true);
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), -ECONNREFUSED);
+	assert_true(is_paused());
+}
+
+static bool not_paused_before(struct fake *fake_tapdisk)
+{
+	if (strstr(fake_tapdisk->request, "\"pause\""))
+		assert_false(is_paused());
+	return true;
+}
+
+/* What dies as soon as it has answered may have been recovered as it was before. */
+static void test_pause_and_death(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), "", NULL };
+	struct blktap_error err;
+
+	needs_root(state);
+	open_disk();
+	answering(answers);
+	fake.asked = not_paused_before;
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, &err), -EPROTO);
+	assert_non_null(strstr(err.text, "does not answer any more"));
+	fake_stop(&fake);
+	assert_true(is_paused());
+}
+
+static bool interrupts(struct fake *fake_tapdisk)
+{
+	(void)fake_tapdisk;
+	assert_int_equal(eventfd_write(cancelling, 1), 0);
+	return false;
+}
+
+static int interrupted(int (*call)(void))
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+	int ret;
+
+	answering(answers);
+	fake.asked = interrupts;
+	cancelling = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	blktap_cancel_on(cancelling);
+	ret = call();
+	blktap_cancel_on(-1);
+	close(cancelling);
+	fake_stop(&fake);
+	return ret;
+}
+
+static int pause_disk(void)
+{
+	return blktap_ctl_pause(pid, 7, -1, NULL);
+}
+
+static void test_pause_interrupted(void **state)
+{
+	needs_root(state);
+	open_disk();
+	assert_int_equal(interrupted(pause_disk), -EINTR);
+	assert_false(is_paused());
 }
 
 /* As after a takeover that nobody recorded, for its client was killed. */
@@ -164,6 +246,83 @@ static void test_under_an_earlier_pid(void **state)
 	blktap_record_free(record);
 	fake_stop(&fake);
 	end_process(old);
+}
+
+static bool is_recorded(const char *image)
+{
+	bool is;
+
+	assert_true(read_record());
+	is = strcmp(record->open.image, image) == 0;
+	blktap_record_free(record);
+	return is;
+}
+
+/* Another client is told of the close before, and opens it again. */
+static bool opened_again(struct fake *fake_tapdisk)
+{
+	if (strstr(fake_tapdisk->request, "\"close\""))
+		put_record("aio:/z", false);
+	return true;
+}
+
+static void test_close_and_open(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+
+	needs_root(state);
+	open_disk();
+	answering(answers);
+	fake.asked = opened_again;
+	assert_int_equal(blktap_ctl_close(pid, 7, 0, false, NULL), 0);
+	assert_true(is_recorded("aio:/z"));
+	fake.asked = NULL;
+	assert_int_equal(blktap_ctl_close(pid, 7, 0, false, NULL), 0);
+	assert_false(read_record());
+	fake_stop(&fake);
+}
+
+/* A client that is about to change the record when another one wants to. */
+static pid_t start_changing(void)
+{
+	int fds[2], lock;
+	char byte;
+	pid_t child;
+
+	assert_int_equal(pipe(fds), 0);
+	child = fork();
+	if (child == 0) {
+		lock = record_lock();
+		close(fds[1]);
+		usleep(300000);
+		put_record("aio:/z", false);
+		_exit(lock < 0);
+	}
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &byte, 1), 0);
+	close(fds[0]);
+	return child;
+}
+
+static void test_two_at_a_time(void **state)
+{
+	static const char *const answers[] = { ANSWER("{\"mode\":\"off\"}"), NULL };
+	pid_t other;
+	int status;
+
+	needs_root(state);
+	open_disk();
+	answering(answers);
+	other = start_changing();
+	assert_int_equal(blktap_ctl_kernel_io(pid, 7, BLKTAP_KERNEL_IO_REDIRECT, NULL, -1, NULL),
+			 0);
+	assert_int_equal(waitpid(other, &status, 0), other);
+	assert_int_equal(status, 0);
+	fake_stop(&fake);
+	assert_true(read_record());
+	assert_string_equal(record->open.image, "aio:/z");
+	assert_int_equal(record->open.kernel_io, BLKTAP_KERNEL_IO_REDIRECT);
+	blktap_record_free(record);
 }
 
 /* Another tapdisk's is left alone, and one that is root's keeps its own. */
@@ -212,7 +371,11 @@ int main(void)
 		TEST(test_refused),
 		TEST(test_changed),
 		TEST(test_pause_fails),
+		TEST(test_pause_and_death),
+		TEST(test_pause_interrupted),
 		TEST(test_under_an_earlier_pid),
+		TEST(test_close_and_open),
+		TEST(test_two_at_a_time),
 		TEST(test_not_ours),
 	};
 
