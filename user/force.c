@@ -7,6 +7,7 @@
 
 #include "cancel.h"
 #include "cleanup.h"
+#include "record.h"
 #include "tap-wait.h"
 
 #define BUSY_MS		2000	/* for another operation to end */
@@ -73,9 +74,11 @@ static int wait_until_removed(struct blktap_nl *nl, unsigned int minor, struct b
 static int end_session(pid_t pid, unsigned int minor, pid_t *killed, struct blktap_error *err)
 {
 	CLEANUP_NL struct blktap_nl *nl = NULL;
+	struct record_mark record;
 	struct blktap_tap tap;
 	int ret;
 
+	record_look(minor, &record);
 	ret = blktap_nl_open(&nl, err);
 	if (!ret)
 		ret = blktap_nl_get(nl, minor, &tap, err);
@@ -87,6 +90,8 @@ static int end_session(pid_t pid, unsigned int minor, pid_t *killed, struct blkt
 	if (tap.pid)
 		*killed = tap.pid;
 	ret = wait_until_removed(nl, minor, err);
+	if (!ret)
+		record_forget(minor, &record);
 	/* What it listened on. */
 	blktap_ctl_sweep();
 	return ret;

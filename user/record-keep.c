@@ -86,17 +86,27 @@ bool record_is_kept(pid_t pid)
 	return process_user(pid, &user) || user;
 }
 
+/* *@json stays NULL where nothing is kept. */
+static int make(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
+		json_t **json)
+{
+	CLEANUP_FREE char *user = NULL;
+	int ret = process_user(pid, &user);
+
+	if (ret || !user)
+		return ret;
+	*json = describe(pid, minor, open, user);
+	return *json ? 0 : -ENOMEM;
+}
+
 void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open)
 {
 	CLEANUP_JSON json_t *json = NULL;
-	CLEANUP_FREE char *user = NULL;
 	CLEANUP_CLOSE int lock = -1;
-	int ret = process_user(pid, &user);
+	int ret = make(pid, minor, open, &json);
 
-	if (!ret && !user)
+	if (!ret && !json)
 		return;
-	if (!ret)
-		json = describe(pid, minor, open, user);
 	lock = ret ? ret : record_lock();
 	put(lock, minor, json);
 }
@@ -130,4 +140,67 @@ void record_closed(pid_t pid, unsigned int minor, const struct record_mark *mark
 
 	if (json && record_is(minor, mark))
 		record_remove_file(minor);
+}
+
+/* ----------------------------------------------------------------------- orders */
+
+/* Not of a disk that is served: that would be refused. */
+static bool may_open(pid_t pid, unsigned int minor)
+{
+	struct blktap_tap tap = { 0 };
+
+	return record_get_tap(minor, &tap) == 0 && tap.pid == pid &&
+	       (tap.disk_state != BLKTAP_DISK_STATE_LIVE || tap.recovery != BLKTAP_RECOVERY_NONE);
+}
+
+static void write_order(struct record_order *order, int lock, const json_t *json)
+{
+	put(lock, order->minor, json);
+	record_look(order->minor, &order->mark);
+	order->written = order->mark.there;
+}
+
+void record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
+		       const struct blktap_open_params *open)
+{
+	CLEANUP_JSON json_t *json = NULL;
+	CLEANUP_CLOSE int lock = -1;
+
+	*order = (struct record_order){ .minor = minor };
+	if (make(pid, minor, open, &json) || !json || !may_open(pid, minor))
+		return;
+	lock = record_lock();
+	if (record_load(minor, &order->before))
+		order->before = NULL;
+	write_order(order, lock, json);
+}
+
+void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
+			  const char *image)
+{
+	CLEANUP_JSON json_t *changes = json_pack("{s:s*, s:b}", "image", image, "paused", 0);
+	CLEANUP_CLOSE int lock = record_lock();
+	CLEANUP_JSON json_t *json = NULL;
+
+	*order = (struct record_order){ .minor = minor, .before = find(pid, minor) };
+	if (!json_is_true(json_object_get(order->before, "paused")))
+		return;
+	json = json_copy(order->before);
+	write_order(order, lock, json_object_update(json, changes) ? NULL : json);
+}
+
+void record_order_end(struct record_order *order, bool refused)
+{
+	CLEANUP_JSON json_t *before = TAKE_POINTER(order->before);
+	CLEANUP_CLOSE int lock = -1;
+
+	if (!order->written || !refused)
+		return;
+	lock = record_lock();
+	if (!record_is(order->minor, &order->mark))
+		return;
+	if (before)
+		put(lock, order->minor, before);
+	else
+		record_remove_file(order->minor);
 }

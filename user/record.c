@@ -145,17 +145,23 @@ void blktap_record_free(struct blktap_record *record)
 
 /* ------------------------------------------------------------------------ whose */
 
+int record_get_tap(unsigned int minor, struct blktap_tap *tap)
+{
+	struct blktap_nl *nl;
+	int ret = blktap_nl_open(&nl, NULL);
+
+	if (ret)
+		return ret;
+	ret = blktap_nl_get(nl, minor, tap, NULL);
+	blktap_nl_close(nl);
+	return ret;
+}
+
 static bool serves(pid_t pid, unsigned int minor)
 {
 	struct blktap_tap tap = { 0 };
-	struct blktap_nl *nl;
-	int ret;
 
-	if (blktap_nl_open(&nl, NULL))
-		return false;
-	ret = blktap_nl_get(nl, minor, &tap, NULL);
-	blktap_nl_close(nl);
-	return !ret && tap.pid == pid;
+	return record_get_tap(minor, &tap) == 0 && tap.pid == pid;
 }
 
 bool record_is_of(pid_t recorded, unsigned int minor, pid_t pid)

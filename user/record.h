@@ -14,6 +14,9 @@ int record_path(char *buf, size_t size, unsigned int minor);
 /* As it stands there; an errno of blktap_record_read(). */
 int record_load(unsigned int minor, json_t **json);
 
+/* What the kernel knows of it. */
+int record_get_tap(unsigned int minor, struct blktap_tap *tap);
+
 /*
  * Whether what is recorded of @minor under @recorded is of tapdisk @pid. After a takeover
  * that nobody could record it is under the earlier one's: the kernel knows whose the tap is.
@@ -45,6 +48,25 @@ void record_forget(unsigned int minor, const struct record_mark *mark);
  */
 bool record_is_kept(pid_t pid);
 void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open);
+/*
+ * What is asked of a tapdisk is on record before that, for nobody may be there to write it down
+ * when it has happened. If it is refused, what was on record comes back.
+ */
+struct record_order {
+	unsigned int minor;
+	bool written;		/* false: not kept here, or not likely to be done */
+	json_t *before;		/* NULL: there was none */
+	struct record_mark mark;	/* of what was written */
+};
+
+void record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
+		       const struct blktap_open_params *open);
+/* @image: NULL: the one that it had. */
+void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
+			  const char *image);
+/* @refused: it has not been done, and will not be. */
+void record_order_end(struct record_order *order, bool refused);
+
 /* Takes @changes, an object; NULL: no memory for it. */
 void record_changed(pid_t pid, unsigned int minor, json_t *changes);
 /* @mark: the record before it was closed. It may be open again. */

@@ -29,6 +29,8 @@ struct recovery {
 	struct blktap_record *record;	/* NULL: there is none */
 	struct blktap_open_params open;
 	struct serving serving;
+	struct record_order order;	/* to open it */
+	bool unsure;			/* what has become of that */
 	pid_t killed;
 };
 
@@ -125,9 +127,11 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 	const struct serving *serving = &recovery->serving;
 	int ret;
 
+	record_order_open(&recovery->order, serving->pid, serving->minor, &recovery->open);
 	for (;;) {
 		recovery->open.timeout_ms = deadline_left(recovery->deadline) ?: 1;
-		ret = vbd_ask_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS, err);
+		ret = vbd_ask_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS,
+				   &recovery->unsure, err);
 		if (!is_worth_waiting(recovery, ret) || deadline_passed(recovery->deadline))
 			return ret;
 		if (cancel_poll(-1, RETRY_MS) < 0)
@@ -135,18 +139,19 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 	}
 }
 
-static bool has_image(pid_t pid, unsigned int minor)
+/* Or a negative errno. */
+static int has_image(const struct serving *serving)
 {
 	struct blktap_vbd_info *vbds;
-	bool found = false;
 	size_t count, i;
+	int ret = blktap_ctl_list(serving->pid, &vbds, &count, UNDO_MS, NULL);
 
-	if (blktap_ctl_list(pid, &vbds, &count, UNDO_MS, NULL))
-		return false;
+	if (ret)
+		return ret;
 	for (i = 0; i < count; i++)
-		found |= vbds[i].minor == (int)minor && vbds[i].path;
+		ret |= vbds[i].minor == (int)serving->minor && vbds[i].path;
 	blktap_vbd_info_free(vbds, count);
-	return found;
+	return ret;
 }
 
 /*
@@ -159,17 +164,16 @@ static int settle(struct recovery *recovery, struct blktap_error *err)
 	struct deadline deadline = deadline_in(UNDO_MS);
 	int ret = serving_detach(serving);
 
-	while (ret == -EBUSY && !has_image(serving->pid, serving->minor) &&
-	       !deadline_passed(deadline)) {
+	while (ret == -EBUSY && has_image(serving) <= 0 && !deadline_passed(deadline)) {
 		cancel_poll(-1, RETRY_MS);
 		ret = serving_detach(serving);
 	}
 	/* One that does not answer is asked once: it may still do what it was told. */
 	serving->attached = ret == -EBUSY || ret == -ETIMEDOUT;
+	recovery->unsure = serving->attached;
 	if (!serving->attached)
 		return -EINTR;
-	record_opened(serving->pid, serving->minor, &recovery->open);
-	if (has_image(serving->pid, serving->minor))
+	if (has_image(serving) > 0)
 		return 0;
 	return blktap_error_set(err, -EINTR, "interrupted; tapdisk %d goes on opening the image of "
 				"tapdev%u", (int)serving->pid, serving->minor);
@@ -183,6 +187,16 @@ static int settle_undisturbed(struct recovery *recovery, struct blktap_error *er
 	ret = settle(recovery, err);
 	cancel_resume();
 	return ret;
+}
+
+/* Whether its image was there by now is known only before. */
+static void undo(struct recovery *recovery)
+{
+	cancel_suspend();
+	if (recovery->order.written && recovery->unsure && has_image(&recovery->serving) == 0)
+		recovery->unsure = false;
+	serving_undo(&recovery->serving, false);
+	cancel_resume();
 }
 
 static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
@@ -205,9 +219,12 @@ static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 	if (!ret)
 		ret = open_image(recovery, err);
 	if (ret == -EINTR && pid && serving->attached)
-		return settle_undisturbed(recovery, err);
-	if (ret)
-		serving_undo(serving, false);
+		ret = settle_undisturbed(recovery, err);
+	else if (ret)
+		undo(recovery);
+	if (!ret && !recovery->order.written)
+		record_opened(serving->pid, serving->minor, &recovery->open);
+	record_order_end(&recovery->order, ret && !recovery->unsure);
 	return ret;
 }
 

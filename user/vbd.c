@@ -152,6 +152,7 @@ struct opening {
 	const char *image;	/* may be NULL */
 	bool read_only;
 	struct deadline deadline;
+	bool *unsure;		/* as of call_passing() */
 	/* Opens it here; a descriptor or a negative errno. */
 	int (*open)(const struct opening *opening, struct blktap_error *err);
 };
@@ -164,16 +165,18 @@ static int pass(const struct opening *opening, json_t *params, struct blktap_err
 		return fd;
 	json_object_set_new(params, "descriptor", json_true());
 	return call_passing(opening->pid, opening->method, json_incref(params), fd,
-			    deadline_left(opening->deadline), NULL, err);
+			    deadline_left(opening->deadline), NULL, opening->unsure, err);
 }
 
 /* Most tapdisks can open it; one that has given up that right gets it in a second try. */
 static int call_opening(const struct opening *opening, json_t *params, struct blktap_error *err)
 {
 	CLEANUP_JSON json_t *kept = json_incref(params);
-	int ret = call_minor(opening->pid, opening->method, opening->minor, params,
-			     deadline_left(opening->deadline), NULL, err);
+	int ret;
 
+	json_object_set_new(params, "minor", json_integer(opening->minor));
+	ret = call_passing(opening->pid, opening->method, params, -1,
+			   deadline_left(opening->deadline), NULL, opening->unsure, err);
 	if (ret == -EACCES && passing_wanted(opening->pid, opening->deadline))
 		ret = pass(opening, kept, err);
 	return ret;
@@ -250,7 +253,7 @@ static int open_image(const struct opening *opening, struct blktap_error *err)
 }
 
 int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
-		 int margin_ms, struct blktap_error *err)
+		 int margin_ms, bool *unsure, struct blktap_error *err)
 {
 	int timeout_ms = open_params->timeout_ms ? open_params->timeout_ms : CALL_MS;
 	const struct opening opening = {
@@ -260,11 +263,13 @@ int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params 
 		.image = open_params->image,
 		.read_only = open_params->read_only,
 		.deadline = deadline_in(with_margin(timeout_ms, margin_ms)),
+		.unsure = unsure,
 		.open = open_image,
 	};
 	json_t *params;
 	int ret;
 
+	*unsure = false;
 	ret = image_params(open_params->image, &params, err);
 	if (ret)
 		return ret;
@@ -283,16 +288,22 @@ int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params 
 	if (open_params->restart)
 		json_object_set_new(params, "restart", json_true());
 	add_timeout(params, timeout_ms);
-	ret = call_opening(&opening, params, err);
-	if (!ret)
-		record_opened(pid, minor, open_params);
-	return ret;
+	return call_opening(&opening, params, err);
 }
 
 int blktap_ctl_open(pid_t pid, unsigned int minor,
 		    const struct blktap_open_params *open_params, struct blktap_error *err)
 {
-	return vbd_ask_open(pid, minor, open_params, MARGIN_MS, err);
+	struct record_order order;
+	bool unsure;
+	int ret;
+
+	record_order_open(&order, pid, minor, open_params);
+	ret = vbd_ask_open(pid, minor, open_params, MARGIN_MS, &unsure, err);
+	if (!ret && !order.written)
+		record_opened(pid, minor, open_params);
+	record_order_end(&order, ret && !unsure);
+	return ret;
 }
 
 int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
@@ -351,14 +362,17 @@ static int open_paused_image(const struct opening *opening, struct blktap_error 
 int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int timeout_ms,
 		       struct blktap_error *err)
 {
+	bool unsure = false;
 	const struct opening opening = {
 		.pid = pid,
 		.method = "unpause",
 		.minor = minor,
 		.image = image,
 		.deadline = deadline_in(with_margin(timeout_ms, MARGIN_MS)),
+		.unsure = &unsure,
 		.open = open_paused_image,
 	};
+	struct record_order order;
 	json_t *params;
 	int ret;
 
@@ -366,11 +380,12 @@ int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int tim
 	if (ret)
 		return ret;
 	add_timeout(params, timeout_ms);
+	record_order_unpause(&order, pid, minor, image);
 	ret = call_opening(&opening, params, err);
-	if (ret)
-		return ret;
-	record_changed(pid, minor, json_pack("{s:s*, s:b}", "image", image, "paused", 0));
-	return 0;
+	if (!ret && !order.written)
+		record_changed(pid, minor, json_pack("{s:s*, s:b}", "image", image, "paused", 0));
+	record_order_end(&order, ret && !unsure);
+	return ret;
 }
 
 int blktap_ctl_resize(pid_t pid, unsigned int minor, uint64_t capacity, bool shrink,
