@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "cleanup.h"
 #include "held.h"
+
+#define PATIENCE	8	/* what part of the time the others wait for one, at first */
 
 static int list_taps(struct blktap_tap **taps, size_t *count, struct blktap_error *err)
 {
@@ -63,22 +68,125 @@ int held_list(struct held **disks, size_t *count, struct blktap_error *err)
 	return 0;
 }
 
-void held_recover(const struct held *disks, size_t count, int timeout_ms,
-		  void (*told)(const struct held *disk, pid_t pid, const struct blktap_error *err,
-			       void *data), void *data)
+/* ------------------------------------------------------------------- recovering */
+
+struct recovering {
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	int timeout_ms;
+	void (*told)(const struct held *disk, pid_t pid, const struct blktap_error *err,
+		     void *data);
+	void *data;
+};
+
+struct attempt {
+	struct recovering *recovering;
+	const struct held *disk;
+	pid_t pid;		/* that is to have it, 0: a new one; then that has it, or 0 */
+	bool ended;
+	bool threaded;
+	pthread_t thread;
+};
+
+static void *run_attempt(void *data)
 {
-	struct blktap_recover_params params = { .unserved = true, .timeout_ms = timeout_ms };
+	struct attempt *attempt = data;
+	struct recovering *recovering = attempt->recovering;
+	struct blktap_recover_params params = {
+		.minor = attempt->disk->minor,
+		.pid = attempt->pid,
+		.unserved = true,
+		.timeout_ms = recovering->timeout_ms,
+	};
 	struct blktap_error err;
 	pid_t pid, killed;
+	int ret = blktap_recover(&params, &pid, &killed, &err);
+
+	pthread_mutex_lock(&recovering->lock);
+	attempt->pid = ret ? 0 : pid;
+	attempt->ended = true;
+	recovering->told(attempt->disk, attempt->pid, ret ? &err : NULL, recovering->data);
+	pthread_cond_signal(&recovering->ended);
+	pthread_mutex_unlock(&recovering->lock);
+	return NULL;
+}
+
+static void start_attempt(struct attempt *attempt)
+{
+	attempt->threaded = !pthread_create(&attempt->thread, NULL, run_attempt, attempt);
+	if (!attempt->threaded)
+		run_attempt(attempt);
+}
+
+static bool ends_within(struct attempt *attempt, int timeout_ms)
+{
+	struct recovering *recovering = attempt->recovering;
+	struct timespec until;
+	bool ended;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += timeout_ms % 1000 * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	pthread_mutex_lock(&recovering->lock);
+	while (!attempt->ended &&
+	       pthread_cond_clockwait(&recovering->ended, &recovering->lock, CLOCK_MONOTONIC,
+				      &until) == 0)
+		;
+	ended = attempt->ended;
+	pthread_mutex_unlock(&recovering->lock);
+	return ended;
+}
+
+/*
+ * One after the other, so that they can have one tapdisk. One that takes long goes on beside
+ * the next, which gets another tapdisk, and the patience with those is less and less.
+ */
+static void run_attempts(struct attempt *attempts, size_t count)
+{
+	int patience_ms = attempts->recovering->timeout_ms / PATIENCE;
+	pid_t pid = 0;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		params.minor = disks[i].minor;
-		if (blktap_recover(&params, &pid, &killed, &err)) {
-			told(&disks[i], 0, &err, data);
-			continue;
+		struct attempt *attempt = &attempts[i];
+
+		if (i && (!attempt->disk->of || attempt->disk->of != attempt[-1].disk->of))
+			pid = 0;
+		attempt->pid = pid;
+		start_attempt(attempt);
+		if (!ends_within(attempt, patience_ms)) {
+			patience_ms /= 2;
+			pid = 0;
+		} else if (attempt->pid) {
+			pid = attempt->pid;
 		}
-		params.pid = pid;
-		told(&disks[i], pid, NULL, data);
 	}
+	for (i = 0; i < count; i++)
+		if (attempts[i].threaded)
+			pthread_join(attempts[i].thread, NULL);
+}
+
+int held_recover(const struct held *disks, size_t count, int timeout_ms,
+		 void (*told)(const struct held *disk, pid_t pid, const struct blktap_error *err,
+			      void *data), void *data)
+{
+	struct recovering recovering = {
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.ended = PTHREAD_COND_INITIALIZER,
+		.timeout_ms = timeout_ms,
+		.told = told,
+		.data = data,
+	};
+	CLEANUP_FREE struct attempt *attempts = calloc(count + 1, sizeof(*attempts));
+	size_t i;
+
+	if (!attempts)
+		return -ENOMEM;
+	for (i = 0; i < count; i++)
+		attempts[i] = (struct attempt){ .recovering = &recovering, .disk = &disks[i] };
+	if (count)
+		run_attempts(attempts, count);
+	return 0;
 }

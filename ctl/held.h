@@ -19,11 +19,12 @@ struct held {
 int held_list(struct held **disks, size_t *count, struct blktap_error *err);
 
 /*
- * Recovers @disks, which were those of one tapdisk, with one. @told is called for each,
- * with the outcome.
+ * Recovers @disks, in the order of held_list(): those that were one tapdisk's with one, except
+ * that one whose image hangs holds up no other, whosever it was. @told is called for each, with
+ * the outcome, from one thread at a time. ENOMEM: it is not.
  */
-void held_recover(const struct held *disks, size_t count, int timeout_ms,
-		  void (*told)(const struct held *disk, pid_t pid, const struct blktap_error *err,
-			       void *data), void *data);
+int held_recover(const struct held *disks, size_t count, int timeout_ms,
+		 void (*told)(const struct held *disk, pid_t pid, const struct blktap_error *err,
+			      void *data), void *data);
 
 #endif /* TAP_CTL_HELD_H */

@@ -65,7 +65,7 @@ static int recover_all(const struct options *options, struct blktap_error *err)
 {
 	struct outcome outcome = { .options = options, .err = err };
 	CLEANUP_FREE struct held *disks = NULL;
-	size_t count, used = 0, first, i;
+	size_t count, used = 0, i;
 	int ret;
 
 	ret = held_list(&disks, &count, err);
@@ -76,13 +76,9 @@ static int recover_all(const struct options *options, struct blktap_error *err)
 		if (disks[i].recovery == BLKTAP_RECOVERY_HELD)
 			disks[used++] = disks[i];
 	err->code = 0;
-	for (first = 0; first < used; first = i) {
-		for (i = first + 1; i < used && disks[i].of && disks[i].of == disks[first].of; i++)
-			;
-		held_recover(&disks[first], i - first, timeout_or(options, RECOVER_MS), told,
-			     &outcome);
-	}
-	return err->code;
+	ret = held_recover(disks, used, options->timeout_ms > 0 ? options->timeout_ms : RECOVER_MS, told,
+			   &outcome);
+	return ret ? blktap_error_set(err, ret, "no memory to recover disks") : err->code;
 }
 
 static int recover(const struct options *options, struct blktap_error *err)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -7,6 +8,8 @@
 #include "cleanup.h"
 #include "libblktap.h"
 #include "signals.h"
+
+static int held_fd = -1;
 
 /* A signal that is ignored stays so: nohup, background jobs of scripts. */
 static void add_unless_ignored(sigset_t *set, int signal)
@@ -23,7 +26,8 @@ static int hold(struct held_signals *held, const sigset_t *set, struct blktap_er
 	if (held->fd < 0)
 		return blktap_error_set(err, -errno, "cannot hold signals: %s", strerror(errno));
 	sigprocmask(SIG_BLOCK, set, &held->before);
-	blktap_cancel_on(held->fd);
+	held_fd = held->fd;
+	blktap_cancel_on(held_fd);
 	return 0;
 }
 
@@ -64,9 +68,17 @@ bool signals_take(const struct held_signals *held)
 	return taken;
 }
 
+bool signals_come(int timeout_ms)
+{
+	struct pollfd fd = { .fd = held_fd, .events = POLLIN };
+
+	return poll(&fd, 1, timeout_ms) > 0;
+}
+
 void signals_release(struct held_signals *held)
 {
 	blktap_cancel_on(-1);
+	held_fd = -1;
 	close(held->fd);
 	sigprocmask(SIG_SETMASK, &held->before, NULL);
 }

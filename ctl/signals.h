@@ -27,6 +27,8 @@ int signals_hold_during(int (*run)(const struct options *options, struct blktap_
 int signals_hold_endless(struct held_signals *held, struct blktap_error *err);
 /* Whether any have come; they will not end the program. */
 bool signals_take(const struct held_signals *held);
+/* Whether one has come that was kept back, or does within @timeout_ms. */
+bool signals_come(int timeout_ms);
 /* Back to before; a signal that came ends the program here. */
 void signals_release(struct held_signals *held);
 

@@ -33,6 +33,7 @@ struct ward {
 	unsigned int minor;
 	struct backoff backoff;
 	pid_t child;		/* that is at it; 0: none */
+	pid_t of;		/* whose disk it was then */
 };
 
 struct supervisor {
@@ -105,7 +106,8 @@ static void __attribute__((noreturn)) run_child(struct supervisor *supervisor,
 
 	/* Another supervisor may take the place of the first while this goes on. */
 	close(supervisor->lock);
-	held_recover(disks, count, RECOVER_MS, told, &failed);
+	if (held_recover(disks, count, RECOVER_MS, told, &failed))
+		blktap_log(LOG_ERR, "no memory to recover disks");
 	_exit(failed);
 }
 
@@ -168,6 +170,7 @@ static void recover_group(struct supervisor *supervisor, const struct held *disk
 			continue;
 		backoff_attempt(&ward->backoff, now_ms);
 		ward->child = child > 0 ? child : 0;
+		ward->of = disks[i].of;
 		if (!ward->child && ward->backoff.due_ms < supervisor->next_ms)
 			supervisor->next_ms = ward->backoff.due_ms;
 	}
@@ -208,6 +211,16 @@ static bool is_of_interest(const struct blktap_notice *notice)
 	       notice->msg.event == BLKTAP_EVENT_HOLD_EXPIRED;
 }
 
+/* One that was recovered can die while the child is still at others. */
+static void take_loss(struct supervisor *supervisor, const struct blktap_tap *tap)
+{
+	struct ward *ward = find_ward(supervisor, tap->minor);
+
+	blktap_log(LOG_WARNING, "tapdev%u: tapdisk %d is gone", tap->minor, (int)tap->pid);
+	if (ward && ward->of != tap->pid)
+		ward->child = 0;
+}
+
 static int take_notices(struct supervisor *supervisor, struct blktap_error *err)
 {
 	struct blktap_notice notice;
@@ -219,8 +232,7 @@ static int take_notices(struct supervisor *supervisor, struct blktap_error *err)
 		supervisor->look = true;
 		if (notice.kind == BLKTAP_NOTICE_EVENT &&
 		    notice.msg.event == BLKTAP_EVENT_DAEMON_LOST)
-			blktap_log(LOG_WARNING, "tapdev%u: tapdisk %d is gone",
-				   notice.msg.tap.minor, (int)notice.msg.tap.pid);
+			take_loss(supervisor, &notice.msg.tap);
 	}
 	return ret;
 }

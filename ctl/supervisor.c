@@ -11,9 +11,13 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "deadline.h"
+#include "signals.h"
 #include "supervisor.h"
 
 #define UNIT	"blktap-supervisor.service"
+#define START_MS	10000
+#define START_STEP_MS	10
 
 /* ------------------------------------------------------------------------ the lock */
 
@@ -70,29 +74,50 @@ static void __attribute__((noreturn)) run_program(char *const argv[], const char
 	_exit(127);
 }
 
+/* EINTR: a signal has come; ETIMEDOUT. */
+static int wait_until_over(pid_t pid, int *status)
+{
+	struct deadline deadline = deadline_in(START_MS);
+	pid_t ended;
+
+	for (;;) {
+		ended = waitpid(pid, status, WNOHANG);
+		if (ended)
+			return ended < 0 ? -errno : 0;
+		if (deadline_passed(deadline))
+			return -ETIMEDOUT;
+		if (signals_come(START_STEP_MS))
+			return -EINTR;
+	}
+}
+
 /* Its exit status, or a negative errno. */
 static int run_and_wait(char *const argv[], const char *path)
 {
 	pid_t pid = fork();
-	int status;
+	int status, ret;
 
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
 		run_program(argv, path);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
+	ret = wait_until_over(pid, &status);
+	if (ret) {
+		kill(pid, SIGKILL);
+		return ret;
+	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
 }
 
-/* As a service it outlives that of whoever asks for it. */
-static bool start_unit(void)
+/* As a service it outlives that of whoever asks for it. systemd may have much else to do first. */
+static int start_unit(void)
 {
 	char *const argv[] = { "systemctl", "start", UNIT, NULL };
 
-	return strcmp(blktap_control_dir(), BLKTAP_CONTROL_DIR) == 0 &&
-	       access("/run/systemd/system", F_OK) == 0 && run_and_wait(argv, argv[0]) == 0;
+	if (strcmp(blktap_control_dir(), BLKTAP_CONTROL_DIR) != 0 ||
+	    access("/run/systemd/system", F_OK) != 0)
+		return -ENOENT;
+	return run_and_wait(argv, argv[0]);
 }
 
 int supervisor_ensure(struct blktap_error *err)
@@ -103,14 +128,16 @@ int supervisor_ensure(struct blktap_error *err)
 	if (fd < 0)
 		return fd == -EEXIST ? 0 : fd;
 	close(fd);
-	if (start_unit())
-		return 0;
-	ret = run_and_wait(argv, "/proc/self/exe");
+	ret = start_unit();
+	if (ret && ret != -EINTR)
+		ret = run_and_wait(argv, "/proc/self/exe");
 	/* Somebody else may have been faster. */
 	if (ret == 0 || ret == EEXIST)
 		return 0;
 	if (ret > 0)
 		return blktap_error_set(err, -ECHILD, "cannot start a supervisor: exit status %d", ret);
+	if (ret == -EINTR)
+		return blktap_error_set(err, ret, "interrupted while a supervisor was started");
 	return blktap_error_set(err, -ECHILD, "cannot start a supervisor: %s", strerror(-ret));
 }
 

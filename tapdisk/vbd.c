@@ -484,7 +484,6 @@ static void live(struct vbd *vbd)
 	const struct blktap_start *disk = &vbd->disk;
 
 	vbd->closed = false;
-	record_write(vbd->env->records, vbd);
 	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: %s, %llu bytes in blocks of %u%s", vbd->minor, vbd->spec,
 		   (unsigned long long)disk->capacity, disk->logical_block_size,
@@ -499,6 +498,7 @@ static void disk_not_added(struct vbd *vbd, int error)
 	if (!vbd->failure.code)
 		blktap_error_set(&vbd->failure, error, "tapdev%u could not be added: %s",
 				 vbd->minor, strerror(-error));
+	record_remove(vbd->env->records, vbd->minor);
 	vbd_drain(vbd);
 }
 
@@ -546,13 +546,18 @@ void vbd_started(struct vbd *vbd)
 	check_state(vbd);
 }
 
-/* The image is open and served, the disk is not there yet. */
+/*
+ * The image is open and served, the disk is not there yet. It can be used as soon as it is,
+ * and what an earlier one has left on record says nothing about it.
+ */
 static void start_disk(struct vbd *vbd)
 {
-	if (blktap_ring_start(vbd->ring, &vbd->disk, &vbd->failure))
+	if (blktap_ring_start(vbd->ring, &vbd->disk, &vbd->failure)) {
 		vbd_drain(vbd);
-	else
-		vbd_started(vbd);
+		return;
+	}
+	record_write(vbd->env->records, vbd);
+	vbd_started(vbd);
 }
 
 int vbd_reset_stats(struct vbd *vbd)

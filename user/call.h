@@ -21,6 +21,7 @@ struct call {
 	char *answer;
 	size_t answer_size;
 	size_t received;
+	bool told;		/* an answer has come */
 	json_t *result;		/* once done, on success */
 	struct blktap_error err;	/* once done, on failure; else code 0 */
 	/* NULL, or called on success; it may ask for more with call_again(). */
@@ -34,9 +35,12 @@ void call_clear(struct call *call);
 /* From "answered": another request to the same tapdisk. Steals @params. */
 void call_again(struct call *call, const char *method, json_t *params);
 
-/* One call, with a descriptor, or -1. Otherwise as blktap_ctl_call(). */
+/*
+ * One call, with a descriptor, or -1. Otherwise as blktap_ctl_call(). @unsure (may be NULL):
+ * the tapdisk was asked and has not answered, so what was asked for may still happen.
+ */
 int call_passing(pid_t pid, const char *method, json_t *params, int fd, int timeout_ms,
-		 json_t **result, struct blktap_error *err);
+		 json_t **result, bool *unsure, struct blktap_error *err);
 
 /* Runs the calls until all are done; at the deadline the rest are, too: ETIMEDOUT. */
 void calls_run(struct call *calls, size_t count, struct deadline deadline);

@@ -9,6 +9,7 @@
 #include "libblktap.h"
 
 static int cancelling = -1;
+static _Thread_local unsigned int suspended;
 
 void blktap_cancel_on(int fd)
 {
@@ -17,14 +18,24 @@ void blktap_cancel_on(int fd)
 
 int cancel_fd(void)
 {
-	return cancelling;
+	return suspended ? -1 : cancelling;
+}
+
+void cancel_suspend(void)
+{
+	suspended++;
+}
+
+void cancel_resume(void)
+{
+	suspended--;
 }
 
 int cancel_poll(int fd, int timeout_ms)
 {
 	struct pollfd fds[] = {
 		{ .fd = fd, .events = POLLIN },
-		{ .fd = cancelling, .events = POLLIN },
+		{ .fd = cancel_fd(), .events = POLLIN },
 	};
 	int ret = poll(fds, 2, timeout_ms);
 

@@ -177,6 +177,7 @@ static void take_line(struct call *call, size_t length)
 	char who[32];
 
 	trace_line(call->pid, '<', call->answer, length);
+	call->told = true;
 	snprintf(who, sizeof(who), "tapdisk %d", (int)call->pid);
 	blktap_rpc_parse_answer(call->answer, length, CALL_ID, who, &call->result, &call->err);
 	finish(call);
@@ -307,7 +308,7 @@ void calls_run(struct call *calls, size_t count, struct deadline deadline)
 }
 
 int call_passing(pid_t pid, const char *method, json_t *params, int fd, int timeout_ms,
-		 json_t **result, struct blktap_error *err)
+		 json_t **result, bool *unsure, struct blktap_error *err)
 {
 	struct call call;
 	int code;
@@ -320,6 +321,8 @@ int call_passing(pid_t pid, const char *method, json_t *params, int fd, int time
 		*err = call.err;
 	if (!code && result)
 		*result = TAKE_POINTER(call.result);
+	if (unsure)
+		*unsure = call.sent && !call.told;
 	call_clear(&call);
 	return code;
 }
@@ -327,5 +330,5 @@ int call_passing(pid_t pid, const char *method, json_t *params, int fd, int time
 int blktap_ctl_call(pid_t pid, const char *method, json_t *params, int timeout_ms,
 		    json_t **result, struct blktap_error *err)
 {
-	return call_passing(pid, method, params, -1, timeout_ms, result, err);
+	return call_passing(pid, method, params, -1, timeout_ms, result, NULL, err);
 }

@@ -84,11 +84,9 @@ static void undo(const struct creation *creation, struct blktap_error *err)
 /* What has begun to go back goes all the way. */
 static void undo_undisturbed(const struct creation *creation, struct blktap_error *err)
 {
-	int cancelling = cancel_fd();
-
-	blktap_cancel_on(-1);
+	cancel_suspend();
 	undo(creation, err);
-	blktap_cancel_on(cancelling);
+	cancel_resume();
 }
 
 int blktap_create(const struct blktap_create_params *params, unsigned int *minor, pid_t *pid,

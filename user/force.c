@@ -8,6 +8,7 @@
 
 #include "cancel.h"
 #include "deadline.h"
+#include "record.h"
 #include "removal.h"
 
 #define BUSY_MS		2000	/* for another operation to end */
@@ -95,9 +96,11 @@ static int wait_for_kernel(struct removal *removal, const struct blktap_tap *tap
 static int end_session(struct removal *removal, pid_t pid, pid_t *killed,
 		       struct blktap_error *err)
 {
+	struct record_mark record;
 	struct blktap_tap tap;
 	int ret;
 
+	record_look(removal->minor, &record);
 	ret = blktap_nl_get(removal->nl, removal->minor, &tap, err);
 	if (ret)
 		return ret;
@@ -111,6 +114,8 @@ static int end_session(struct removal *removal, pid_t pid, pid_t *killed,
 	if (tap.pid)
 		*killed = tap.pid;
 	ret = removal_wait(removal, REMOVE_MS, err);
+	if (!ret)
+		record_forget(removal->minor, &record);
 	/* What it listened on. */
 	blktap_ctl_sweep();
 	return ret;

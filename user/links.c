@@ -4,15 +4,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 
-#include "cancel.h"
 #include "cleanup.h"
-#include "deadline.h"
+#include "directory-lock.h"
 #include "links.h"
-
-#define LOCK_MS		10000	/* it is held for moments */
-#define LOCK_STEP_MS	5
 
 /* ------------------------------------------------------------------- directory */
 
@@ -43,28 +38,11 @@ static int open_directory(bool make)
 	return fd < 0 ? -errno : fd;
 }
 
-static int lock(int fd)
-{
-	struct deadline deadline = deadline_in(LOCK_MS);
-	int ret;
-
-	while (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		if (deadline_passed(deadline))
-			return -ETIMEDOUT;
-		ret = cancel_poll(-1, LOCK_STEP_MS);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
 /* The directory of the records, for this process alone until it is closed. */
 static int open_locked(bool make)
 {
 	CLEANUP_CLOSE int fd = open_directory(make);
-	int ret = fd < 0 ? fd : lock(fd);
+	int ret = fd < 0 ? fd : directory_lock(fd);
 
 	return ret ? ret : TAKE_FD(fd);
 }

@@ -2,7 +2,8 @@
 /*
  * Records of disks whose tapdisk runs as a user of its own. As root opens what a record
  * names, such a tapdisk must not write it: its clients write down what they have asked for.
- * They do not get in each other's way, as a tapdisk does one thing with a disk at a time.
+ * A tapdisk does one thing with a disk at a time, but what it has answered one client can
+ * be followed by what it answers another before the first has written that down.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ static int write_file(const char *path, const json_t *json)
 	return json_dumpfd(json, fd, JSON_COMPACT) ? -ENOSPC : 0;
 }
 
-/* Nobody ever sees a part of it, and of what does not hold any more nothing at all. */
+/* Nobody ever sees a part of it. */
 static int replace(unsigned int minor, const json_t *json)
 {
 	char path[PATH_MAX], new[PATH_MAX + 4];
@@ -39,17 +40,21 @@ static int replace(unsigned int minor, const json_t *json)
 	ret = json ? write_file(new, json) : -ENOMEM;
 	if (!ret && rename(new, path) != 0)
 		ret = -errno;
-	if (ret) {
+	if (ret)
 		unlink(new);
-		unlink(path);
-	}
 	return ret;
 }
 
-static void complain(unsigned int minor, int code)
+/* With @lock, of record_lock(). Of what does not hold any more nothing is left. */
+static void put(int lock, unsigned int minor, const json_t *json)
 {
+	int ret = lock < 0 ? lock : replace(minor, json);
+
+	if (!ret)
+		return;
+	record_remove_file(minor);
 	blktap_log(LOG_WARNING, "tapdev%u: cannot be recorded: recovering it needs to be told the "
-		   "image: %s", minor, strerror(-code));
+		   "image: %s", minor, strerror(-ret));
 }
 
 /* ------------------------------------------------------------ from open to close */
@@ -74,20 +79,36 @@ static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_
 	return json;
 }
 
-void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open)
+bool record_is_kept(pid_t pid)
 {
-	CLEANUP_JSON json_t *json = NULL;
+	CLEANUP_FREE char *user = NULL;
+
+	return process_user(pid, &user) || user;
+}
+
+/* *@json stays NULL where nothing is kept. */
+static int make(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
+		json_t **json)
+{
 	CLEANUP_FREE char *user = NULL;
 	int ret = process_user(pid, &user);
 
-	if (!ret && !user)
+	if (ret || !user)
+		return ret;
+	*json = describe(pid, minor, open, user);
+	return *json ? 0 : -ENOMEM;
+}
+
+void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open)
+{
+	CLEANUP_JSON json_t *json = NULL;
+	CLEANUP_CLOSE int lock = -1;
+	int ret = make(pid, minor, open, &json);
+
+	if (!ret && !json)
 		return;
-	if (!ret) {
-		json = describe(pid, minor, open, user);
-		ret = replace(minor, json);
-	}
-	if (ret)
-		complain(minor, ret);
+	lock = ret ? ret : record_lock();
+	put(lock, minor, json);
 }
 
 /* What is kept here of this tapdisk's disk, or NULL. */
@@ -102,26 +123,84 @@ static json_t *find(pid_t pid, unsigned int minor)
 	return TAKE_POINTER(json);
 }
 
-void record_changed(pid_t pid, unsigned int minor, const char *key, json_t *value)
+void record_changed(pid_t pid, unsigned int minor, json_t *changes)
 {
+	CLEANUP_JSON json_t *owned = changes;
+	CLEANUP_CLOSE int lock = record_lock();
 	CLEANUP_JSON json_t *json = find(pid, minor);
-	int ret;
 
-	if (!json) {
-		json_decref(value);
-		return;
-	}
-	ret = json_object_set_new(json, key, value);
-	ret = replace(minor, ret ? NULL : json);
-	if (ret)
-		complain(minor, ret);
+	if (json)
+		put(lock, minor, json_object_update(json, owned) ? NULL : json);
 }
 
-void record_closed(pid_t pid, unsigned int minor)
+void record_closed(pid_t pid, unsigned int minor, const struct record_mark *mark)
 {
+	CLEANUP_CLOSE int lock = record_lock();
 	CLEANUP_JSON json_t *json = find(pid, minor);
-	char path[PATH_MAX];
 
-	if (json && !record_path(path, sizeof(path), minor))
-		unlink(path);
+	if (json && record_is(minor, mark))
+		record_remove_file(minor);
+}
+
+/* ----------------------------------------------------------------------- orders */
+
+/* Not of a disk that is served: that would be refused. */
+static bool may_open(pid_t pid, unsigned int minor)
+{
+	struct blktap_tap tap = { 0 };
+
+	return record_get_tap(minor, &tap) == 0 && tap.pid == pid &&
+	       (tap.disk_state != BLKTAP_DISK_STATE_LIVE || tap.recovery != BLKTAP_RECOVERY_NONE);
+}
+
+static void write_order(struct record_order *order, int lock, const json_t *json)
+{
+	put(lock, order->minor, json);
+	record_look(order->minor, &order->mark);
+	order->written = order->mark.there;
+}
+
+void record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
+		       const struct blktap_open_params *open)
+{
+	CLEANUP_JSON json_t *json = NULL;
+	CLEANUP_CLOSE int lock = -1;
+
+	*order = (struct record_order){ .minor = minor };
+	if (make(pid, minor, open, &json) || !json || !may_open(pid, minor))
+		return;
+	lock = record_lock();
+	if (record_load(minor, &order->before))
+		order->before = NULL;
+	write_order(order, lock, json);
+}
+
+void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
+			  const char *image)
+{
+	CLEANUP_JSON json_t *changes = json_pack("{s:s*, s:b}", "image", image, "paused", 0);
+	CLEANUP_CLOSE int lock = record_lock();
+	CLEANUP_JSON json_t *json = NULL;
+
+	*order = (struct record_order){ .minor = minor, .before = find(pid, minor) };
+	if (!json_is_true(json_object_get(order->before, "paused")))
+		return;
+	json = json_copy(order->before);
+	write_order(order, lock, json_object_update(json, changes) ? NULL : json);
+}
+
+void record_order_end(struct record_order *order, bool refused)
+{
+	CLEANUP_JSON json_t *before = TAKE_POINTER(order->before);
+	CLEANUP_CLOSE int lock = -1;
+
+	if (!order->written || !refused)
+		return;
+	lock = record_lock();
+	if (!record_is(order->minor, &order->mark))
+		return;
+	if (before)
+		put(lock, order->minor, before);
+	else
+		record_remove_file(order->minor);
 }

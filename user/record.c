@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cancel.h"
 #include "cleanup.h"
+#include "directory-lock.h"
 #include "paths.h"
 #include "record.h"
 
@@ -143,17 +145,23 @@ void blktap_record_free(struct blktap_record *record)
 
 /* ------------------------------------------------------------------------ whose */
 
+int record_get_tap(unsigned int minor, struct blktap_tap *tap)
+{
+	struct blktap_nl *nl;
+	int ret = blktap_nl_open(&nl, NULL);
+
+	if (ret)
+		return ret;
+	ret = blktap_nl_get(nl, minor, tap, NULL);
+	blktap_nl_close(nl);
+	return ret;
+}
+
 static bool serves(pid_t pid, unsigned int minor)
 {
 	struct blktap_tap tap = { 0 };
-	struct blktap_nl *nl;
-	int ret;
 
-	if (blktap_nl_open(&nl, NULL))
-		return false;
-	ret = blktap_nl_get(nl, minor, &tap, NULL);
-	blktap_nl_close(nl);
-	return !ret && tap.pid == pid;
+	return record_get_tap(minor, &tap) == 0 && tap.pid == pid;
 }
 
 bool record_is_of(pid_t recorded, unsigned int minor, pid_t pid)
@@ -161,7 +169,20 @@ bool record_is_of(pid_t recorded, unsigned int minor, pid_t pid)
 	return recorded == pid || serves(pid, minor);
 }
 
-/* -------------------------------------------------------------------- removing */
+/* -------------------------------------------------------------------- changing */
+
+int record_lock(void)
+{
+	CLEANUP_CLOSE int fd = open(blktap_control_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	cancel_suspend();
+	ret = directory_lock(fd);
+	cancel_resume();
+	return ret ? ret : TAKE_FD(fd);
+}
 
 static bool look(unsigned int minor, char path[PATH_MAX], struct stat *file)
 {
@@ -175,13 +196,28 @@ void record_look(unsigned int minor, struct record_mark *mark)
 	mark->there = look(minor, path, &mark->file);
 }
 
-void record_forget(unsigned int minor, const struct record_mark *mark)
+bool record_is(unsigned int minor, const struct record_mark *mark)
 {
 	char path[PATH_MAX];
 	struct stat now;
 
-	if (mark->there && look(minor, path, &now) && now.st_ino == mark->file.st_ino &&
-	    now.st_ctim.tv_sec == mark->file.st_ctim.tv_sec &&
-	    now.st_ctim.tv_nsec == mark->file.st_ctim.tv_nsec)
+	return mark->there && look(minor, path, &now) && now.st_ino == mark->file.st_ino &&
+	       now.st_ctim.tv_sec == mark->file.st_ctim.tv_sec &&
+	       now.st_ctim.tv_nsec == mark->file.st_ctim.tv_nsec;
+}
+
+void record_remove_file(unsigned int minor)
+{
+	char path[PATH_MAX];
+
+	if (!record_path(path, sizeof(path), minor))
 		unlink(path);
+}
+
+void record_forget(unsigned int minor, const struct record_mark *mark)
+{
+	CLEANUP_CLOSE int lock = mark->there ? record_lock() : -1;
+
+	if (record_is(minor, mark))
+		record_remove_file(minor);
 }

@@ -14,6 +14,9 @@ int record_path(char *buf, size_t size, unsigned int minor);
 /* As it stands there; an errno of blktap_record_read(). */
 int record_load(unsigned int minor, json_t **json);
 
+/* What the kernel knows of it. */
+int record_get_tap(unsigned int minor, struct blktap_tap *tap);
+
 /*
  * Whether what is recorded of @minor under @recorded is of tapdisk @pid. After a takeover
  * that nobody could record it is under the earlier one's: the kernel knows whose the tap is.
@@ -28,16 +31,45 @@ struct record_mark {
 
 /* The record that @minor has now. */
 void record_look(unsigned int minor, struct record_mark *mark);
-/* Removes it, unless there is another one by now. */
+bool record_is(unsigned int minor, const struct record_mark *mark);
+void record_remove_file(unsigned int minor);
+
+/*
+ * Between reading a record and changing it no other client does: close() the descriptor
+ * then. A negative errno: it cannot be had.
+ */
+int record_lock(void);
+/* Removes it, unless there is another one by now. Takes the lock. */
 void record_forget(unsigned int minor, const struct record_mark *mark);
 
 /*
  * What a client has done with a disk is recorded, if its tapdisk cannot do so: see record-keep.c.
  * If that fails, the log has a warning.
  */
+bool record_is_kept(pid_t pid);
 void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open);
-/* Takes @value. */
-void record_changed(pid_t pid, unsigned int minor, const char *key, json_t *value);
-void record_closed(pid_t pid, unsigned int minor);
+/*
+ * What is asked of a tapdisk is on record before that, for nobody may be there to write it down
+ * when it has happened. If it is refused, what was on record comes back.
+ */
+struct record_order {
+	unsigned int minor;
+	bool written;		/* false: not kept here, or not likely to be done */
+	json_t *before;		/* NULL: there was none */
+	struct record_mark mark;	/* of what was written */
+};
+
+void record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
+		       const struct blktap_open_params *open);
+/* @image: NULL: the one that it had. */
+void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
+			  const char *image);
+/* @refused: it has not been done, and will not be. */
+void record_order_end(struct record_order *order, bool refused);
+
+/* Takes @changes, an object; NULL: no memory for it. */
+void record_changed(pid_t pid, unsigned int minor, json_t *changes);
+/* @mark: the record before it was closed. It may be open again. */
+void record_closed(pid_t pid, unsigned int minor, const struct record_mark *mark);
 
 #endif /* BLKTAP_RECORD_H */

@@ -29,28 +29,12 @@ struct recovery {
 	struct blktap_record *record;	/* NULL: there is none */
 	struct blktap_open_params open;
 	struct serving serving;
+	struct record_order order;	/* to open it */
+	bool unsure;			/* what has become of that */
 	pid_t killed;
 };
 
 /* ------------------------------------------------------------ whether, and what */
-
-/* Or may well do so: a refusal is an answer, and what fails here tells nothing. */
-static bool answers(pid_t pid, struct deadline deadline)
-{
-	int timeout_ms = deadline_step(deadline, ANSWER_MS);
-
-	switch (blktap_ctl_call(pid, "version", NULL, timeout_ms, NULL, NULL)) {
-	case -ENOENT:
-	case -ECONNREFUSED:
-	case -ECONNRESET:
-	case -EPIPE:
-	case -EPROTO:		/* it hangs up */
-	case -ETIMEDOUT:
-		return false;
-	default:
-		return true;
-	}
-}
 
 static int check_tap(const struct recovery *recovery, const struct blktap_recover_params *params,
 		     struct blktap_error *err)
@@ -63,7 +47,8 @@ static int check_tap(const struct recovery *recovery, const struct blktap_recove
 	if (tap->pid && params->unserved)
 		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it by now",
 					tap->minor, (int)tap->pid);
-	if (tap->pid && !params->force && answers(tap->pid, recovery->deadline))
+	if (tap->pid && !params->force &&
+	    vbd_answers(tap->pid, deadline_step(recovery->deadline, ANSWER_MS)))
 		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it, and answers",
 					tap->minor, (int)tap->pid);
 	/* It may not have had the time to answer. */
@@ -142,7 +127,8 @@ static int ask_open(struct recovery *recovery, struct blktap_error *err)
 	const struct serving *serving = &recovery->serving;
 
 	recovery->open.timeout_ms = deadline_left(recovery->deadline) ?: 1;
-	return vbd_ask_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS, err);
+	return vbd_ask_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS,
+			    &recovery->unsure, err);
 }
 
 /* Which image the disk had; whether the tapdisk knows what to do with that: older ones do not. */
@@ -173,6 +159,7 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 {
 	int ret;
 
+	record_order_open(&recovery->order, serving->pid, serving->minor, &recovery->open);
 	for (;;) {
 		ret = try_to_open(recovery, err);
 		if (!is_worth_waiting(recovery, ret) || deadline_passed(recovery->deadline))
@@ -182,18 +169,19 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 	}
 }
 
-static bool has_image(pid_t pid, unsigned int minor)
+/* Or a negative errno. */
+static int has_image(const struct serving *serving)
 {
 	struct blktap_vbd_info *vbds;
-	bool found = false;
 	size_t count, i;
+	int ret = blktap_ctl_list(serving->pid, &vbds, &count, UNDO_MS, NULL);
 
-	if (blktap_ctl_list(pid, &vbds, &count, UNDO_MS, NULL))
-		return false;
+	if (ret)
+		return ret;
 	for (i = 0; i < count; i++)
-		found |= vbds[i].minor == (int)minor && vbds[i].path;
+		ret |= vbds[i].minor == (int)serving->minor && vbds[i].path;
 	blktap_vbd_info_free(vbds, count);
-	return found;
+	return ret;
 }
 
 /*
@@ -206,17 +194,16 @@ static int settle(struct recovery *recovery, struct blktap_error *err)
 	struct deadline deadline = deadline_in(UNDO_MS);
 	int ret = serving_detach(serving);
 
-	while (ret == -EBUSY && !has_image(serving->pid, serving->minor) &&
-	       !deadline_passed(deadline)) {
+	while (ret == -EBUSY && has_image(serving) <= 0 && !deadline_passed(deadline)) {
 		cancel_poll(-1, RETRY_MS);
 		ret = serving_detach(serving);
 	}
 	/* One that does not answer is asked once: it may still do what it was told. */
 	serving->attached = ret == -EBUSY || ret == -ETIMEDOUT;
+	recovery->unsure = serving->attached;
 	if (!serving->attached)
 		return -EINTR;
-	record_opened(serving->pid, serving->minor, &recovery->open);
-	if (has_image(serving->pid, serving->minor))
+	if (has_image(serving) > 0)
 		return 0;
 	return blktap_error_set(err, -EINTR, "interrupted; tapdisk %d goes on opening the image of "
 				"tapdev%u", (int)serving->pid, serving->minor);
@@ -224,12 +211,22 @@ static int settle(struct recovery *recovery, struct blktap_error *err)
 
 static int settle_undisturbed(struct recovery *recovery, struct blktap_error *err)
 {
-	int cancelling = cancel_fd(), ret;
+	int ret;
 
-	blktap_cancel_on(-1);
+	cancel_suspend();
 	ret = settle(recovery, err);
-	blktap_cancel_on(cancelling);
+	cancel_resume();
 	return ret;
+}
+
+/* Whether its image was there by now is known only before. */
+static void undo(struct recovery *recovery)
+{
+	cancel_suspend();
+	if (recovery->order.written && recovery->unsure && has_image(&recovery->serving) == 0)
+		recovery->unsure = false;
+	serving_undo(&recovery->serving, false);
+	cancel_resume();
 }
 
 static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
@@ -252,9 +249,12 @@ static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 	if (!ret)
 		ret = open_image(recovery, err);
 	if (ret == -EINTR && pid && serving->attached)
-		return settle_undisturbed(recovery, err);
-	if (ret)
-		serving_undo(serving, false);
+		ret = settle_undisturbed(recovery, err);
+	else if (ret)
+		undo(recovery);
+	if (!ret && !recovery->order.written)
+		record_opened(serving->pid, serving->minor, &recovery->open);
+	record_order_end(&recovery->order, ret && !recovery->unsure);
 	return ret;
 }
 

@@ -97,13 +97,11 @@ int serving_detach(const struct serving *serving)
 
 void serving_undo(const struct serving *serving, bool close)
 {
-	int cancelling = cancel_fd();
-
-	blktap_cancel_on(-1);
+	cancel_suspend();
 	if (serving->attached && (!close || call_minor(serving, "close") == 0))
 		serving_detach(serving);
 	end_tapdisk(serving, close);
-	blktap_cancel_on(cancelling);
+	cancel_resume();
 }
 
 void serving_done(struct serving *serving)

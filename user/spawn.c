@@ -25,6 +25,7 @@
 #endif
 
 #define READY_FD	3
+#define KILL_MS		2000	/* for one that is killed to be gone */
 #define STRAY_MS	5000	/* for a tapdisk that nobody wants any more */
 
 static const char *tapdisk_path(void)
@@ -199,12 +200,13 @@ static int reap(struct spawning *spawning, struct deadline deadline, siginfo_t *
 	return 0;
 }
 
+/* One that its storage keeps from dying is left to whoever reaps our children, or us. */
 static void kill_child(struct spawning *spawning)
 {
 	siginfo_t info;
 
 	pidfd_send_signal(spawning->pidfd, SIGKILL, NULL, 0);
-	reap(spawning, deadline_in(-1), &info);
+	reap(spawning, deadline_in(KILL_MS), &info);
 }
 
 static int report_error(const struct spawning *spawning, const json_t *error,

@@ -67,7 +67,7 @@ static int pass_ring(pid_t pid, unsigned int minor, struct blktap_error *err)
 	if (fd < 0)
 		return fd;
 	return call_passing(pid, "pass_ring", json_pack("{s:i, s:b}", "minor", (int)minor,
-							"descriptor", 1), fd, ASK_MS, NULL, err);
+							"descriptor", 1), fd, ASK_MS, NULL, NULL, err);
 }
 
 /* What a tapdisk that runs as another user may not open. */
@@ -89,16 +89,15 @@ static int pass_rings(pid_t old, pid_t pid, struct blktap_error *err)
 static void record_moved(pid_t old, pid_t pid)
 {
 	struct blktap_vbd_info *vbds;
-	int cancelling = cancel_fd();
 	size_t count, i;
 
-	blktap_cancel_on(-1);
+	cancel_suspend();
 	if (!blktap_ctl_list(pid, &vbds, &count, ASK_MS, NULL)) {
 		for (i = 0; i < count; i++)
-			record_changed(old, vbds[i].minor, "pid", json_integer(pid));
+			record_changed(old, vbds[i].minor, json_pack("{s:i}", "pid", (int)pid));
 		blktap_vbd_info_free(vbds, count);
 	}
-	blktap_cancel_on(cancelling);
+	cancel_resume();
 }
 
 /* @fd: a connection to the old one, if the new one cannot make it, or -1. */
@@ -112,7 +111,7 @@ static int ask_new(pid_t old, pid_t pid, int fd, int timeout_ms, struct blktap_e
 		json_object_set_new(params, "timeout_ms", json_integer(timeout_ms));
 	if (fd >= 0)
 		json_object_set_new(params, "descriptor", json_true());
-	return call_passing(pid, "takeover", params, fd, margin_ms, NULL, err);
+	return call_passing(pid, "takeover", params, fd, margin_ms, NULL, NULL, err);
 }
 
 /* For one that runs as another user. A connection, or a negative errno. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "cancel.h"
 #include "cleanup.h"
 #include "pages.h"
 #include "passing.h"
@@ -17,6 +18,7 @@
 #define MARGIN_MS	10000	/* for the answer, past the tapdisk's own limit */
 #define GRACE_MS	2000	/* of a close without a limit of its own */
 #define FORCE_MS	3000	/* for the answer, when there is another way */
+#define ALIVE_MS	10000
 
 /* ------------------------------------------------------------- list answers */
 
@@ -112,6 +114,23 @@ int blktap_ctl_list(pid_t pid, struct blktap_vbd_info **vbds, size_t *count,
 	return ret ? parse_failed(pid, ret, err) : 0;
 }
 
+/* -------------------------------------------------------------------- alive */
+
+bool vbd_answers(pid_t pid, int timeout_ms)
+{
+	switch (blktap_ctl_call(pid, "version", NULL, timeout_ms, NULL, NULL)) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -EPIPE:
+	case -EPROTO:		/* it hangs up */
+	case -ETIMEDOUT:
+		return false;
+	default:
+		return true;
+	}
+}
+
 /* ------------------------------------------------------------------ changes */
 
 /* Takes @params (NULL: no memory) and adds the minor. */
@@ -133,6 +152,7 @@ struct opening {
 	const char *image;	/* may be NULL */
 	bool read_only;
 	struct deadline deadline;
+	bool *unsure;		/* as of call_passing() */
 	/* Opens it here; a descriptor or a negative errno. */
 	int (*open)(const struct opening *opening, struct blktap_error *err);
 };
@@ -145,16 +165,18 @@ static int pass(const struct opening *opening, json_t *params, struct blktap_err
 		return fd;
 	json_object_set_new(params, "descriptor", json_true());
 	return call_passing(opening->pid, opening->method, json_incref(params), fd,
-			    deadline_left(opening->deadline), NULL, err);
+			    deadline_left(opening->deadline), NULL, opening->unsure, err);
 }
 
 /* Most tapdisks can open it; one that has given up that right gets it in a second try. */
 static int call_opening(const struct opening *opening, json_t *params, struct blktap_error *err)
 {
 	CLEANUP_JSON json_t *kept = json_incref(params);
-	int ret = call_minor(opening->pid, opening->method, opening->minor, params,
-			     deadline_left(opening->deadline), NULL, err);
+	int ret;
 
+	json_object_set_new(params, "minor", json_integer(opening->minor));
+	ret = call_passing(opening->pid, opening->method, params, -1,
+			   deadline_left(opening->deadline), NULL, opening->unsure, err);
 	if (ret == -EACCES && passing_wanted(opening->pid, opening->deadline))
 		ret = pass(opening, kept, err);
 	return ret;
@@ -231,7 +253,7 @@ static int open_image(const struct opening *opening, struct blktap_error *err)
 }
 
 int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
-		 int margin_ms, struct blktap_error *err)
+		 int margin_ms, bool *unsure, struct blktap_error *err)
 {
 	int timeout_ms = open_params->timeout_ms ? open_params->timeout_ms : CALL_MS;
 	const struct opening opening = {
@@ -241,11 +263,13 @@ int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params 
 		.image = open_params->image,
 		.read_only = open_params->read_only,
 		.deadline = deadline_in(with_margin(timeout_ms, margin_ms)),
+		.unsure = unsure,
 		.open = open_image,
 	};
 	json_t *params;
 	int ret;
 
+	*unsure = false;
 	ret = image_params(open_params->image, &params, err);
 	if (ret)
 		return ret;
@@ -264,24 +288,32 @@ int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params 
 	if (open_params->restart)
 		json_object_set_new(params, "restart", json_true());
 	add_timeout(params, timeout_ms);
-	ret = call_opening(&opening, params, err);
-	if (!ret)
-		record_opened(pid, minor, open_params);
-	return ret;
+	return call_opening(&opening, params, err);
 }
 
 int blktap_ctl_open(pid_t pid, unsigned int minor,
 		    const struct blktap_open_params *open_params, struct blktap_error *err)
 {
-	return vbd_ask_open(pid, minor, open_params, MARGIN_MS, err);
+	struct record_order order;
+	bool unsure;
+	int ret;
+
+	record_order_open(&order, pid, minor, open_params);
+	ret = vbd_ask_open(pid, minor, open_params, MARGIN_MS, &unsure, err);
+	if (!ret && !order.written)
+		record_opened(pid, minor, open_params);
+	record_order_end(&order, ret && !unsure);
+	return ret;
 }
 
 int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 		     struct blktap_error *err)
 {
 	json_t *params = json_object();
+	struct record_mark record;
 	int ret;
 
+	record_look(minor, &record);
 	/* None at all would be the default, a short grace. */
 	add_timeout(params, timeout_ms < 0 ? INT_MAX : timeout_ms);
 	if (force)
@@ -290,38 +322,36 @@ int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 	ret = call_minor(pid, "close", minor, params,
 			 with_margin(timeout_ms, force ? GRACE_MS + FORCE_MS : CALL_MS), NULL, err);
 	if (!ret)
-		record_closed(pid, minor);
+		record_closed(pid, minor, &record);
 	return ret;
 }
 
-/* A pause that is given up may be one nevertheless. */
-static bool goes_on(pid_t pid, unsigned int minor)
+/*
+ * It is on record once the tapdisk has said so: from then on the image may be in other hands.
+ * One that died before that may have been recovered with it.
+ */
+static int record_paused(pid_t pid, unsigned int minor, struct blktap_error *err)
 {
-	struct blktap_vbd_info *vbds = NULL;
-	bool goes_on = false;
-	size_t count = 0, i;
+	bool alive;
 
-	if (blktap_ctl_list(pid, &vbds, &count, CALL_MS, NULL))
-		return false;
-	for (i = 0; i < count; i++)
-		if (vbds[i].minor == (int)minor)
-			goes_on = !(vbds[i].state & BLKTAP_VBD_PAUSED);
-	blktap_vbd_info_free(vbds, count);
-	return goes_on;
+	record_changed(pid, minor, json_pack("{s:b}", "paused", 1));
+	cancel_suspend();
+	alive = vbd_answers(pid, ALIVE_MS);
+	cancel_resume();
+	return alive ? 0 : blktap_error_set(err, -EPROTO, "tapdisk %d had paused tapdev%u, and does "
+					    "not answer any more", (int)pid, minor);
 }
 
 int blktap_ctl_pause(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err)
 {
+	bool kept = record_is_kept(pid);
 	json_t *params = json_object();
 	int ret;
 
 	add_timeout(params, timeout_ms);
-	/* Before: nobody may recover it with an image that is in other hands. */
-	record_changed(pid, minor, "paused", json_true());
 	ret = call_minor(pid, "pause", minor, params, with_margin(timeout_ms, MARGIN_MS), NULL,
 			 err);
-	record_changed(pid, minor, "paused", json_boolean(!ret || !goes_on(pid, minor)));
-	return ret;
+	return ret || !kept ? ret : record_paused(pid, minor, err);
 }
 
 static int open_paused_image(const struct opening *opening, struct blktap_error *err)
@@ -332,14 +362,17 @@ static int open_paused_image(const struct opening *opening, struct blktap_error 
 int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int timeout_ms,
 		       struct blktap_error *err)
 {
+	bool unsure = false;
 	const struct opening opening = {
 		.pid = pid,
 		.method = "unpause",
 		.minor = minor,
 		.image = image,
 		.deadline = deadline_in(with_margin(timeout_ms, MARGIN_MS)),
+		.unsure = &unsure,
 		.open = open_paused_image,
 	};
+	struct record_order order;
 	json_t *params;
 	int ret;
 
@@ -347,13 +380,12 @@ int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int tim
 	if (ret)
 		return ret;
 	add_timeout(params, timeout_ms);
+	record_order_unpause(&order, pid, minor, image);
 	ret = call_opening(&opening, params, err);
-	if (ret)
-		return ret;
-	if (image)
-		record_changed(pid, minor, "image", json_string(image));
-	record_changed(pid, minor, "paused", json_false());
-	return 0;
+	if (!ret && !order.written)
+		record_changed(pid, minor, json_pack("{s:s*, s:b}", "image", image, "paused", 0));
+	record_order_end(&order, ret && !unsure);
+	return ret;
 }
 
 int blktap_ctl_resize(pid_t pid, unsigned int minor, uint64_t capacity, bool shrink,
@@ -405,7 +437,8 @@ int blktap_ctl_kernel_io(pid_t pid, unsigned int minor, enum blktap_kernel_io mo
 		return blktap_error_set(err, -EPROTO, "tapdisk %d: it does not tell the mode",
 					(int)pid);
 	if (mode != BLKTAP_KERNEL_IO_DEFAULT)
-		record_changed(pid, minor, "kernel_io", json_string(blktap_kernel_io_name(mode)));
+		record_changed(pid, minor, json_pack("{s:s}", "kernel_io",
+						     blktap_kernel_io_name(mode)));
 	if (now)
 		*now = answered;
 	return 0;

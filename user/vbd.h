@@ -10,11 +10,17 @@ int vbds_parse(const json_t *array, struct blktap_vbd_info **vbds, size_t *count
 /* By minor; of struct blktap_vbd_info. */
 int vbds_compare(const void *a, const void *b);
 
+/* Or may well do so: a refusal is an answer, and what fails here tells nothing. */
+bool vbd_answers(pid_t pid, int timeout_ms);
+
 /* As blktap_ctl_attach(), until @deadline. */
 int vbd_ask_attach(pid_t pid, unsigned int minor, struct deadline deadline,
 		   struct blktap_error *err);
-/* As blktap_ctl_open(), with so much time for the answer, past the tapdisk's own limit. */
+/*
+ * As blktap_ctl_open(), but for the record, and with so much time for the answer, past the
+ * tapdisk's own limit. @unsure: see call_passing().
+ */
 int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
-		 int margin_ms, struct blktap_error *err);
+		 int margin_ms, bool *unsure, struct blktap_error *err);
 
 #endif /* BLKTAP_VBD_H */

@@ -14,6 +14,7 @@
 
 #include "../ctl.h"
 #include "../output.h"
+#include "../signals.h"
 #include "../supervisor.h"
 #include "tests/fake-kernel.h"
 #include "tests/fake-tapdisk.h"
@@ -99,6 +100,33 @@ static void test_it_is_started_once(void **state)
 	pid = read_pid();
 	kill(pid, SIGKILL);
 	assert_true(ends(pid));
+}
+
+static int ensure(const struct options *options, struct blktap_error *failure)
+{
+	(void)options;
+	exit(supervisor_ensure(failure) == -EINTR ? 7 : 1);
+}
+
+static int status_at_end(pid_t pid);
+
+/* Whoever waits for one that does not start is not held up by that. */
+static void test_start_hangs(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	setenv("TEST_HANGS", "1", 1);
+	pid = fork();
+	if (!pid) {
+		alarm(60);
+		signals_hold_during(ensure, NULL, &err);
+	}
+	usleep(50 * STEP_US);
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(status_at_end(pid), 7);
+	assert_int_equal(supervisor_ensure(&err), -ECHILD);
+	unsetenv("TEST_HANGS");
 }
 
 static void test_it_cannot_start(void **state)
@@ -236,6 +264,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(test_there_is_one),
 		TEST(test_it_is_started_once),
+		TEST(test_start_hangs),
 		TEST(test_it_cannot_start),
 		TEST(test_it_cannot_look),
 		TEST(test_it_cannot_watch),
@@ -247,6 +276,8 @@ int main(int argc, char **argv)
 	alarm(60);
 	if (argc < 2)
 		return cmocka_run_group_tests(tests, NULL, NULL);
+	if (getenv("TEST_HANGS"))
+		pause();
 	if (options_parse(argc - 1, argv + 1, command_supervise.options, &options, &err))
 		return 1;
 	return exit_status(command_supervise.run(&options, &err));

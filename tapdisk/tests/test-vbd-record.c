@@ -98,6 +98,27 @@ static void test_from_open_to_close(void **state)
 	assert_int_equal(nr_files(), 0);
 }
 
+/* Who has the disk need not wait for the partitions; nor does its tapdisk's death. */
+static void test_from_the_start(void **state)
+{
+	struct outcome outcome;
+
+	(void)state;
+	fake_ring->start_state = BLKTAP_DISK_STATE_ADDING;
+	start_open(&outcome, "ram:1M", -1);
+	wait_for_state(VBD_STARTING);
+	assert_int_equal(outcome.calls, 0);
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	assert_string_equal(record->open.image, "ram:1M");
+	blktap_record_free(record);
+	/* It does not come about. */
+	fake_ring->state.disk_state = BLKTAP_DISK_STATE_NONE;
+	raise_pri();
+	wait_for(&outcome);
+	assert_int_not_equal(outcome.err.code, 0);
+	assert_int_equal(nr_files(), 0);
+}
+
 static void test_pause_and_another_image(void **state)
 {
 	struct outcome outcome = { 0 };
@@ -210,6 +231,7 @@ static void test_cannot_be_written(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(test_from_open_to_close),
+	TEST(test_from_the_start),
 	TEST(test_pause_and_another_image),
 	TEST(test_change_cannot_be_written),
 	TEST(test_pause_that_stays),

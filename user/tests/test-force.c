@@ -36,6 +36,16 @@ static void put_record(const char *paused)
 	fclose(file);
 }
 
+static bool is_recorded(void)
+{
+	struct blktap_record *record;
+	int ret = blktap_record_read(3, &record, NULL);
+
+	if (!ret)
+		blktap_record_free(record);
+	return !ret;
+}
+
 /* ----------------------------------------------------------------------- force */
 
 static void test_it_does_as_told(void **state)
@@ -61,9 +71,11 @@ static void test_it_refuses(void **state)
 	struct fake fake = { .pid = 9, .answer = ERROR("5") };
 
 	(void)state;
+	put_record("false");
 	tap->pid = 9;
 	fake_start(&fake);
 	assert_int_equal(blktap_force_close(9, 3, 0, &killed, &err), 0);
+	assert_false(is_recorded());
 	assert_int_equal(killed, 9);
 	assert_int_equal(kernel.ended, 9);
 	assert_true(kernel.forced);

@@ -5,13 +5,15 @@
  */
 #include "test.h"
 
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
 #include "fake-kernel.h"
 #include "fake-tapdisk.h"
 #include "processes.h"
+#include "record.h"
 
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
-#define LIVE	ANSWER("{\"vbds\":[{\"minor\":7,\"state\":0}]}")
-#define PAUSED	ANSWER("{\"vbds\":[{\"minor\":7,\"state\":42}]}")
 #define REFUSED	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-16,\"message\":\"no\"}}\n"
 
 static const struct blktap_open_params open_params = {
@@ -22,6 +24,7 @@ static const struct blktap_open_params open_params = {
 static struct blktap_record *record;
 static struct fake fake;
 static pid_t pid;
+static int cancelling;
 
 /* To start a process of another user. */
 static void needs_root(void **state)
@@ -60,13 +63,79 @@ static bool is_paused(void)
 	return paused;
 }
 
+static void put_record(const char *image, bool paused)
+{
+	char path[PATH_MAX], new[PATH_MAX];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/tap7.json", control_dir);
+	snprintf(new, sizeof(new), "%s/new", control_dir);
+	file = fopen(new, "we");
+	assert_non_null(file);
+	fprintf(file, "{\"minor\":7,\"pid\":%d,\"user\":\"nobody\",\"image\":\"%s\","
+		"\"read_only\":false,\"no_direct\":false,\"kernel_io\":\"off\","
+		"\"request_timeout_ms\":0,\"restart\":true,\"paused\":%s}", (int)pid, image,
+		paused ? "true" : "false");
+	assert_int_equal(fchmod(fileno(file), 0600), 0);
+	fclose(file);
+	assert_int_equal(rename(new, path), 0);
+}
+
+static bool is_recorded(const char *image)
+{
+	bool is;
+
+	assert_true(read_record());
+	is = strcmp(record->open.image, image) == 0;
+	blktap_record_free(record);
+	return is;
+}
+
+/* The tap as its driver has it: with this tapdisk, and no disk yet. */
+static struct blktap_tap *tap(void)
+{
+	size_t i;
+
+	for (i = 0; i < kernel.count; i++)
+		if (kernel.taps[i].minor == 7)
+			break;
+	if (i == kernel.count)
+		kernel_add(7, pid);
+	kernel.taps[i].pid = pid;
+	return &kernel.taps[i];
+}
+
 static void open_disk(void)
 {
 	static const char *const answers[] = { ANSWER("{}"), NULL };
 
+	tap()->disk_state = BLKTAP_DISK_STATE_NONE;
 	answering(answers);
 	assert_int_equal(blktap_ctl_open(pid, 7, &open_params, NULL), 0);
 	fake_stop(&fake);
+}
+
+static bool interrupts(struct fake *fake_tapdisk)
+{
+	(void)fake_tapdisk;
+	assert_int_equal(eventfd_write(cancelling, 1), 0);
+	return false;
+}
+
+static int interrupted(int (*call)(void))
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+	int ret;
+
+	answering(answers);
+	fake.asked = interrupts;
+	cancelling = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	blktap_cancel_on(cancelling);
+	ret = call();
+	blktap_cancel_on(-1);
+	close(cancelling);
+	fake_stop(&fake);
+	return ret;
 }
 
 static void test_opened(void **state)
@@ -89,15 +158,153 @@ static void test_opened(void **state)
 	blktap_record_free(record);
 }
 
+static bool on_record_before(struct fake *fake_tapdisk)
+{
+	if (strstr(fake_tapdisk->request, "\"open\""))
+		assert_true(is_recorded("aio:/x"));
+	return true;
+}
+
 static void test_refused(void **state)
 {
 	static const char *const answers[] = { REFUSED, NULL };
 
 	needs_root(state);
+	tap();
 	answering(answers);
+	fake.asked = on_record_before;
+	assert_int_equal(blktap_ctl_open(pid, 7, &open_params, NULL), -EBUSY);
+	assert_false(read_record());
+	/* What comes back is what was there. */
+	put_record("aio:/z", true);
+	assert_int_equal(blktap_ctl_open(pid, 7, &open_params, NULL), -EBUSY);
+	assert_true(is_recorded("aio:/z"));
+	assert_true(is_paused());
+	fake_stop(&fake);
+	/* It is not there to be asked. */
+	assert_int_equal(blktap_ctl_open(pid, 7, &open_params, NULL), -ECONNREFUSED);
+	assert_true(is_recorded("aio:/z"));
+}
+
+/* Another client has opened it meanwhile. */
+static bool opened_meanwhile(struct fake *fake_tapdisk)
+{
+	(void)fake_tapdisk;
+	put_record("aio:/y", false);
+	return true;
+}
+
+static void test_refused_for_another(void **state)
+{
+	static const char *const answers[] = { REFUSED, NULL };
+
+	needs_root(state);
+	tap();
+	answering(answers);
+	fake.asked = opened_meanwhile;
 	assert_int_equal(blktap_ctl_open(pid, 7, &open_params, NULL), -EBUSY);
 	fake_stop(&fake);
-	assert_false(read_record());
+	assert_true(is_recorded("aio:/y"));
+}
+
+static int open_x(void)
+{
+	return blktap_ctl_open(pid, 7, &open_params, NULL);
+}
+
+/* It may be open by now, or soon: what was recorded of an earlier disk is not of this one. */
+static void test_open_interrupted(void **state)
+{
+	needs_root(state);
+	tap();
+	put_record("aio:/z", false);
+	assert_int_equal(interrupted(open_x), -EINTR);
+	assert_true(is_recorded("aio:/x"));
+	/* One that is left over by another one. */
+	put_record("aio:/z", false);
+	tap()->disk_state = BLKTAP_DISK_STATE_LIVE;
+	tap()->recovery = BLKTAP_RECOVERY_HELD;
+	assert_int_equal(interrupted(open_x), -EINTR);
+	assert_true(is_recorded("aio:/x"));
+}
+
+/* That will be refused, whoever hears it. */
+static void test_open_of_what_is_served(void **state)
+{
+	needs_root(state);
+	put_record("aio:/z", false);
+	tap()->disk_state = BLKTAP_DISK_STATE_LIVE;
+	assert_int_equal(interrupted(open_x), -EINTR);
+	assert_true(is_recorded("aio:/z"));
+	tap()->disk_state = BLKTAP_DISK_STATE_NONE;
+	tap()->pid = getpid();
+	assert_int_equal(interrupted(open_x), -EINTR);
+	assert_true(is_recorded("aio:/z"));
+}
+
+static int recover(int timeout_ms)
+{
+	struct blktap_recover_params params = {
+		.minor = 7, .pid = pid, .image = "aio:/y", .timeout_ms = timeout_ms,
+	};
+	pid_t new, killed;
+
+	put_record("aio:/z", false);
+	tap()->disk_state = BLKTAP_DISK_STATE_LIVE;
+	/* No more than that is to be waited for. */
+	tap()->recovery = BLKTAP_RECOVERY_FAILED;
+	tap()->pid = 0;
+	return blktap_recover(&params, &new, &killed, NULL);
+}
+
+static void attach(const struct fake *fake_tapdisk)
+{
+	if (strstr(fake_tapdisk->request, "\"attach\""))
+		tap()->pid = pid;
+}
+
+static bool no_answer_to_open(struct fake *fake_tapdisk)
+{
+	attach(fake_tapdisk);
+	return !strstr(fake_tapdisk->request, "\"open\"");
+}
+
+static bool refuses_to_open(struct fake *fake_tapdisk)
+{
+	bool refuses = strstr(fake_tapdisk->request, "\"open\"");
+
+	attach(fake_tapdisk);
+	if (refuses)
+		assert_true(is_recorded("aio:/y"));
+	fake_tapdisk->answer = refuses ? REFUSED : ANSWER("{}");
+	fake_tapdisk->length = strlen(fake_tapdisk->answer);
+	return true;
+}
+
+/* After a failure the record is as the disk is: as before, unless the image may be open. */
+static void test_recover_fails(void **state)
+{
+	static const char *const nothing[] = { ANSWER("{\"vbds\":[]}"), NULL };
+	static const char *const open[] = { ANSWER("{\"vbds\":[{\"minor\":7,\"state\":0,\"image\":"
+						   "{\"type\":\"aio\",\"path\":\"/y\"}}]}"), NULL };
+
+	needs_root(state);
+	answering(nothing);
+	fake.answers = NULL;
+	fake.asked = refuses_to_open;
+	assert_int_equal(recover(5000), -EBUSY);
+	fake_stop(&fake);
+	assert_true(is_recorded("aio:/z"));
+	answering(nothing);
+	fake.asked = no_answer_to_open;
+	assert_int_equal(recover(300), -ETIMEDOUT);
+	fake_stop(&fake);
+	assert_true(is_recorded("aio:/z"));
+	answering(open);
+	fake.asked = no_answer_to_open;
+	assert_int_equal(recover(300), -ETIMEDOUT);
+	fake_stop(&fake);
+	assert_true(is_recorded("aio:/y"));
 }
 
 static void test_changed(void **state)
@@ -122,26 +329,101 @@ static void test_changed(void **state)
 	assert_false(read_record());
 }
 
-/* Whether it is paused, the tapdisk knows; if it does not say so, it may be. */
+/* Then the disk is as it was, or nobody has been told that the image may be touched. */
 static void test_pause_fails(void **state)
 {
-	static const char *const goes_on[] = { REFUSED, LIVE, NULL };
-	static const char *const paused[] = { REFUSED, PAUSED, NULL };
-	static const char *const silent[] = { REFUSED, REFUSED, NULL };
-	static const struct {
-		const char *const *answers;
-		bool paused;
-	} cases[] = { { goes_on, false }, { paused, true }, { silent, true } };
-	size_t i;
+	static const char *const refused[] = { REFUSED, NULL };
+	static const char *const hangs_up[] = { "", NULL };
 
 	needs_root(state);
-	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		open_disk();
-		answering(cases[i].answers);
-		assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), -EBUSY);
-		fake_stop(&fake);
-		assert_int_equal(is_paused(), cases[i].paused);
-	}
+	open_disk();
+	answering(refused);
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), -EBUSY);
+	fake_stop(&fake);
+	assert_false(is_paused());
+	answering(hangs_up);
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), -EPROTO);
+	fake_stop(&fake);
+	assert_false(is_paused());
+	/* It is dead. */
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), -ECONNREFUSED);
+	assert_false(is_paused());
+	put_record("aio:/x", true);
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), -ECONNREFUSED);
+	assert_true(is_paused());
+}
+
+static bool not_paused_before(struct fake *fake_tapdisk)
+{
+	if (strstr(fake_tapdisk->request, "\"pause\""))
+		assert_false(is_paused());
+	return true;
+}
+
+/* What dies as soon as it has answered may have been recovered as it was before. */
+static void test_pause_and_death(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), "", NULL };
+	struct blktap_error err;
+
+	needs_root(state);
+	open_disk();
+	answering(answers);
+	fake.asked = not_paused_before;
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, &err), -EPROTO);
+	assert_non_null(strstr(err.text, "does not answer any more"));
+	fake_stop(&fake);
+	assert_true(is_paused());
+}
+
+static int pause_disk(void)
+{
+	return blktap_ctl_pause(pid, 7, -1, NULL);
+}
+
+static void test_pause_interrupted(void **state)
+{
+	needs_root(state);
+	open_disk();
+	assert_int_equal(interrupted(pause_disk), -EINTR);
+	assert_false(is_paused());
+}
+
+static bool unpaused_before(struct fake *fake_tapdisk)
+{
+	if (strstr(fake_tapdisk->request, "\"unpause\""))
+		assert_true(is_recorded("aio:/y") && !is_paused());
+	return true;
+}
+
+static int unpause_with_y(void)
+{
+	return blktap_ctl_unpause(pid, 7, "aio:/y", -1, NULL);
+}
+
+/* From when it was ordered, unless that was refused. */
+static void test_unpause(void **state)
+{
+	static const char *const answers[] = { REFUSED, NULL };
+
+	needs_root(state);
+	put_record("aio:/x", true);
+	answering(answers);
+	fake.asked = unpaused_before;
+	assert_int_equal(unpause_with_y(), -EBUSY);
+	assert_true(is_recorded("aio:/x"));
+	assert_true(is_paused());
+	fake_stop(&fake);
+	assert_int_equal(unpause_with_y(), -ECONNREFUSED);
+	assert_true(is_recorded("aio:/x"));
+	assert_true(is_paused());
+	assert_int_equal(interrupted(unpause_with_y), -EINTR);
+	assert_true(is_recorded("aio:/y"));
+	assert_false(is_paused());
+	/* What is not paused keeps its image. */
+	put_record("aio:/x", false);
+	assert_int_equal(interrupted(unpause_with_y), -EINTR);
+	assert_true(is_recorded("aio:/x"));
 }
 
 /* As after a takeover that nobody recorded, for its client was killed. */
@@ -156,7 +438,7 @@ static void test_under_an_earlier_pid(void **state)
 	answering(answers);
 	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
 	assert_false(is_paused());
-	kernel_add(7, pid);
+	tap();
 	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
 	assert_true(read_record());
 	assert_true(record->paused);
@@ -164,6 +446,73 @@ static void test_under_an_earlier_pid(void **state)
 	blktap_record_free(record);
 	fake_stop(&fake);
 	end_process(old);
+}
+
+/* Another client is told of the close before, and opens it again. */
+static bool opened_again(struct fake *fake_tapdisk)
+{
+	if (strstr(fake_tapdisk->request, "\"close\""))
+		put_record("aio:/z", false);
+	return true;
+}
+
+static void test_close_and_open(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+
+	needs_root(state);
+	open_disk();
+	answering(answers);
+	fake.asked = opened_again;
+	assert_int_equal(blktap_ctl_close(pid, 7, 0, false, NULL), 0);
+	assert_true(is_recorded("aio:/z"));
+	fake.asked = NULL;
+	assert_int_equal(blktap_ctl_close(pid, 7, 0, false, NULL), 0);
+	assert_false(read_record());
+	fake_stop(&fake);
+}
+
+/* A client that is about to change the record when another one wants to. */
+static pid_t start_changing(void)
+{
+	int fds[2], lock;
+	char byte;
+	pid_t child;
+
+	assert_int_equal(pipe(fds), 0);
+	child = fork();
+	if (child == 0) {
+		lock = record_lock();
+		close(fds[1]);
+		usleep(300000);
+		put_record("aio:/z", false);
+		_exit(lock < 0);
+	}
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &byte, 1), 0);
+	close(fds[0]);
+	return child;
+}
+
+static void test_two_at_a_time(void **state)
+{
+	static const char *const answers[] = { ANSWER("{\"mode\":\"off\"}"), NULL };
+	pid_t other;
+	int status;
+
+	needs_root(state);
+	open_disk();
+	answering(answers);
+	other = start_changing();
+	assert_int_equal(blktap_ctl_kernel_io(pid, 7, BLKTAP_KERNEL_IO_REDIRECT, NULL, -1, NULL),
+			 0);
+	assert_int_equal(waitpid(other, &status, 0), other);
+	assert_int_equal(status, 0);
+	fake_stop(&fake);
+	assert_true(read_record());
+	assert_string_equal(record->open.image, "aio:/z");
+	assert_int_equal(record->open.kernel_io, BLKTAP_KERNEL_IO_REDIRECT);
+	blktap_record_free(record);
 }
 
 /* Another tapdisk's is left alone, and one that is root's keeps its own. */
@@ -210,9 +559,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_opened),
 		TEST(test_refused),
+		TEST(test_refused_for_another),
+		TEST(test_open_interrupted),
+		TEST(test_open_of_what_is_served),
+		TEST(test_recover_fails),
 		TEST(test_changed),
 		TEST(test_pause_fails),
+		TEST(test_pause_and_death),
+		TEST(test_pause_interrupted),
+		TEST(test_unpause),
 		TEST(test_under_an_earlier_pid),
+		TEST(test_close_and_open),
+		TEST(test_two_at_a_time),
 		TEST(test_not_ours),
 	};
 

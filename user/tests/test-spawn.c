@@ -6,8 +6,11 @@
 
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "fake-tapdisk.h"
 
@@ -210,6 +213,37 @@ static void test_neither_ready_nor_dead(void **state)
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+static bool unkillable;
+
+/* In place of the C library's. */
+int pidfd_send_signal(int pidfd, int signal, siginfo_t *info, unsigned int flags)
+{
+	return unkillable ? 0 : syscall(SYS_pidfd_send_signal, pidfd, signal, info, flags);
+}
+
+/* It is executed from a server that is dead, say. */
+static void test_cannot_be_killed(void **state)
+{
+	time_t start = time(NULL);
+	char path[PATH_MAX];
+	FILE *file;
+	pid_t pid;
+
+	(void)state;
+	make_tapdisk("echo $$ >\"${0%/*}/pid\"; exec sleep 60");
+	unkillable = true;
+	assert_int_equal(blktap_ctl_spawn(NULL, &pid, 1000, NULL), -ETIMEDOUT);
+	unkillable = false;
+	assert_true(time(NULL) - start < 50);
+	snprintf(path, sizeof(path), "%s/pid", control_dir);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%d", &pid), 1);
+	fclose(file);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void test_cancelled(void **state)
 {
 	int fd = eventfd(1, EFD_CLOEXEC);
@@ -297,6 +331,7 @@ int main(void)
 		TEST(test_nonsense),
 		TEST(test_silent),
 		TEST(test_neither_ready_nor_dead),
+		TEST(test_cannot_be_killed),
 		TEST(test_cancelled),
 		TEST(test_late_daemon),
 		TEST(test_sigchld_ignored),
