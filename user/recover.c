@@ -159,7 +159,8 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 {
 	int ret;
 
-	record_order_open(&recovery->order, serving->pid, serving->minor, &recovery->open);
+	record_order_open(&recovery->order, recovery->serving.pid, recovery->serving.minor,
+			  &recovery->open);
 	for (;;) {
 		ret = try_to_open(recovery, err);
 		if (!is_worth_waiting(recovery, ret) || deadline_passed(recovery->deadline))
