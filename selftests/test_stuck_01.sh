@@ -75,7 +75,7 @@ ends "on-death=fail: the write went through" 0 "$WRITER"
 
 dies off --hold-time=0
 check "hold-time=0: somebody tells what all wait for" wait_for 20 happened stuck
-check "hold-time=0: again and again" wait_for 10 happened stuck 3
+check "hold-time=0: again and again" wait_for 10 happened stuck 2
 same "hold-time=0: no hold time ends" 0 "$(times hold-expired)"
 lives_on hold-time=0
 ends "hold-time=0: the write went through" 0 "$WRITER"
