@@ -537,7 +537,7 @@ sweep_taps() {
 	for minor in $(taps); do
 		pid=$(tap_value "$minor" pid)
 		[ -z "$pid" ] || kill -KILL "$pid"
-		wait_for 10 nl_tool del "$minor"
+		wait_for 5 nl_tool del "$minor" || nl_tool free "$minor" force
 	done
 }
 

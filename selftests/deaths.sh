@@ -11,11 +11,18 @@ declare -A DEATHS=() BUSY_DEATHS=() IN_HAND=()
 deaths_setup() {
 	local event
 	[ -d $TRACING/events/blktap ] || skip_all "the kernel has no tracing, or tracefs is not mounted"
+	trap 'deaths_over; ended_early' EXIT
 	echo 0 >$TRACING/events/blktap/enable
-	echo >$TRACING/trace
-	for event in submitted mapped held; do
+	# By their order, that is: the clocks of processors may differ.
+	echo counter >$TRACING/trace_clock
+	for event in submitted reaped redirected mapped held; do
 		echo 1 >$TRACING/events/blktap/blktap_$event/enable
 	done
+}
+
+deaths_over() {
+	echo 0 >$TRACING/events/blktap/enable
+	echo local >$TRACING/trace_clock
 }
 
 # load FIO-ARGUMENTS...: two jobs until load_ends: checked data, and who writes a block at a
@@ -38,12 +45,19 @@ load_ends() {
 
 trace_mark() { echo "$1" >$TRACING/trace_marker; }
 
-# given_to_it: a request, since "stopped" was marked.
-given_to_it() {
-	awk -v what="blktap_submitted: tapdev$MINOR " '
-		/tracing_mark_write: stopped/ { given = 0 }
-		index($0, what) { given = 1 }
-		END { exit !given }' $TRACING/trace
+# has_some: requests that the tapdisk was given and has not answered.
+has_some() {
+	awk -v disk="tapdev$MINOR" '
+		!match($0, /blktap_[a-z]+: /) { next }
+		{ split(substr($0, RSTART), w, /[ =]+/) }
+		w[2] != disk { next }
+		w[1] == "blktap_submitted:" { given[w[4] " " w[6]] = 1; next }
+		{ delete given[w[4] " " w[6]] }
+		END {
+			for (tag in given)
+				exit 0
+			exit 1
+		}' $TRACING/trace
 }
 
 # below: SLOW has I/O under way.
@@ -78,17 +92,22 @@ all_again() {
 	[ "$held" = "$again" ]
 }
 
+# idle MODE: so no death means anything.
+idle() {
+	note "$(tail -n 20 "$WORK/job.$LOAD")"
+	die "$1: the tapdisk is given nothing to do"
+}
+
 # dies MODE [SIGNAL]: of it, by default KILL. In mode off its I/O to SLOW is under way. In
 # others it has little to do and is quick about it: there it is stopped before, so that what
 # it was given stays with it; then no other signal ends it.
 dies() {
 	if [ "$1" = off ]; then
-		wait_for 20 below || die "$1: the tapdisk has nothing to do"
+		wait_for 20 below || idle "$1"
 	else
 		must kill -STOP "$PID"
 		sleep 0.1
-		trace_mark stopped
-		wait_for 20 given_to_it || die "$1: the tapdisk is given nothing"
+		wait_for 20 has_some || idle "$1"
 	fi
 	trace_mark dies
 	must kill "-${2:-KILL}" "$PID"
@@ -110,7 +129,6 @@ died() {
 # deaths_told MODE...: in each, most of them were with requests in hand.
 deaths_told() {
 	local mode
-	echo 0 >$TRACING/events/blktap/enable
 	for mode; do
 		[ -n "${DEATHS[$mode]-}" ] || continue
 		check "$mode: requests in hand at ${BUSY_DEATHS[$mode]} of ${DEATHS[$mode]} deaths, ${IN_HAND[$mode]} in all" \

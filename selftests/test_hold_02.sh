@@ -61,10 +61,11 @@ check "the data is right" cmp -n 4194304 "$WORK/ram" <(dd if="$DISK" bs=64k coun
 # other's is in hand.
 killed
 if [ "$(nproc)" -gt 1 ]; then
+	# With pauses, in which the server looks at the other queue.
 	writers=()
 	for queue in 0 1; do
 		background fio --name=queue$queue --filename="$DISK" --cpus_allowed="$(cpu_of $queue)" --rw=randwrite \
-			--bs=4k --direct=1 --ioengine=libaio --iodepth=4 --offset=$((queue * 4))M --size=2M \
+			--bs=4k --direct=1 --ioengine=libaio --iodepth=4 --thinktime=2000 --thinktime_blocks=4 --offset=$((queue * 4))M --size=2M \
 			--verify=crc32c --do_verify=1 --verify_fatal=1
 		writers+=("$JOB")
 	done
