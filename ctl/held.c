@@ -118,6 +118,13 @@ static void start_attempt(struct attempt *attempt)
 		run_attempt(attempt);
 }
 
+static void join(struct attempt *attempt)
+{
+	if (attempt->threaded)
+		pthread_join(attempt->thread, NULL);
+	attempt->threaded = false;
+}
+
 static bool ends_within(struct attempt *attempt, int timeout_ms)
 {
 	struct recovering *recovering = attempt->recovering;
@@ -159,13 +166,14 @@ static void run_attempts(struct attempt *attempts, size_t count)
 		if (!ends_within(attempt, patience_ms)) {
 			patience_ms /= 2;
 			pid = 0;
-		} else if (attempt->pid) {
-			pid = attempt->pid;
+			continue;
 		}
+		join(attempt);
+		if (attempt->pid)
+			pid = attempt->pid;
 	}
 	for (i = 0; i < count; i++)
-		if (attempts[i].threaded)
-			pthread_join(attempts[i].thread, NULL);
+		join(&attempts[i]);
 }
 
 int held_recover(const struct held *disks, size_t count, int timeout_ms,

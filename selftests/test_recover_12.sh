@@ -21,7 +21,7 @@ another() {
 interrupted() {
 	local text=$1
 	shift
-	timeout -s INT 2 tap-ctl "$@" >"$WORK/interrupted" 2>&1
+	timeout -s INT $((2 * SLOWNESS)) tap-ctl "$@" >"$WORK/interrupted" 2>&1
 	same "$text: interrupted" 124 $?
 }
 # dies TEXT ARGUMENT...: PID does, and the disk is recovered

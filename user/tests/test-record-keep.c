@@ -486,7 +486,7 @@ static pid_t start_changing(void)
 		close(fds[1]);
 		usleep(300000);
 		put_record("aio:/z", false);
-		_exit(lock < 0);
+		_exit(lock < 0 ? 1 : 0);
 	}
 	close(fds[1]);
 	assert_int_equal(read(fds[0], &byte, 1), 0);
