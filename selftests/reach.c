@@ -2,10 +2,12 @@
 /*
  * What a user can reach: tries one thing and ends with its errno, or 0.
  *
- * usage: reach open PATH | write PATH | connect PATH | handed PATH | daemon FD | queue MINOR
+ * usage: reach open PATH | write PATH | connect PATH | handed PATH | daemon FD | queue MINOR |
+ *        trace PID | read PID | steal PID
  *
- * connect prints what it is answered. handed connects, and has a user without rights ask
- * over that connection. daemon is one on a ring descriptor that it was
+ * trace, read and steal take hold of a process as a debugger does, of its memory, and of
+ * its standard input. connect prints what it is answered. handed connects, and has a user
+ * without rights ask over that connection. daemon is one on a ring descriptor that it was
  * handed. queue makes a session, and has a user without rights try a queue's descriptor.
  */
 #include "ring.h"
@@ -18,8 +20,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -148,6 +153,30 @@ static int try_queue(const char *minor)
 	return status ? EPERM : 0;
 }
 
+static int try_trace(const char *pid)
+{
+	return ptrace(PTRACE_SEIZE, atoi(pid), NULL, NULL) ? errno : 0;
+}
+
+/* Where nothing is; who may not look is not told that. */
+static int try_read(const char *pid)
+{
+	struct iovec local = { &local, 1 }, remote = { NULL, 1 };
+
+	if (process_vm_readv(atoi(pid), &local, 1, &remote, 1, 0) < 0 && errno != EFAULT)
+		return errno;
+	return 0;
+}
+
+static int try_steal(const char *pid)
+{
+	int pidfd = syscall(SYS_pidfd_open, atoi(pid), 0);
+
+	if (pidfd < 0)
+		return errno;
+	return syscall(SYS_pidfd_getfd, pidfd, STDIN_FILENO, 0) < 0 ? errno : 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(const char *what);
@@ -158,6 +187,9 @@ static const struct {
 	{ "handed", try_handed },
 	{ "daemon", try_daemon },
 	{ "queue", try_queue },
+	{ "trace", try_trace },
+	{ "read", try_read },
+	{ "steal", try_steal },
 };
 
 int main(int argc, char **argv)

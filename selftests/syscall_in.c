@@ -6,15 +6,12 @@
  *
  * usage: syscall_in CONFINED FREE; thread ids
  */
-#include "ktap.h"
+#include "traced.h"
 
 #ifndef __x86_64__
 int main(void)
 {
-	ktap_start();
-	puts("ok 1 system calls in another process # SKIP it knows the registers of x86_64");
-	puts("1..1");
-	return 0;
+	return traced_skip();
 }
 #else
 #include <asm/ioctls.h>
@@ -30,18 +27,6 @@ int main(void)
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/user.h>
-#include <sys/wait.h>
-
-#define SYSCALL_BYTES	2
-#define ERESTARTSYS	512
-#define ERESTART_LAST	516
-
-struct thread {
-	pid_t id;
-	struct user_regs_struct regs;	/* of its sleep */
-	unsigned long instruction;	/* "syscall" */
-};
 
 enum expected { REFUSED, REFUSED_IF_THERE, ALLOWED };
 
@@ -142,81 +127,15 @@ static const struct attempt attempts[] = {
 	{ "swapon", REFUSED_IF_THERE, SYS_swapon, { 0, -1UL } },
 };
 
-static void stopped(struct thread *thread)
-{
-	int status;
-
-	if (waitpid(thread->id, &status, __WALL) != thread->id || !WIFSTOPPED(status))
-		ktap_die("thread %d does not stop: %#x", thread->id, status);
-}
-
-static void trace(struct thread *thread, int request, void *data)
-{
-	if (ptrace(request, thread->id, NULL, data) != 0)
-		ktap_die("ptrace %#x of thread %d: %s", request, thread->id, strerror(errno));
-}
-
-/* Wakes it from the system call in which it sleeps. */
-static void seize(struct thread *thread, const char *id)
-{
-	long code;
-
-	thread->id = atoi(id);
-	trace(thread, PTRACE_SEIZE, (void *)PTRACE_O_TRACESYSGOOD);
-	trace(thread, PTRACE_INTERRUPT, NULL);
-	stopped(thread);
-	trace(thread, PTRACE_GETREGS, &thread->regs);
-	thread->instruction = thread->regs.rip - SYSCALL_BYTES;
-	code = ptrace(PTRACE_PEEKTEXT, thread->id, thread->instruction, NULL);
-	if ((code & 0xffff) != 0x050f)
-		ktap_die("thread %d does not sleep in a system call", thread->id);
-}
-
-/* Back to sleep: the call begins anew, if the kernel would have seen to that. */
-static void release(struct thread *thread)
-{
-	long result = -(long)thread->regs.rax;
-
-	if (result >= ERESTARTSYS && result <= ERESTART_LAST) {
-		thread->regs.rax = thread->regs.orig_rax;
-		thread->regs.rip = thread->instruction;
-	}
-	thread->regs.orig_rax = -1UL;
-	trace(thread, PTRACE_SETREGS, &thread->regs);
-	trace(thread, PTRACE_DETACH, NULL);
-}
-
-static long try(struct thread *thread, const struct attempt *attempt)
-{
-	struct user_regs_struct regs = thread->regs;
-
-	regs.orig_rax = -1UL;
-	regs.rip = thread->instruction;
-	regs.rax = attempt->number;
-	regs.rdi = attempt->args[0];
-	regs.rsi = attempt->args[1];
-	regs.rdx = attempt->args[2];
-	regs.r10 = attempt->args[3];
-	regs.r8 = attempt->args[4];
-	regs.r9 = attempt->args[5];
-	trace(thread, PTRACE_SETREGS, &regs);
-	/* to its beginning, and to its end */
-	trace(thread, PTRACE_SYSCALL, NULL);
-	stopped(thread);
-	trace(thread, PTRACE_SYSCALL, NULL);
-	stopped(thread);
-	trace(thread, PTRACE_GETREGS, &regs);
-	return regs.rax;
-}
-
 static bool alike(long a, long b)
 {
 	return a == b || (a >= 0 && b >= 0);
 }
 
-static void compare(struct thread *confined, struct thread *free, const struct attempt *attempt)
+static void compare(struct traced *confined, struct traced *free, const struct attempt *attempt)
 {
-	long usual = try(free, attempt), got = try(confined, attempt);
+	long usual = traced_call(free, attempt->number, attempt->args);
+	long got = traced_call(confined, attempt->number, attempt->args);
 
 	if (attempt->expected == ALLOWED) {
 		if (!alike(got, usual))
@@ -234,18 +153,18 @@ static void compare(struct thread *confined, struct thread *free, const struct a
 
 int main(int argc, char **argv)
 {
-	struct thread confined, free;
+	struct traced confined, free;
 	size_t i;
 
 	ktap_start();
 	if (argc != 3)
 		ktap_die("usage: syscall_in CONFINED FREE");
-	seize(&confined, argv[1]);
-	seize(&free, argv[2]);
+	traced_seize(&confined, argv[1]);
+	traced_seize(&free, argv[2]);
 	for (i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
 		compare(&confined, &free, &attempts[i]);
-	release(&confined);
-	release(&free);
+	traced_release(&confined);
+	traced_release(&free);
 	return ktap_finish();
 }
 #endif

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Unloading: refused while a tap exists, complete afterwards.
+# Unloading: refused at once while a tap exists, complete afterwards.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
-setup tap-ctl
+setup tap-ctl mkfs.ext4
 
 loaded() { grep -q '^blktap ' /proc/modules; }
 unloaded() { ! loaded; }
 # The use count is what "in use" means; rmmod says it in words.
 in_use() {
-	check_not "rmmod is refused: $1" sh -c "rmmod blktap 2>'$WORK/rmmod'"
+	check_not "rmmod is refused: $1" within 5 sh -c "rmmod blktap 2>'$WORK/rmmod'"
 	check "because it is in use" grep -qi 'in use' "$WORK/rmmod"
 }
 
@@ -33,6 +33,29 @@ create -a "aio:$IMAGE"
 in_use "a disk is served"
 check "the disk works on" dd if="$DISK" of=/dev/null bs=64k iflag=direct
 check "destroy" destroy
+
+image mounted.img 16M
+create -a "aio:$IMAGE" --kernel-io=off
+must mkfs.ext4 -q "$DISK"
+mkdir "$WORK/mnt"
+must mount "$DISK" "$WORK/mnt"
+in_use "a disk is mounted"
+must kill -STOP "$PID"
+background dd if=/dev/zero of="$WORK/mnt/file" bs=64k count=8 conv=fsync
+writer=$JOB
+wait_for 10 waiting 1
+in_use "its tapdisk is stopped and has requests"
+must kill -CONT "$PID"
+ends "what was written meanwhile gets there" 0 "$writer"
+must kill -KILL "$PID"
+wait_for 10 job_gone "$PID"
+in_use "its tapdisk is dead"
+check "recover" tap-ctl recover -m "$MINOR"
+PID=$(pid_of "$MINOR")
+check "umount" umount "$WORK/mnt"
+check "destroy" destroy
+
+image disk.img 1M
 
 for ((i = 0; i < 3; i++)); do
 	check "rmmod" wait_for 10 rmmod blktap

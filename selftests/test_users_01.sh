@@ -6,12 +6,13 @@ setup tap-ctl reach setpriv unshare jq
 log_expect_errors
 
 NOBODY=65534
-EPERM=1 ENOENT=2 EACCES=13 ENOTDIR=20
+EPERM=1 ENOENT=2 EACCES=13 ENOTDIR=20 ENOSYS=38
 ERRNO_OF_LIST=13
 
 # Who: a user without rights; one that administers the network; root of a user
 # namespace of that user, without and with a network namespace of its own.
-user() { setpriv --reuid="$NOBODY" --regid="$NOBODY" --clear-groups -- "$@"; }
+AS_USER=(setpriv --reuid="$NOBODY" --regid="$NOBODY" --clear-groups --)
+user() { "${AS_USER[@]}" "$@"; }
 netadmin() {
 	setpriv --reuid="$NOBODY" --regid="$NOBODY" --clear-groups --inh-caps=-all,+net_admin \
 		--ambient-caps=-all,+net_admin -- "$@"
@@ -52,7 +53,7 @@ numbers=$(stat -c '%Hr %Lr' "$RING")
 # shellcheck disable=SC2086 # two numbers
 check "root: mknod" mknod "$WORK/root" c $numbers
 check "root: mounting devtmpfs" unshare --mount mount -t devtmpfs none /mnt
-for who in user container netcontainer; do
+for who in user netadmin container netcontainer; do
 	# shellcheck disable=SC2086 # two numbers
 	check_not "$who: mknod" $who mknod "$WORK/node" c $numbers
 	check_not "$who: mounting devtmpfs" $who unshare --mount mount -t devtmpfs none /mnt
@@ -74,16 +75,19 @@ gets "netcontainer: there is no such family" $ENOENT netcontainer nl_tool list
 gets "netroot: there is no such family" $ENOENT netroot nl_tool list
 
 # -------------------------------------------------------------- control sockets
-for who in user netadmin container; do
+for who in user netadmin container netcontainer; do
 	gets "$who: the control socket" $EACCES $who timeout $((20 * SLOWNESS)) reach connect "$SOCKET"
 	check_not "$who: listing control sockets" $who ls "$CONTROL"
 	check_not "$who: making a name among them" $who touch "$CONTROL/ctl1"
+done
+for who in user netadmin container; do
 	gets "$who: tap-ctl list" $ERRNO_OF_LIST $who tap-ctl list
 done
+gets "netcontainer: tap-ctl list, where there is no driver" $ENOSYS netcontainer tap-ctl list
 chmod 755 "$CONTROL"
 gets "user: the socket, in a directory that permits it" $EACCES user reach connect "$SOCKET"
 chmod 666 "$SOCKET"
-for who in user netadmin container; do
+for who in user netadmin container netcontainer; do
 	gets "$who: the socket, if its mode permits it, connects" 0 $who timeout $((20 * SLOWNESS)) reach connect "$SOCKET"
 	check "$who: but is refused" grep -q 'not permitted' "$WORK/gets"
 done
@@ -93,6 +97,17 @@ gets "user: a connection that he is handed" 0 reach handed "$SOCKET"
 check "is answered" grep -q '"result"' "$WORK/gets"
 
 # -------------------------------------------------------------- what can be read
+# inside check|check_not TEXT PID: what /proc shows of a process's insides.
+inside() {
+	local file
+	for file in fd fdinfo; do
+		$1 "$2: /proc/PID/$file" user ls "/proc/$3/$file"
+	done
+	for file in maps environ; do
+		$1 "$2: /proc/PID/$file" user cat "/proc/$3/$file"
+	done
+}
+
 SYS=/sys/block/xen!blktap-2!tapdev$MINOR
 same "user: the serial can be read, as any disk's" visible "$(user cat "$SYS/serial")"
 same "user: so can the pid of the daemon" "$PID" "$(user cat "/sys/class/blktap2/blktap!blktap$MINOR/task")"
@@ -106,9 +121,7 @@ background tap-ctl monitor -m 7777
 check "user: but that of a tap-ctl can be read" user grep -q 7777 "/proc/$JOB/cmdline"
 kill "$JOB"
 reap "$JOB"
-for file in fdinfo fd maps environ; do
-	check_not "user: /proc/PID/$file of a tapdisk" user cat "/proc/$PID/$file" "/proc/$PID/$file/"
-done
+inside check_not "user: a tapdisk" "$PID"
 for dir in /sys/kernel/debug /sys/kernel/tracing/events/blktap; do
 	[ ! -d $dir ] || check_not "user: $dir" user ls $dir
 done
@@ -151,6 +164,51 @@ else
 	skip "a stale socket of another user" "needs python3"
 fi
 check "destroy" destroy
+
+# ---------------------------------------------- a tapdisk with a user, and that user
+YAMA=/proc/sys/kernel/yama/ptrace_scope
+# hold_of TEXT ERRNO ERRNO_OF_MEMORY PID: what the user's processes get of each other.
+hold_of() {
+	gets "$1: tracing it" "$2" user reach trace "$4"
+	gets "$1: its memory" "$2" user reach read "$4"
+	gets "$1: its descriptors, by number" "$2" user reach steal "$4"
+	gets "$1: /proc/PID/mem" "$3" user reach open "/proc/$4/mem"
+}
+stopped() { grep -q '^State:.[Tt]' "/proc/$PID/status"; }
+
+scope=$(cat $YAMA 2>/dev/null || echo 0)
+[ "$scope" = 0 ] || echo 0 >$YAMA
+background "${AS_USER[@]}" sleep 1000
+sleeper=$JOB
+wait_for 10 grep -q '^sleep' "/proc/$sleeper/comm"
+hold_of "user: another process of his" 0 0 "$sleeper"
+inside check "user: another process of his" "$sleeper"
+kill "$sleeper"
+reap "$sleeper"
+if tap-ctl create --user nobody -a ram:1M --serial confined >"$WORK/created" 2>&1; then
+	DISK=$(cat "$WORK/created")
+	MINOR=${DISK##*tapdev}
+	PID=$(pid_of "$MINOR")
+	same "a tapdisk of that user" $NOBODY "$(sed -n 's/^Uid:\t\([0-9]*\)\t.*/\1/p' "/proc/$PID/status")"
+	hold_of "user: his tapdisk" $EPERM $EACCES "$PID"
+	inside check_not "user: his tapdisk" "$PID"
+	gets "user: its control socket" $EACCES user reach connect "$CONTROL/ctl$PID"
+	check "user: may stop it" user kill -STOP "$PID"
+	check "which stops it" wait_for 10 stopped
+	check "user: may have it go on" user kill -CONT "$PID"
+	check "and it does" dd if="$DISK" of=/dev/null bs=64k iflag=direct
+	check "user: may kill it" user kill -KILL "$PID"
+	check "which does" wait_for 10 job_gone "$PID"
+	check "and the disk is recovered" tap-ctl recover -m "$MINOR" -a ram:1M
+	PID=$(pid_of "$MINOR")
+	check "destroy" destroy
+	must tap-ctl list	# sweeps what it listened on
+elif grep -q AddressSanitizer "$WORK/created"; then
+	skip "a tapdisk of that user" "not with AddressSanitizer"
+else
+	fail "create --user: $(cat "$WORK/created")"
+fi
+[ "$scope" = 0 ] || echo "$scope" >$YAMA
 
 # --------------------------------------------------------------------- the module
 check "the module can be unloaded" wait_for 20 rmmod blktap
