@@ -29,6 +29,12 @@ struct blktap_extent {
 	u32 ranges;
 };
 
+/*
+ * Allocations of ranges are not needed, but the nodes that they bring are: of others, with
+ * 15 children, kernels free a 16th that is none when a tree of some thousand ranges goes.
+ */
+#define BLKTAP_TREE_FLAGS	(MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU)
+
 /* Who cuts does not insist: a request may wait for that, and memory for the request. */
 #define BLKTAP_CUT_GFP	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
 
@@ -36,7 +42,7 @@ static void blktap_extents_failed_work(struct work_struct *work);
 
 void blktap_extents_init(struct blktap_extents *extents)
 {
-	mt_init_flags(&extents->tree, MT_FLAGS_USE_RCU);
+	mt_init_flags(&extents->tree, BLKTAP_TREE_FLAGS);
 	init_llist_head(&extents->failed);
 	INIT_WORK(&extents->failed_work, blktap_extents_failed_work);
 }
@@ -138,7 +144,7 @@ void blktap_extents_clear(struct blktap_session *session)
 
 	blktap_extents_count_cut(extents, 0, ULONG_MAX, 1, &unused);
 	mtree_destroy(&extents->tree);
-	mt_init_flags(&extents->tree, MT_FLAGS_USE_RCU);
+	mt_init_flags(&extents->tree, BLKTAP_TREE_FLAGS);
 	blktap_extents_free(&unused);
 }
 
