@@ -73,10 +73,11 @@ done
 same "it is open once" 1 "$(image_fds "$IMAGE")"
 must tap-ctl pause -p "$PID" -m 1
 check "a read-only disk goes on" tap-ctl unpause -p "$PID" -m 1
+for n in 0 1; do
+	must tap-ctl close -p "$PID" -m $n
+done
 opening() {
-	local n
 	for n in 0 1; do
-		must tap-ctl close -p "$PID" -m $n
 		echo "{\"jsonrpc\":\"2.0\",\"id\":$n,\"method\":\"open\",\"params\":{\"minor\":$n,\"image\":\"aio:$IMAGE\",\"descriptor\":true}}"
 	done
 }
