@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every call to the driver with every allocation in it failed in turn: the calls of the
- * ring, the commands of the netlink family, reading and writing. Needs a kernel that can
- * fail allocations (CONFIG_FAULT_INJECTION); whoever starts this says which ones fail.
+ * ring and the commands of the netlink family. See fault.sh.
  * usage: fault_alloc FILE, of at least 1 MiB.
  */
 #include "disk_io.h"
+#include "faults.h"
 #include "ktap.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,7 +18,6 @@
 
 #define DISK_SIZE (1 << 20)
 #define PAGE 4096
-#define MOST 2000		/* allocations of one call: there are not so many */
 #define BOTH (BLKTAP_FILE_READ | BLKTAP_FILE_WRITE)
 #define FEATURES (BLKTAP_F_REDIRECT | BLKTAP_F_EXTENTS | BLKTAP_F_HOLD | BLKTAP_F_TAKEOVER | \
 		  BLKTAP_F_DATA_ON_DEMAND)
@@ -27,72 +25,9 @@
 static struct nl nl;
 static unsigned int minor;
 static struct ring ring, successor;
-static int file, nth, slot, node = -1, qfd = -1;
+static int file, slot, other, node = -1, qfd = -1;
 static void *area;
 static pid_t holder;
-
-/* ------------------------------------------------------------------ the fault */
-
-static void set_nth(int n)
-{
-	char text[16];
-	int length = snprintf(text, sizeof(text), "%d", n);
-
-	/* Copying this text can be what fails. */
-	if (pwrite(nth, text, length, 0) != length && pwrite(nth, text, length, 0) != length)
-		ktap_die("cannot ask for a fault: %s", strerror(errno));
-}
-
-/* Whether there was a fault since set_nth(). */
-static bool struck(void)
-{
-	char text[16] = "";
-
-	if (pread(nth, text, sizeof(text) - 1, 0) > 0)
-		return atoi(text) == 0;
-	if (errno != EFAULT)
-		ktap_die("cannot ask for faults: %s", strerror(errno));
-	return false;	/* it was this one's */
-}
-
-struct step {
-	const char *what;
-	int (*run)(void);	/* 0 or a negative errno */
-	/* What it may have done: a failure can be that of the answer. NULL: nothing. */
-	void (*undo)(void);
-};
-
-/* A call that fails names what it lacked; one may do without, too. */
-static bool is_sound(int ret)
-{
-	return ret == 0 || ret == -ENOMEM || ret == -ENOBUFS || ret == -EAGAIN ||
-	       ret == -EMSGSIZE || ret == -EFAULT;
-}
-
-/* The call's success, the one without a fault, is left in place. */
-static void try_all(const struct step *step)
-{
-	int n, ret, failed = 0;
-	bool fault;
-
-	for (n = 1; n < MOST; n++) {
-		set_nth(n);
-		ret = step->run();
-		fault = struck();
-		set_nth(0);
-		if (!fault)
-			break;
-		if (!is_sound(ret)) {
-			ktap(false, "%s: allocation %d fails: %s", step->what, n, strerror(-ret));
-			return;
-		}
-		failed += ret != 0;
-		if (step->undo)
-			step->undo();
-	}
-	printf("# %s: %d allocations, %d of them fatal for the call\n", step->what, n - 1, failed);
-	ktap_is(ret, 0, step->what);
-}
 
 /* -------------------------------------------------------------------- netlink */
 
@@ -256,9 +191,18 @@ static int run_start(void)
 	return ring_start(ring.fd, &start);
 }
 
+static int stopped;
+
 static int run_stop(void)
 {
-	return ring_stop(ring.fd);
+	stopped = ring_stop(ring.fd);
+	return stopped;
+}
+
+static int run_stop_force(void)
+{
+	stopped = ring_stop_force(ring.fd);
+	return stopped;
 }
 
 /* EBUSY while it is being added, or probed. */
@@ -273,6 +217,8 @@ static void undo_start(void)
 
 static void undo_stop(void)
 {
+	if (stopped)
+		return;
 	ring_wait_state(ring.fd, BLKTAP_DISK_STATE_NONE, 20000);
 	run_start();
 	ring_wait_state(ring.fd, BLKTAP_DISK_STATE_LIVE, 20000);
@@ -347,6 +293,14 @@ static int run_extent(void)
 	return ring_map_extent(ring.fd, slot, BOTH, DISK_SIZE / 2, PAGE, 0);
 }
 
+/* What the first one has made stays until the disk goes. */
+static void undo_first_extent(void)
+{
+	undo_start();
+	run_start();
+	ring_wait_state(ring.fd, BLKTAP_DISK_STATE_LIVE, 20000);
+}
+
 static int run_unmap(void)
 {
 	return ring_unmap_extent(ring.fd, 0, 0, UINT64_MAX);
@@ -363,6 +317,48 @@ static int run_unmap_wait(void)
 	return ring_unmap_extent(ring.fd, BLKTAP_UNMAP_WAIT, 0, UINT64_MAX);
 }
 
+static int unregistered;
+
+static int run_unregister(void)
+{
+	unregistered = ring_unregister(ring.fd, slot, 0);
+	return unregistered;
+}
+
+/* Without memory there is no wait, but the slot is free. */
+static int run_unregister_wait(void)
+{
+	unregistered = ring_unregister(ring.fd, slot, BLKTAP_UNMAP_WAIT);
+	return unregistered;
+}
+
+/* An extent of a second slot, between two of the first one, and with nothing beside it. */
+static void register_between(void)
+{
+	int i;
+
+	slot = ring_register(ring.fd, file, BOTH);
+	for (i = 0; slot >= 0 && i < 3; i++) {
+		if (ring_map_extent(ring.fd, i == 1 ? slot : other, BOTH, i * 2 * PAGE, PAGE, 0))
+			slot = -1;
+	}
+	if (slot < 0)
+		ktap_die("cannot register a file");
+}
+
+/* Whatever there was no memory for: where its file has gone, no extent is left. */
+static void undo_unregister(void)
+{
+	struct nl_attrs attrs;
+
+	if (nl_get(&nl, minor, &attrs))
+		ktap_die("cannot look at the tap");
+	if (unregistered != -EFAULT && attrs.val[BLKTAP_A_EXTENTS] > 2)
+		ktap(false, "UNREGISTER_FILE takes its extents along");
+	ring_unregister(ring.fd, slot, 0);
+	register_between();
+}
+
 static int run_succeed(void)
 {
 	return ring_succeed(&successor, minor, FEATURES);
@@ -375,199 +371,126 @@ static void undo_succeed(void)
 	successor.queues = NULL;
 }
 
-static const struct step netlink_steps[] = {
-	{ "GET_FEATURES", run_features, NULL },
-	{ "NEW_TAP", run_new, undo_new },
-	{ "GET_TAP", run_get, NULL },
-	{ "GET_TAP, all", run_dump, NULL },
-	{ "END_SESSION", run_end, hold_session },
+/* In "least" is what each of them cannot do without; the others may need nothing. */
+static const struct faults_step netlink_steps[] = {
+	{ "GET_FEATURES", run_features, NULL, 5 },
+	{ "NEW_TAP", run_new, undo_new, 30 },
+	{ "GET_TAP", run_get, NULL, 5 },
+	{ "GET_TAP, all", run_dump, NULL, 5 },
 };
 
-static const struct step session_steps[] = {
-	{ "opening the ring node", run_open, undo_open },
-	{ "ATTACH", run_attach, undo_attach },
+static const struct faults_step end_steps[] = {
+	{ "END_SESSION", run_end, hold_session, 2 },
+	{ "END_SESSION with FORCE", run_end_force, hold_session, 2 },
 };
 
-static const struct step start_steps[] = {
-	{ "GET_QUEUE_FD", run_queue_fd, undo_queue_fd },
-	{ "mmap", run_map, undo_map },
-	{ "START", run_start, undo_start },
+static const struct faults_step del_steps[] = {
+	{ "DEL_TAP", run_del, undo_del, 5 },
 };
 
-static const struct step ring_steps[] = {
-	{ "GET_STATE", run_state, NULL },
-	{ "RESIZE", run_resize, NULL },
-	{ "ENTER", run_enter, NULL },
-	{ "ENTER that waits", run_wait, NULL },
-	{ "REGISTER_FILE", run_register, undo_register },
-	{ "MAP_EXTENT", run_extent, NULL },
-	{ "UNMAP_EXTENT", run_unmap, undo_unmap },
-	{ "UNMAP_EXTENT that waits", run_unmap_wait, NULL },
-	{ "HOLD", run_hold, undo_hold },
-	{ "RELEASE", run_release, undo_release },
-	{ "ATTACH as a successor", run_succeed, undo_succeed },
+static const struct faults_step session_steps[] = {
+	{ "opening the ring node", run_open, undo_open, 2 },
+	{ "ATTACH", run_attach, undo_attach, 20 },
 };
 
-/* ------------------------------------------------------------------------ I/O */
-
-/* The descriptor for faults is a thread's own. */
-static int open_nth(void)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/fail-nth", gettid());
-	return open(path, O_RDWR | O_CLOEXEC);
-}
-
-struct load {
-	int fd;
-	bool write;
-	bool over;
-	int allocations;
-	int wrong;
+static const struct faults_step start_steps[] = {
+	{ "GET_QUEUE_FD", run_queue_fd, undo_queue_fd, 2 },
+	{ "mmap", run_map, undo_map, 1 },
+	{ "START", run_start, undo_start, 20 },
 };
 
-static ssize_t transfer(const struct load *load, char *buf, size_t length)
-{
-	return load->write ? pwrite(load->fd, buf, length, 0) : pread(load->fd, buf, length, 0);
-}
+static const struct faults_step ring_steps[] = {
+	{ "GET_STATE", run_state, NULL, 0 },
+	{ "RESIZE", run_resize, NULL, 2 },
+	{ "ENTER", run_enter, NULL, 0 },
+	{ "ENTER that waits", run_wait, NULL, 0 },
+	{ "REGISTER_FILE", run_register, undo_register, 5 },
+	{ "MAP_EXTENT, the first one", run_extent, undo_first_extent, 2 },
+	{ "MAP_EXTENT", run_extent, NULL, 2 },
+	{ "UNMAP_EXTENT", run_unmap, undo_unmap, 0 },
+	{ "UNMAP_EXTENT that waits", run_unmap_wait, NULL, 2 },
+	{ "HOLD", run_hold, undo_hold, 0 },
+	{ "RELEASE", run_release, undo_release, 0 },
+	{ "ATTACH as a successor", run_succeed, undo_succeed, 20 },
+};
 
-static void *submit(void *arg)
-{
-	struct load *load = arg;
-	char *buf = aligned_alloc(PAGE, DISK_SIZE / 2);
-	size_t lengths[] = { PAGE, DISK_SIZE / 2 }, i;
-	int n;
+static const struct faults_step unregister_steps[] = {
+	{ "UNREGISTER_FILE", run_unregister, undo_unregister, 1 },
+	{ "UNREGISTER_FILE that waits", run_unregister_wait, undo_unregister, 3 },
+};
 
-	nth = open_nth();
-	memset(buf, 'x', DISK_SIZE / 2);
-	for (i = 0; i < 2; i++) {
-		for (n = 1; n < MOST; n++) {
-			ssize_t ret;
-			bool fault;
-
-			set_nth(n);
-			ret = transfer(load, buf, lengths[i]);
-			if (ret < 0)
-				ret = -errno;
-			fault = struck();
-			set_nth(0);
-			load->wrong += ret != (ssize_t)lengths[i] && !(fault && is_sound(ret));
-			if (!fault)
-				break;
-			load->allocations++;
-		}
-	}
-	free(buf);
-	close(nth);
-	__atomic_store_n(&load->over, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-static void answer_all(struct load *load)
-{
-	struct ring_request req;
-	unsigned int i;
-
-	while (!__atomic_load_n(&load->over, __ATOMIC_ACQUIRE)) {
-		for (i = 0; i < ring.at.queues; i++) {
-			struct ring_queue *q = &ring.queues[i];
-
-			while (ring_next(q, &req)) {
-				if (req.desc.flags & BLKTAP_REQ_DEMAND)
-					ring_fetch(q, req.tag, req.desc.generation);
-				ring_complete(q, &req, req.desc.length);
-			}
-			ring_arm(q);
-			tap_enter(q, NULL);
-		}
-		usleep(200);
-	}
-}
-
-static void test_io(bool write)
-{
-	struct load load = { .fd = ring_open_disk(minor, O_RDWR | O_DIRECT), .write = write };
-	pthread_t thread;
-	int own = nth;
-
-	if (load.fd < 0 || pthread_create(&thread, NULL, submit, &load))
-		ktap_die("cannot use the disk");
-	answer_all(&load);
-	pthread_join(thread, NULL);
-	close(load.fd);
-	nth = own;
-	printf("# %s: %d allocations\n", write ? "writes" : "reads", load.allocations);
-	ktap_is(load.wrong, 0, write ? "writes end well or say what is missing" :
-		"reads end well or say what is missing");
-}
+static const struct faults_step stop_steps[] = {
+	{ "STOP", run_stop, undo_stop, 0 },
+	{ "STOP with FORCE", run_stop_force, undo_stop, 0 },
+};
 
 /* ----------------------------------------------------------------------- main */
 
-static void run_steps(const struct step *steps, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		try_all(&steps[i]);
-}
-
-#define RUN(steps) run_steps(steps, sizeof(steps) / sizeof((steps)[0]))
-
 static void test_netlink(void)
 {
-	static const struct step force = { "END_SESSION with FORCE", run_end_force, hold_session };
-	static const struct step del = { "DEL_TAP", run_del, undo_del };
 	size_t i;
 
-	for (i = 0; i < sizeof(netlink_steps) / sizeof(netlink_steps[0]); i++) {
-		if (netlink_steps[i].run == run_end)
-			hold_session();
-		try_all(&netlink_steps[i]);
+	FAULTS_TRY(netlink_steps);
+	for (i = 0; i < sizeof(end_steps) / sizeof(end_steps[0]); i++) {
+		hold_session();
+		faults_try_all(&end_steps[i], 1, faults_try);
 	}
-	hold_session();
-	try_all(&force);
 	waitpid(holder, NULL, 0);
 	usleep(500 * 1000);
-	try_all(&del);
+	FAULTS_TRY(del_steps);
 }
 
 static void test_ring(void)
 {
-	RUN(session_steps);
+	FAULTS_TRY(session_steps);
 	close(node);
 	if (ring_open_with(&ring, minor, FEATURES))
 		ktap_die("cannot attach");
-	RUN(start_steps);
+	FAULTS_TRY(start_steps);
 	ktap_is(ring_wait_state(ring.fd, BLKTAP_DISK_STATE_LIVE, 20000), 0, "the disk is live");
-	RUN(ring_steps);
+	FAULTS_TRY(ring_steps);
 	undo_succeed();
 	close(qfd);
 	undo_map();
 }
 
-static void test_disk(void)
+static void test_files(void)
 {
-	static const struct step stop = { "STOP", run_stop, undo_stop };
+	size_t i;
 
-	test_io(false);
-	test_io(true);
-	try_all(&stop);
-	ring_wait_state(ring.fd, BLKTAP_DISK_STATE_NONE, 20000);
+	other = slot;
+	for (i = 0; i < sizeof(unregister_steps) / sizeof(unregister_steps[0]); i++) {
+		register_between();
+		faults_try_all(&unregister_steps[i], 1, faults_try);
+	}
+}
+
+static void test_stop(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(stop_steps) / sizeof(stop_steps[0]); i++) {
+		faults_try_all(&stop_steps[i], 1, faults_try);
+		/* The next one is to have a disk, too. */
+		undo_stop();
+	}
+	run_stop_force();
+	ktap_is(ring_wait_state(ring.fd, BLKTAP_DISK_STATE_NONE, 20000), 0, "the disk goes");
 	ring_close(&ring);
 }
 
 int main(int argc, char **argv)
 {
 	ktap_start();
-	nth = open_nth();
-	if (argc != 2 || nth < 0)
-		ktap_die("no file, or no faults: %s", strerror(errno));
+	if (argc != 2)
+		ktap_die("usage: fault_alloc FILE");
+	faults_open();
 	file = backing_open(argv[1]);
 	tap_new_holding(&nl, &minor, 1, 8);
 	test_netlink();
 	test_ring();
-	test_disk();
+	test_files();
+	test_stop();
 	ktap_is(nl_del_wait(&nl, minor), 0, "the tap can be freed");
 	return ktap_finish();
 }

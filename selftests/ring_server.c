@@ -29,14 +29,14 @@
 
 enum fault {
 	FAULT_NONE, FAULT_DELAY, FAULT_NEVER, FAULT_ERROR, FAULT_SHORT, FAULT_LONG,
-	FAULT_DOUBLE, FAULT_STALE, FAULT_TAG, FAULT_INDEX, FAULT_DIE,
+	FAULT_DOUBLE, FAULT_STALE, FAULT_TAG, FAULT_INDEX, FAULT_DIE, FAULT_UNSYNCED,
 };
 
 static const char * const faults[] = {
 	[FAULT_NONE] = "none", [FAULT_DELAY] = "delay", [FAULT_NEVER] = "never",
 	[FAULT_ERROR] = "error", [FAULT_SHORT] = "short", [FAULT_LONG] = "long",
 	[FAULT_DOUBLE] = "double", [FAULT_STALE] = "stale", [FAULT_TAG] = "tag",
-	[FAULT_INDEX] = "index", [FAULT_DIE] = "die",
+	[FAULT_INDEX] = "index", [FAULT_DIE] = "die", [FAULT_UNSYNCED] = "unsynced",
 };
 
 /* How a backing file is used. */
@@ -168,11 +168,14 @@ static int64_t serve(const struct ring_request *req)
 	return d->length;
 }
 
-static bool strikes(const struct ring_queue *q)
+static bool strikes(const struct ring_queue *q, const struct ring_request *req)
 {
 	if (opt.fault == FAULT_NONE)
 		return false;
 	if (opt.queue >= 0 && q != &q->ring->queues[opt.queue])
+		return false;
+	/* It is a FLUSH that is answered without a sync. */
+	if (opt.fault == FAULT_UNSYNCED && req->desc.op != BLKTAP_OP_FLUSH)
 		return false;
 	if (opt.after) {
 		opt.after--;
@@ -257,8 +260,12 @@ static void answer(struct ring_queue *q, const struct ring_request *req, unsigne
 		return;
 	fetch(q, req);
 
-	if (!strikes(q)) {
+	if (!strikes(q, req)) {
 		ring_complete(q, req, serve(req));
+		return;
+	}
+	if (opt.fault == FAULT_UNSYNCED) {
+		ring_complete(q, req, 0);
 		return;
 	}
 	if (opt.fault == FAULT_DIE)

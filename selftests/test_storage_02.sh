@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The storage of three disks, one for each mode, does not answer for a while: they wait,
-# and the tapdisk, its other disk and its clients do not.
+# The storage of three disks, one for each mode, does not answer for more than ten seconds:
+# they wait, and the tapdisk, its other disk and its clients do not.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 . "$HERE/storage.sh"
 setup tap-ctl jq fio dmsetup
 SECTORS=16384
+STALL=10 # s
 FASTEST=1000 # ms that a request of the other disk may take, while the machine is emulated
 
 { ram_disk 32M && modprobe -q dm-mod; } || skip_all "needs brd and dm-mod"
@@ -32,6 +33,7 @@ for mode in "${MODES[@]}"; do
 	writers+=("$JOB")
 	check "$mode: a write waits" wait_for 10 waiting 1
 done
+stalled=$SECONDS
 
 choose other
 check "the other disk works" fio --name=other --filename="$DISK" --rw=randrw --bs=4k --direct=1 --ioengine=libaio \
@@ -52,12 +54,18 @@ done
 for i in 0 1 2; do
 	ends "${MODES[i]}: a pause gives up at its time" 110 "${pauses[i]}"
 done
+while [ $((SECONDS - stalled)) -le $STALL ]; do
+	sleep 0.2
+done
 for mode in "${MODES[@]}"; do
 	must dmsetup resume --noudevsync "blktap-stall-$mode"
 done
 
+# took PID: whole seconds, as dd tells.
+took() { sed -n 's/.* copied, \([0-9]*\)[.0-9]* s,.*/\1/p' "$WORK/job.$1"; }
 for i in 0 1 2; do
 	ends "${MODES[i]}: the write goes through" 0 "${writers[i]}" 30
+	check "${MODES[i]}: in $(took "${writers[i]}") s" [ "$(took "${writers[i]}")" -ge $STALL ]
 	choose "${MODES[i]}"
 	same "${MODES[i]}: it can be read" "done" "$(read_at 7)"
 	check "${MODES[i]}: and is right" is_right
