@@ -6,6 +6,7 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup ring_server mkfs.ext4 fsfreeze
 log_expect_errors
+log_expect 'no daemon for [0-9]* ms: requests fail'
 
 modprobe -q loop
 mkdir "$WORK/mnt"
