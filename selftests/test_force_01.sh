@@ -28,7 +28,7 @@ listen() {
 }
 
 # in_use TEXT: a file system on DISK; WRITER is the one who uses it, on storage that stops,
-# and READER one whose request the kernel has.
+# and READER one who waits for what the kernel reads or writes.
 in_use() {
 	must mkfs.ext4 -q -F "$DISK"
 	must mount "$DISK" "$MNT"
@@ -53,7 +53,7 @@ in_vain() {
 }
 users_leave() {
 	answers
-	ends "$1: what had begun ends well" 0 "$READER"
+	check "$1: who has read goes on" reap "$READER"
 	check "$1: then the disk goes" wait_for 20 no_disk
 	fails "$1: its user gets an error" "$WRITER" 60
 	check "$1: and lets it be unmounted" within 60 umount "$MNT"
