@@ -60,9 +60,6 @@ has_some() {
 		}' $TRACING/trace
 }
 
-# below: SLOW has I/O under way.
-below() { [ "$(awk '{ print $1 + $2 }' "/sys/block/${SLOW##*/}/inflight")" -gt 0 ]; }
-
 # fates: of MINOR's requests that waited since "dies" was last marked, in two numbers: how
 # many, and how many of them somebody was given again.
 fates() {
@@ -98,12 +95,12 @@ idle() {
 	die "$1: the tapdisk is given nothing to do"
 }
 
-# dies MODE [SIGNAL]: of it, by default KILL. In mode off its I/O to SLOW is under way. In
+# dies MODE [SIGNAL]: of it, by default KILL. In mode off its I/O to a slow disk is under way. In
 # others it has little to do and is quick about it: there it is stopped before, so that what
 # it was given stays with it; then no other signal ends it.
 dies() {
 	if [ "$1" = off ]; then
-		wait_for 20 below || idle "$1"
+		wait_for 20 waiting 1 || idle "$1"
 	else
 		must kill -STOP "$PID"
 		sleep 0.1

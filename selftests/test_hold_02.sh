@@ -65,11 +65,12 @@ if [ "$(nproc)" -gt 1 ]; then
 	writers=()
 	for queue in 0 1; do
 		background fio --name=queue$queue --filename="$DISK" --cpus_allowed="$(cpu_of $queue)" --rw=randwrite \
-			--bs=4k --direct=1 --ioengine=libaio --iodepth=4 --thinktime=2000 --thinktime_blocks=4 --offset=$((queue * 4))M --size=2M \
+			--bs=4k --direct=1 --ioengine=libaio --iodepth=4 --thinktime=2000 --thinktime_blocks=4 --offset=$((queue * 4))M --size=4M \
 			--verify=crc32c --do_verify=1 --verify_fatal=1
 		writers+=("$JOB")
 	done
-	for queue in 0 1; do
+	# The writer of queue 1 has begun last.
+	for queue in 1 0; do
 		background ring_server --size 16M --write-cache --ram "$WORK/ram" --fault die --queue $queue --after 40 "$MINOR"
 		ends "dying with one of queue $queue in hand" 137 "$JOB"
 		COUNTS=$(cat "$WORK/job.$JOB")

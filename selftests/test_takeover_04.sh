@@ -98,8 +98,8 @@ kills() {
 	must tap-ctl open -p "$PID" -m 0 -a "aio:$IMAGE" --kernel-io="$mode"
 	died "$mode" || die "$outcome, but not with all its requests"
 }
-modes=(off off redirect off off auto off off)
-for round in {1..8}; do
+modes=(off redirect off auto off)
+for round in {1..5}; do
 	mode=${modes[round - 1]}
 	must tap-ctl kernel-io -p "$PID" -m 0 "$mode"
 	for who in new old; do
