@@ -35,7 +35,7 @@ for mode in auto redirect off; do
 		old=$PID
 		dies $mode
 		check "$mode: the disk is held" wait_for 10 is_held
-		check "$mode: $how" $how
+		check "$mode: $how" "$how"
 		check "another tapdisk has it" test "$PID" != "$old"
 		check "and has been given what the first had" died $mode
 	done
