@@ -60,6 +60,9 @@ has_some() {
 		}' $TRACING/trace
 }
 
+# below: SLOW has I/O under way.
+below() { [ "$(awk '{ print $1 + $2 }' "/sys/block/${SLOW##*/}/inflight")" -gt 0 ]; }
+
 # fates: of MINOR's requests that waited since "dies" was last marked, in two numbers: how
 # many, and how many of them somebody was given again.
 fates() {
@@ -100,7 +103,7 @@ idle() {
 # it was given stays with it; then no other signal ends it.
 dies() {
 	if [ "$1" = off ]; then
-		wait_for 20 waiting 1 || idle "$1"
+		wait_for 20 below || idle "$1"
 	else
 		must kill -STOP "$PID"
 		sleep 0.1
