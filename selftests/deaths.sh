@@ -98,7 +98,7 @@ idle() {
 	die "$1: the tapdisk is given nothing to do"
 }
 
-# dies MODE [SIGNAL]: of it, by default KILL. In mode off its I/O to SLOW is under way. In
+# dies MODE [SIGNAL]: of it, by default KILL. In mode off its I/O to a slow disk is under way. In
 # others it has little to do and is quick about it: there it is stopped before, so that what
 # it was given stays with it; then no other signal ends it.
 dies() {
