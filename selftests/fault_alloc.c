@@ -293,14 +293,6 @@ static int run_extent(void)
 	return ring_map_extent(ring.fd, slot, BOTH, DISK_SIZE / 2, PAGE, 0);
 }
 
-/* What the first one has made stays until the disk goes. */
-static void undo_first_extent(void)
-{
-	undo_start();
-	run_start();
-	ring_wait_state(ring.fd, BLKTAP_DISK_STATE_LIVE, 20000);
-}
-
 static int run_unmap(void)
 {
 	return ring_unmap_extent(ring.fd, 0, 0, UINT64_MAX);
@@ -405,7 +397,6 @@ static const struct faults_step ring_steps[] = {
 	{ "ENTER", run_enter, NULL, 0 },
 	{ "ENTER that waits", run_wait, NULL, 0 },
 	{ "REGISTER_FILE", run_register, undo_register, 5 },
-	{ "MAP_EXTENT, the first one", run_extent, undo_first_extent, 2 },
 	{ "MAP_EXTENT", run_extent, NULL, 2 },
 	{ "UNMAP_EXTENT", run_unmap, undo_unmap, 0 },
 	{ "UNMAP_EXTENT that waits", run_unmap_wait, NULL, 2 },
@@ -433,7 +424,7 @@ static void test_netlink(void)
 	FAULTS_TRY(netlink_steps);
 	for (i = 0; i < sizeof(end_steps) / sizeof(end_steps[0]); i++) {
 		hold_session();
-		faults_try_all(&end_steps[i], 1, faults_try);
+		faults_try_all(&end_steps[i], 1);
 	}
 	waitpid(holder, NULL, 0);
 	usleep(500 * 1000);
@@ -461,7 +452,7 @@ static void test_files(void)
 	other = slot;
 	for (i = 0; i < sizeof(unregister_steps) / sizeof(unregister_steps[0]); i++) {
 		register_between();
-		faults_try_all(&unregister_steps[i], 1, faults_try);
+		faults_try_all(&unregister_steps[i], 1);
 	}
 }
 
@@ -470,7 +461,7 @@ static void test_stop(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(stop_steps) / sizeof(stop_steps[0]); i++) {
-		faults_try_all(&stop_steps[i], 1, faults_try);
+		faults_try_all(&stop_steps[i], 1);
 		/* The next one is to have a disk, too. */
 		undo_stop();
 	}
