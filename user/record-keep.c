@@ -138,6 +138,7 @@ void record_closed(pid_t pid, unsigned int minor, const struct record_mark *mark
 	CLEANUP_CLOSE int lock = record_lock();
 	CLEANUP_JSON json_t *json = find(pid, minor);
 
+	(void)lock;
 	if (json && record_is(minor, mark))
 		record_remove_file(minor);
 }
