@@ -95,12 +95,14 @@ static void read_record(const json_t *json)
 static void keep_record(const json_t *json)
 {
 	json_int_t pid = json_integer_value(json_object_get(json, "pid"));
+	struct record_mark mark;
 
 	/* The kernel is asked about another one's. */
 	if (pid <= 0 || pid > INT_MAX)
 		return;
-	record_changed(pid, MINOR, "paused", json_true());
-	record_closed(pid, MINOR);
+	record_changed(pid, MINOR, json_pack("{s:b}", "paused", 1));
+	record_look(MINOR, &mark);
+	record_closed(pid, MINOR, &mark);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

@@ -218,6 +218,7 @@ void record_forget(unsigned int minor, const struct record_mark *mark)
 {
 	CLEANUP_CLOSE int lock = mark->there ? record_lock() : -1;
 
+	(void)lock;
 	if (record_is(minor, mark))
 		record_remove_file(minor);
 }
