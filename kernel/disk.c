@@ -136,10 +136,12 @@ static bool blktap_request_is_at_daemon(const struct blktap_session *session,
 	return READ_ONCE(tag->owner) && READ_ONCE(tag->rq) == rq;
 }
 
-static bool blktap_session_is_late(const struct blktap_session *session, const struct request *rq)
+/* It serves, and has done so for long enough to be late. */
+static bool blktap_session_had_time(const struct blktap_session *session,
+				    const struct request_queue *q)
 {
-	return session->tap->config.io_timeout_ms && !READ_ONCE(session->holding) &&
-	       time_after_eq(jiffies, READ_ONCE(session->resumed) + rq->q->rq_timeout);
+	return !READ_ONCE(session->holding) &&
+	       time_after_eq(jiffies, READ_ONCE(session->resumed) + q->rq_timeout);
 }
 
 /* Runs where nothing may sleep. The request is never given up here. */
@@ -152,7 +154,8 @@ static enum blk_eh_timer_return blktap_timeout(struct request *rq)
 	session = rcu_dereference(disk->session);
 	if (session && blktap_process_is_exiting(session->pid)) {
 		queue_work(blktap_retry_wq, &disk->late_work);
-	} else if (session && blktap_session_is_late(session, rq)) {
+	} else if (session && disk->tap->config.io_timeout_ms &&
+		   blktap_session_had_time(session, rq->q)) {
 		WRITE_ONCE(disk->late_epoch, (u32)session->epoch);
 		if (blktap_request_is_at_daemon(session, rq))
 			WRITE_ONCE(disk->daemon_late, true);
@@ -192,8 +195,8 @@ static bool blktap_disk_tell_late(const struct blktap_disk *disk,
 static bool blktap_disk_was_late(const struct blktap_disk *disk,
 				 const struct blktap_session *session)
 {
-	return !session->holding && (u32)session->epoch == READ_ONCE(disk->late_epoch) &&
-	       time_after_eq(jiffies, session->resumed + disk->gd->queue->rq_timeout);
+	return (u32)session->epoch == READ_ONCE(disk->late_epoch) &&
+	       blktap_session_had_time(session, disk->gd->queue);
 }
 
 static void blktap_disk_late_work(struct work_struct *work)
@@ -687,12 +690,6 @@ static bool blktap_disk_is_equal(const struct blktap_disk *disk, const struct bl
 	       !((gained | missing) & BLKTAP_DISK_READ_ONLY);
 }
 
-/* Whether requests of its may be left to a worker. */
-static bool blktap_session_wants_workers(const struct blktap_session *session)
-{
-	return blktap_session_may_register(session);
-}
-
 static bool blktap_tap_has_workers(const struct blktap_tap *tap)
 {
 	return tap->disk && tap->disk->workers;
@@ -710,7 +707,8 @@ static int blktap_start_make_workers(struct blktap_session *session,
 	bool have;
 
 	*workers = NULL;
-	if (!blktap_session_wants_workers(session))
+	/* Of others no request is left to a worker. */
+	if (!blktap_session_may_register(session))
 		return 0;
 
 	blktap_tap_lock(tap);
@@ -797,7 +795,7 @@ static int blktap_disk_start_locked(struct blktap_session *session,
 		return -ENODEV;
 
 	/* The disk that had them was going, and is gone. */
-	if (blktap_session_wants_workers(session) && !*workers && !blktap_tap_has_workers(tap))
+	if (blktap_session_may_register(session) && !*workers && !blktap_tap_has_workers(tap))
 		return -EBUSY;
 
 	return tap->disk ? blktap_disk_resume(tap->disk, session, start, workers) :

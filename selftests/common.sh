@@ -196,6 +196,13 @@ background() {
 	JOBS[$JOB]=$*
 }
 
+# listen: to the driver's events, from now on; the job is MONITOR.
+listen() {
+	background nl_tool events
+	MONITOR=$JOB
+	wait_for 10 grep -q listening "$WORK/job.$MONITOR"
+}
+
 job_gone() {
 	local state
 	{ read -r _ _ state _ <"/proc/$1/stat"; } 2>/dev/null || return 0

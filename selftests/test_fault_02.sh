@@ -17,9 +17,7 @@ drop() {
 	echo 100 >$faults/probability
 }
 
-background nl_tool events
-MONITOR=$JOB
-wait_for 10 grep -q listening "$WORK/job.$MONITOR"
+listen
 echo 0 >$faults/verbose
 
 serve "io_timeout_ms=1000 on_timeout=1" --size 4M --no-scan --ram "$WORK/ram"

@@ -21,11 +21,6 @@ answers() { must dmsetup resume --noudevsync blktap-force; }
 no_disk() { [ ! -b "$DISK" ]; }
 no_tap() { ! nl_tool get "$MINOR"; }
 happened() { grep -q " event=$1 minor=$MINOR" "$WORK/job.$MONITOR"; }
-listen() {
-	background nl_tool events
-	MONITOR=$JOB
-	wait_for 10 grep -q listening "$WORK/job.$MONITOR"
-}
 
 # in_use TEXT: a file system on DISK; WRITER is the one who uses it, on storage that stops,
 # and READER one who waits for what the kernel reads or writes.

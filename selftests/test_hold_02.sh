@@ -23,9 +23,7 @@ dies() {
 	wait_for 10 no_session
 }
 
-background nl_tool events
-MONITOR=$JOB
-wait_for 10 grep -q listening "$WORK/job.$MONITOR"
+listen
 
 # Killed again and again under checked writes.
 serve "queues=2" --size 16M --write-cache --ram "$WORK/ram"

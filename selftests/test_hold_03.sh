@@ -16,9 +16,7 @@ first() { dd if="$RAM" bs=1 count=1 iflag=skip_bytes status=none 2>/dev/null; }
 
 DELAY=$((6 * SLOWNESS))	# seconds, in which much happens
 slow_disk $((DELAY * 1000)) || skip_all "needs brd and dm-delay"
-background nl_tool events
-MONITOR=$JOB
-wait_for 10 grep -q listening "$WORK/job.$MONITOR"
+listen
 
 # Through the slow device the old daemon writes A; the new one has the device itself.
 serve "" --size 8M --no-scan --backing "$SLOW"

@@ -24,9 +24,7 @@ dies() {
 	local mode=$1
 	create -a "aio:$STORE" --kernel-io="$mode" "${@:2}"
 	same "$1 $2: in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
-	background nl_tool events
-	MONITOR=$JOB
-	wait_for 10 grep -q listening "$WORK/job.$MONITOR"
+	listen
 	must dmsetup suspend --noflush --nolockfs blktap-stuck
 	background dd if=/dev/zero of="$DISK" bs=4k count=1 oflag=direct
 	WRITER=$JOB

@@ -14,9 +14,7 @@ write() {
 	writer=$JOB
 }
 
-background nl_tool events
-MONITOR=$JOB
-wait_for 10 grep -q listening "$WORK/job.$MONITOR"
+listen
 
 serve "io_timeout_ms=1000" --size 4M --no-scan --fault never --times 1
 same "what follows: a report" 0 "$(tap_value "$MINOR" on_timeout)"

@@ -15,9 +15,7 @@ happened() { [ "$(grep -c " event=$1 minor=$MINOR" "$WORK/job.$MONITOR")" -ge "$
 for mode in redirect auto; do
 	create -a "aio:$STORE" --kernel-io=$mode --io-timeout=1 --on-timeout=kill
 	same "$mode: in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
-	background nl_tool events
-	MONITOR=$JOB
-	wait_for 10 grep -q listening "$WORK/job.$MONITOR"
+	listen
 	must dmsetup suspend --noflush --nolockfs blktap-late
 	background dd if=/dev/zero of="$DISK" bs=4k count=1 oflag=direct
 	writer=$JOB
