@@ -58,7 +58,7 @@ static void blktap_barrier_release(struct percpu_ref *ref)
 	queue_work(blktap_retry_wq, &barrier->over_work);
 }
 
-static struct blktap_barrier *blktap_barrier_new(struct blktap_session *session)
+struct blktap_barrier *blktap_barrier_new(struct blktap_session *session)
 {
 	struct blktap_barrier *barrier = kzalloc(sizeof(*barrier), GFP_KERNEL);
 
@@ -80,15 +80,14 @@ static struct blktap_barrier *blktap_barrier_new(struct blktap_session *session)
 	return barrier;
 }
 
-int blktap_barrier_start(struct blktap_session *session)
+void blktap_barrier_put(struct blktap_barrier *barrier)
 {
-	struct blktap_barrier *barrier = blktap_barrier_new(session);
+	kref_put(&barrier->kref, blktap_barrier_free);
+}
 
-	if (!barrier)
-		return -ENOMEM;
-
+void blktap_barrier_start(struct blktap_session *session, struct blktap_barrier *barrier)
+{
 	rcu_assign_pointer(session->barrier, barrier);
-	return 0;
 }
 
 struct blktap_barrier *blktap_barrier_enter(struct blktap_session *session)
@@ -150,12 +149,12 @@ int blktap_barrier_wait(struct blktap_session *session)
 	old = blktap_barrier_replace(session, next);
 	blktap_tap_unlock(session->tap);
 	if (!old) {
-		kref_put(&next->kref, blktap_barrier_free);
+		blktap_barrier_put(next);
 		return -ENODEV;
 	}
 
 	err = wait_for_completion_interruptible(&old->over);
-	kref_put(&old->kref, blktap_barrier_free);
+	blktap_barrier_put(old);
 	return err ? -EINTR : 0;
 }
 
@@ -164,5 +163,5 @@ void blktap_barrier_stop(struct blktap_session *session)
 	struct blktap_barrier *old = blktap_barrier_replace(session, NULL);
 
 	if (old)
-		kref_put(&old->kref, blktap_barrier_free);
+		blktap_barrier_put(old);
 }

@@ -10,8 +10,12 @@
 struct blktap_barrier;
 struct blktap_session;
 
-/* For a session that is being attached. */
-int blktap_barrier_start(struct blktap_session *session);
+/* NULL without memory, or if the session has too many. Put if it is not started. */
+struct blktap_barrier *blktap_barrier_new(struct blktap_session *session);
+void blktap_barrier_put(struct blktap_barrier *barrier);
+
+/* For a session that is being attached, with the tap locked. */
+void blktap_barrier_start(struct blktap_session *session, struct blktap_barrier *barrier);
 
 /*
  * I/O begins, unless the session has ended: NULL. The barrier keeps the session's

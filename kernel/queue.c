@@ -611,14 +611,14 @@ static void blktap_queue_free(struct blktap_queue *queue)
 }
 
 int blktap_queue_init(struct blktap_queue *queue, struct blktap_session *session, u32 index,
-		      const struct blktap_config *config)
+		      const struct blktap_config *config, u64 features)
 {
 	int err;
 
 	queue->session = session;
 	queue->index = index;
 	queue->depth = config->depth;
-	blktap_queue_layout(&queue->layout, config->depth, session->features);
+	blktap_queue_layout(&queue->layout, config->depth, features);
 	spin_lock_init(&queue->sq_lock);
 	mutex_init(&queue->enter);
 	init_waitqueue_head(&queue->wait);

@@ -86,7 +86,7 @@ struct blktap_queue {
 void blktap_queue_layout(struct blktap_layout *layout, u32 depth, u64 features);
 
 int blktap_queue_init(struct blktap_queue *queue, struct blktap_session *session, u32 index,
-		      const struct blktap_config *config);
+		      const struct blktap_config *config, u64 features);
 void blktap_queue_exit(struct blktap_queue *queue);
 
 /* Hands a request to the daemon; wakes it if @last. */

@@ -165,28 +165,25 @@ void blktap_session_put(struct blktap_session *session)
 	kref_put(&session->kref, blktap_session_last_put);
 }
 
-static int blktap_session_make_queues(struct blktap_session *session)
+static struct blktap_queue *blktap_session_make_queues(struct blktap_session *session,
+						       u64 features)
 {
 	const struct blktap_config *config = &session->tap->config;
 	struct blktap_queue *queues;
 	u32 i;
-	int err;
 
 	queues = kvcalloc(config->queues, sizeof(*queues), GFP_KERNEL);
 	if (!queues)
-		return -ENOMEM;
+		return NULL;
 
 	for (i = 0; i < config->queues; i++) {
-		err = blktap_queue_init(&queues[i], session, i, config);
-		if (err) {
+		if (blktap_queue_init(&queues[i], session, i, config, features)) {
 			blktap_session_free_queues(queues, i);
-			return err;
+			return NULL;
 		}
 	}
 
-	session->queues = queues;
-	session->nr_queues = config->queues;
-	return 0;
+	return queues;
 }
 
 bool blktap_session_may_register(const struct blktap_session *session)
@@ -231,20 +228,37 @@ static void blktap_session_describe(const struct blktap_session *session,
 	attach->files = blktap_session_may_register(session) ? BLKTAP_MAX_FILES : 0;
 }
 
-/* What it needs; nothing is left if that fails. */
-static int blktap_session_prepare(struct blktap_session *session)
-{
-	int err = blktap_session_make_queues(session);
+/* What a session needs, before it is known whether it can be attached. */
+struct blktap_outfit {
+	struct blktap_queue *queues;
+	struct blktap_barrier *barrier;
+};
 
-	if (err)
-		return err;
-	err = blktap_barrier_start(session);
-	if (err) {
-		blktap_session_free_queues(session->queues, session->nr_queues);
-		session->queues = NULL;
-		session->nr_queues = 0;
-	}
-	return err;
+static void blktap_session_unprepare(struct blktap_session *session, struct blktap_outfit *outfit)
+{
+	if (outfit->queues)
+		blktap_session_free_queues(outfit->queues, session->tap->config.queues);
+	if (outfit->barrier)
+		blktap_barrier_put(outfit->barrier);
+}
+
+/*
+ * Without the tap's lock: where memory is short because of requests that are held, it is
+ * so until the hold time is over, or somebody uses force. Both need the lock.
+ */
+static int blktap_session_prepare(struct blktap_session *session, u64 features,
+				  struct blktap_outfit *outfit)
+{
+	unsigned int noio = memalloc_noio_save();
+
+	outfit->queues = blktap_session_make_queues(session, features);
+	outfit->barrier = blktap_barrier_new(session);
+	memalloc_noio_restore(noio);
+	if (outfit->queues && outfit->barrier)
+		return 0;
+
+	blktap_session_unprepare(session, outfit);
+	return -ENOMEM;
 }
 
 /* Now it is the tap's. */
@@ -269,12 +283,11 @@ static bool blktap_session_is_of(const struct blktap_session *session, u32 pid)
 	return is_of;
 }
 
-static int blktap_session_attach_locked(struct blktap_session *session, struct file *file,
-					const struct blktap_attach *attach)
+static int blktap_session_may_attach(const struct blktap_session *session,
+				     const struct blktap_attach *attach)
 {
 	bool succeeds = attach->flags & BLKTAP_ATTACH_TAKEOVER;
-	struct blktap_tap *tap = session->tap;
-	int err;
+	const struct blktap_tap *tap = session->tap;
 
 	if (tap->dying)
 		return -ENODEV;
@@ -283,11 +296,24 @@ static int blktap_session_attach_locked(struct blktap_session *session, struct f
 	if (attach->pid && !blktap_session_is_of(tap->session, attach->pid))
 		return -ESTALE;
 
-	session->features = attach->features;
-	err = blktap_session_prepare(session);
+	return 0;
+}
+
+static int blktap_session_attach_locked(struct blktap_session *session, struct file *file,
+					const struct blktap_attach *attach,
+					struct blktap_outfit *outfit)
+{
+	struct blktap_tap *tap = session->tap;
+	int err;
+
+	err = blktap_session_may_attach(session, attach);
 	if (err)
 		return err;
 
+	session->features = attach->features;
+	session->queues = outfit->queues;
+	session->nr_queues = tap->config.queues;
+	blktap_barrier_start(session, outfit->barrier);
 	session->pid = get_task_pid(current, PIDTYPE_TGID);
 	session->mapping = file->f_mapping;
 	session->epoch = ++tap->epoch;
@@ -304,13 +330,27 @@ static int blktap_session_attach_locked(struct blktap_session *session, struct f
 int blktap_session_attach(struct blktap_session *session, struct file *file,
 			  struct blktap_attach *attach)
 {
+	struct blktap_tap *tap = session->tap;
+	struct blktap_outfit outfit;
 	int err;
 
-	blktap_tap_lock(session->tap);
-	err = blktap_session_attach_locked(session, file, attach);
-	blktap_tap_unlock(session->tap);
+	blktap_tap_lock(tap);
+	err = blktap_session_may_attach(session, attach);
+	blktap_tap_unlock(tap);
+	if (err)
+		return err;
 
-	if (!err)
+	err = blktap_session_prepare(session, attach->features, &outfit);
+	if (err)
+		return err;
+
+	blktap_tap_lock(tap);
+	err = blktap_session_attach_locked(session, file, attach, &outfit);
+	blktap_tap_unlock(tap);
+
+	if (err)
+		blktap_session_unprepare(session, &outfit);
+	else
 		blktap_session_describe(session, attach);
 	return err;
 }
