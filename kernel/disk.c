@@ -718,7 +718,7 @@ static int blktap_start_make_workers(struct blktap_session *session,
 		return 0;
 
 	noio = memalloc_noio_save();
-	*workers = blktap_workers_new(tap->minor, tap->config.queues, tap->config.depth);
+	*workers = blktap_workers_new(tap->minor, tap->config.queues);
 	memalloc_noio_restore(noio);
 
 	return *workers ? 0 : -ENOMEM;

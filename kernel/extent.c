@@ -35,8 +35,8 @@ struct blktap_extent {
  */
 #define BLKTAP_TREE_FLAGS	(MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU)
 
-/* Who cuts does not insist: a request may wait for that, and memory for the request. */
-#define BLKTAP_CUT_GFP	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+/* Who changes the map does not insist: a request may wait for that, and memory for the request. */
+#define BLKTAP_MAP_GFP	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
 
 static void blktap_extents_failed_work(struct work_struct *work);
 
@@ -119,8 +119,7 @@ static int blktap_extents_store(struct blktap_extents *extents, unsigned long fi
 	if (extents->nr + (extent ? 1 : 0) > BLKTAP_MAX_EXTENTS)
 		err = -ENOSPC;
 	if (!err)
-		err = mtree_store_range(&extents->tree, first, last, extent,
-					extent ? GFP_KERNEL : BLKTAP_CUT_GFP);
+		err = mtree_store_range(&extents->tree, first, last, extent, BLKTAP_MAP_GFP);
 	if (err) {
 		blktap_extents_count_cut(extents, first, last, -1, &unused);
 		return err;
@@ -194,7 +193,7 @@ static int blktap_extent_check(const struct blktap_disk *disk, u64 offset, u64 l
 static struct blktap_extent *blktap_extent_new(struct blktap_file *file,
 					       const struct blktap_map_extent *map)
 {
-	struct blktap_extent *extent = kzalloc(sizeof(*extent), GFP_KERNEL);
+	struct blktap_extent *extent = kzalloc(sizeof(*extent), BLKTAP_MAP_GFP);
 
 	if (!extent)
 		return NULL;
@@ -350,7 +349,8 @@ static void blktap_extent_done(struct request *rq, int error)
 	u32 minor = session->tap->minor;
 
 	trace_blktap_moved(minor, queue->index, rq->tag, error);
-	blktap_worker_done(rq);
+	if (cmd->worker)
+		blktap_worker_done(rq);
 	if (!error) {
 		atomic64_inc(&queue->ios_extent);
 		blktap_file_put(cmd->file);
@@ -395,30 +395,39 @@ bool blktap_extent_take(struct blktap_session *session, struct request *rq)
 }
 
 /*
+ * Who finds no tag starts the requests of others before he sleeps. Then hardly any tag
+ * is free; with a scheduler it is one of those that he looks for.
+ */
+static bool blktap_extent_may_wait_for_tag(const struct request *rq)
+{
+	const struct sbitmap *tags = &rq->mq_hctx->tags->bitmap_tags.sb;
+
+	return rq->mq_hctx->sched_tags || sbitmap_weight(tags) > tags->depth / 2;
+}
+
+/*
  * Within another submission, what is handed on here waits for nothing: the submitter
  * queues it, and begins it when it is back from this disk. Before that, nothing may
- * make it wait for this very request: a bio that is queued already might, as the rest
- * of one that was split does; and one who looks for a tag here may start the requests
- * of others, so that not all tags may be of such requests.
+ * make it wait for this very request, or for one that waits for it: a bio that is
+ * queued already might, as the rest of one that was split does, and so might the lack
+ * of a tag.
  */
-static bool blktap_extent_hand_on(struct request *rq, struct blktap_worker *worker)
+static bool blktap_extent_hand_on(struct request *rq)
 {
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 
 	if (!current->bio_list || !bio_list_empty(&current->bio_list[0]) || !cmd->file->bdev)
 		return false;
-	if (!blktap_worker_spare(worker, rq))
+	if (blktap_extent_may_wait_for_tag(rq))
 		return false;
-	if (blktap_kio_try_hand_on(rq, cmd->file, cmd->file_offset))
-		return true;
 
-	blktap_worker_done(rq);
-	return false;
+	cmd->worker = NULL;
+	return blktap_kio_try_hand_on(rq, cmd->file, cmd->file_offset);
 }
 
 void blktap_extent_start(struct request *rq, struct blktap_worker *worker, bool may_sleep)
 {
-	if (!may_sleep || !blktap_extent_hand_on(rq, worker))
+	if (!may_sleep || !blktap_extent_hand_on(rq))
 		blktap_worker_add(worker, rq, false);
 }
 

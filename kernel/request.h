@@ -15,6 +15,7 @@
 struct blktap_file;
 struct blktap_queue;
 struct blktap_redirect;
+struct blktap_worker;
 
 /* A request's private part. */
 struct blktap_rq {
@@ -32,7 +33,7 @@ struct blktap_rq {
 		struct list_head waiting;	/* for a worker */
 		struct llist_node failed;	/* an extent's */
 	};
-	atomic_t *counter;		/* of its worker, which counts it */
+	struct blktap_worker *worker;	/* that it was left to; NULL: it was begun without */
 	/* For a request that is one bio, and one below: nothing is allocated. */
 	struct bio bio;			/* at the end: it is not cleared */
 };

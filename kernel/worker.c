@@ -86,7 +86,7 @@ static void blktap_worker_far(struct work_struct *work)
 	blktap_worker_run(container_of(work, struct blktap_worker, far_work));
 }
 
-struct blktap_workers *blktap_workers_new(u32 minor, u32 nr, u32 depth)
+struct blktap_workers *blktap_workers_new(u32 minor, u32 nr)
 {
 	struct blktap_workers *workers;
 	u32 i;
@@ -96,7 +96,6 @@ struct blktap_workers *blktap_workers_new(u32 minor, u32 nr, u32 depth)
 		return NULL;
 
 	workers->nr = nr;
-	workers->depth = depth;
 	/*
 	 * Of each disk: on a file of another tap's disk, one waits for the other, and
 	 * both must run. Not freezable: there may be swap on the disk.
@@ -162,7 +161,7 @@ void blktap_worker_add(struct blktap_worker *worker, struct request *rq, bool ki
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 	bool late;
 
-	cmd->counter = &worker->active;
+	cmd->worker = worker;
 	/* A guess; that two may write it does no harm. */
 	if (atomic_inc_return(&worker->active) > 1)
 		WRITE_ONCE(worker->alone, 0);
@@ -204,22 +203,9 @@ void blktap_workers_recall(struct blktap_workers *workers)
 		blktap_worker_recall(&workers->queues[i]);
 }
 
-bool blktap_worker_spare(struct blktap_worker *worker, struct request *rq)
-{
-	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
-
-	if (atomic_inc_return(&worker->spared) > worker->workers->depth / 2) {
-		atomic_dec(&worker->spared);
-		return false;
-	}
-
-	cmd->counter = &worker->spared;
-	return true;
-}
-
 void blktap_worker_done(struct request *rq)
 {
 	struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
 
-	atomic_dec(cmd->counter);
+	atomic_dec(&cmd->worker->active);
 }

@@ -23,7 +23,6 @@ struct blktap_worker {
 	struct list_head requests;	/* no I/O has begun for them */
 	atomic_t active;		/* requests of its that are not done */
 	u32 alone;			/* the last so many came when there was no other */
-	atomic_t spared;		/* that were begun without it, and are not done */
 };
 
 /*
@@ -36,12 +35,11 @@ struct blktap_workers {
 	struct workqueue_struct *near;
 	struct workqueue_struct *far;
 	u32 nr;
-	u32 depth;
 	struct blktap_worker queues[];
 };
 
-/* For @nr queues of @depth requests. */
-struct blktap_workers *blktap_workers_new(u32 minor, u32 nr, u32 depth);
+/* For @nr queues. */
+struct blktap_workers *blktap_workers_new(u32 minor, u32 nr);
 /* There are no more requests; NULL is fine. */
 void blktap_workers_free(struct blktap_workers *workers);
 
@@ -69,13 +67,7 @@ static inline void blktap_worker_kick(struct blktap_worker *worker)
 		queue_work(worker->workers->near, &worker->near_work);
 }
 
-/*
- * Whether a request may begin without the worker; half of them at most may. If it
- * does not, after all, it is done with that, and may be left to the worker.
- */
-bool blktap_worker_spare(struct blktap_worker *worker, struct request *rq);
-
-/* A request that was left or spared is over. */
+/* A request that was left to one is over. */
 void blktap_worker_done(struct request *rq);
 
 #endif /* _BLKTAP_WORKER_H */
