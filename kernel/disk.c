@@ -256,10 +256,13 @@ static void blktap_disk_release(BLKTAP_RELEASE_ARGS)
 		blktap_disk_notify(disk);
 }
 
+/* With the last tap the module may go, so that comes last. */
 static void blktap_disk_free(struct blktap_disk *disk)
 {
-	blktap_tap_put(disk->tap);
+	struct blktap_tap *tap = disk->tap;
+
 	kfree(disk);
+	blktap_tap_put(tap);
 }
 
 static void blktap_disk_free_disk(struct gendisk *gd)
@@ -305,25 +308,51 @@ static bool blktap_disk_is_overdue(const struct blktap_disk *disk)
 /*
  * What the daemon has is its own to answer, or END_SESSION's to take; what a device below
  * has, nobody can take back. I/O of a session that has ended is told of by recovery.
+ * Whether the daemon's time is over.
  */
-static void blktap_disk_stuck_work(struct work_struct *work)
+static bool blktap_disk_tell_left(struct blktap_disk *disk, const struct blktap_session *session)
+{
+	struct blktap_left left = { .session = session };
+
+	blk_mq_tagset_busy_iter(&disk->tags, blktap_disk_look_left, &left);
+	if (left.below)
+		blktap_netlink_event(disk->tap, BLKTAP_EVENT_STUCK);
+	return left.at_daemon && blktap_disk_is_overdue(disk) &&
+	       blktap_disk_tell_late(disk, session, true);
+}
+
+/* Whether it has to be looked at, as no request's time-out does that. */
+static bool blktap_disk_needs_watch(const struct blktap_disk *disk,
+				    const struct blktap_session *session)
+{
+	return blktap_disk_is_removing(disk) || disk->condemned || session->holding;
+}
+
+static void blktap_disk_watch(struct blktap_disk *disk)
+{
+	queue_delayed_work(blktap_retry_wq, &disk->watch_work, BLKTAP_STUCK_PERIOD);
+}
+
+/*
+ * A daemon that was killed may wait for storage of another disk before it can release its
+ * ring: then its session ends all the same.
+ */
+static void blktap_disk_watch_work(struct work_struct *work)
 {
 	struct blktap_disk *disk =
-		container_of(to_delayed_work(work), struct blktap_disk, stuck_work);
+		container_of(to_delayed_work(work), struct blktap_disk, watch_work);
 	struct blktap_tap *tap = disk->tap;
-	struct blktap_left left = {};
+	struct blktap_session *session;
 
 	blktap_tap_lock(tap);
-	left.session = tap->session;
-	if (tap->disk == disk && left.session && left.session->started) {
-		blk_mq_tagset_busy_iter(&disk->tags, blktap_disk_look_left, &left);
-		queue_delayed_work(blktap_retry_wq, &disk->stuck_work, BLKTAP_STUCK_PERIOD);
+	session = tap->session;
+	if (tap->disk == disk && session && session->started &&
+	    blktap_disk_needs_watch(disk, session)) {
+		blktap_disk_watch(disk);
+		if (blktap_process_is_exiting(session->pid) ||
+		    (!session->holding && blktap_disk_tell_left(disk, session)))
+			blktap_session_kill(session);
 	}
-	if (left.below)
-		blktap_netlink_event(tap, BLKTAP_EVENT_STUCK);
-	if (left.at_daemon && blktap_disk_is_overdue(disk) &&
-	    blktap_disk_tell_late(disk, tap->session, true))
-		blktap_session_kill(tap->session);
 	blktap_tap_unlock(tap);
 }
 
@@ -363,7 +392,7 @@ static void blktap_disk_add_failed(struct blktap_disk *disk, int err)
 	tap->start_error = err;
 	blktap_disk_forget(disk);
 	blktap_tap_unlock(tap);
-	cancel_delayed_work_sync(&disk->stuck_work);
+	cancel_delayed_work_sync(&disk->watch_work);
 	cancel_work_sync(&disk->late_work);
 	blktap_ioerrors_stop(&disk->errors);
 	blktap_tap_try_remove(tap);
@@ -425,7 +454,7 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	blktap_tap_try_remove(tap);
 
 	/* Nobody finds the disk any more, so that it is not queued again. */
-	cancel_delayed_work_sync(&disk->stuck_work);
+	cancel_delayed_work_sync(&disk->watch_work);
 	blktap_workers_free(disk->workers);
 	blk_mq_free_tag_set(&disk->tags);
 	put_disk(disk->gd);
@@ -472,7 +501,7 @@ int blktap_disk_remove(struct blktap_disk *disk, bool force)
 
 	blktap_disk_let_go(disk, force);
 	disk->stuck_since = jiffies;
-	queue_delayed_work(blktap_retry_wq, &disk->stuck_work, BLKTAP_STUCK_PERIOD);
+	blktap_disk_watch(disk);
 	if (state == BLKTAP_DISK_STATE_LIVE)
 		queue_work(blktap_disk_wq, &disk->remove_work);
 	return 0;
@@ -655,7 +684,7 @@ static struct blktap_disk *blktap_disk_alloc(struct blktap_tap *tap,
 	INIT_WORK(&disk->add_work, blktap_disk_add_work);
 	INIT_WORK(&disk->remove_work, blktap_disk_remove_work);
 	INIT_WORK(&disk->late_work, blktap_disk_late_work);
-	INIT_DELAYED_WORK(&disk->stuck_work, blktap_disk_stuck_work);
+	INIT_DELAYED_WORK(&disk->watch_work, blktap_disk_watch_work);
 	blktap_ioerrors_init(&disk->errors);
 
 	err = blktap_disk_alloc_tags(disk);
@@ -857,6 +886,8 @@ static int blktap_disk_hold_locked(struct blktap_disk *disk, struct blktap_sessi
 	WRITE_ONCE(session->holding, hold);
 	WRITE_ONCE(session->resumed, jiffies);
 	blktap_recovery_gate(disk);
+	if (hold)
+		blktap_disk_watch(disk);
 	return 0;
 }
 

@@ -49,8 +49,8 @@ struct blktap_disk {
 	u32 late_epoch;				/* of the session then, its lower half */
 	bool daemon_late;
 
-	/* It has to go, and its session lives. */
-	struct delayed_work stuck_work;
+	/* It has to go, or its requests are held, and its session lives. */
+	struct delayed_work watch_work;
 	unsigned long stuck_since;		/* jiffies: it has to go since then */
 
 	struct blktap_ioerrors errors;
