@@ -11,6 +11,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ static struct {
 	unsigned long times;	/* how often it strikes */
 	enum death death;
 	bool force;
+	const char *beside;	/* what a thread reads meanwhile */
 	uint64_t resize;
 } opt = { .times = ULONG_MAX };
 
@@ -511,6 +513,26 @@ static void die_between_queues(void)
 	die();
 }
 
+/* While that waits, the process cannot end. */
+static void *read_beside(void *unused)
+{
+	int fd = open(opt.beside, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	void *buf = aligned_alloc(4096, 4096);
+
+	if (fd < 0 || !buf || read(fd, buf, 4096) != 4096)
+		fail(opt.beside, -errno);
+	pause();
+	return unused;
+}
+
+static void start_beside(void)
+{
+	pthread_t thread;
+
+	if (opt.beside && pthread_create(&thread, NULL, read_beside, NULL))
+		fail("thread", -EAGAIN);
+}
+
 static const struct option longs[] = {
 	{ "size", 1, 0, 's' }, { "lbs", 1, 0, 'l' }, { "pbs", 1, 0, 'p' },
 	{ "ro", 0, 0, 'r' }, { "write-cache", 0, 0, 'w' }, { "fua", 0, 0, 'f' },
@@ -519,7 +541,7 @@ static const struct option longs[] = {
 	{ "io-min", 1, 0, 'i' }, { "io-opt", 1, 0, 'I' }, { "ram", 1, 0, 'R' },
 	{ "fault", 1, 0, 'F' }, { "after", 1, 0, 'A' }, { "times", 1, 0, 'T' },
 	{ "die", 1, 0, 'D' }, { "resize", 1, 0, 'S' }, { "backing", 1, 0, 'B' },
-	{ "by", 1, 0, 'b' }, { "force", 0, 0, 'x' }, { 0, 0, 0, 0 },
+	{ "by", 1, 0, 'b' }, { "force", 0, 0, 'x' }, { "beside", 1, 0, 'e' }, { 0, 0, 0, 0 },
 };
 
 static const struct { char option; uint32_t flag; } disk_flags[] = {
@@ -599,6 +621,9 @@ static void set_option(int c)
 	case 'x':
 		opt.force = true;
 		break;
+	case 'e':
+		opt.beside = optarg;
+		break;
 	default:
 		exit(EINVAL);
 	}
@@ -629,6 +654,7 @@ int main(int argc, char **argv)
 	       ring.at.depth, ring.at.max_io, (unsigned long long)ring.at.epoch);
 	if (opt.death == DEATH_ATTACH)
 		die();
+	start_beside();
 	use_backing(&ring, false);
 	ret = ring_start(ring.fd, &opt.start);
 	if (ret)
