@@ -30,14 +30,14 @@ static char *describe(const struct vbd *vbd)
 {
 	CLEANUP_JSON json_t *json = NULL;
 
-	json = json_pack("{s:i, s:i, s:s, s:b, s:b, s:s, s:I, s:I, s:b, s:b, s:b}",
+	json = json_pack("{s:i, s:i, s:s, s:b, s:b, s:s, s:i, s:I, s:b, s:b, s:b}",
 			 "minor", (int)vbd->minor,
 			 "pid", (int)getpid(),
 			 "image", vbd->spec,
 			 "read_only", vbd->params.read_only,
 			 "no_direct", vbd->params.no_direct,
 			 "kernel_io", blktap_kernel_io_name(vbd->kernel_io),
-			 "request_timeout_ms", (json_int_t)vbd->request_timeout_ms,
+			 "request_timeout_ms", vbd->request_timeout_ms,
 			 "spin_us", (json_int_t)(vbd->max_spin_ns / NS_PER_US),
 			 "restart", vbd->restart,
 			 "paused", vbd->paused,

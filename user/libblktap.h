@@ -488,7 +488,9 @@ struct blktap_open_params {
 	bool read_only;
 	bool no_direct;		/* upstream's -D: the page cache may be used */
 	int timeout_ms;		/* for the call; 0: 60 s; negative: none */
-	int request_timeout_ms;	/* requests are retried for so long; 0: 120 s */
+	int request_timeout_ms;	/* requests are retried for so long; 0: 120 s; negative: without
+				 * limit
+				 */
 	enum blktap_kernel_io kernel_io;	/* at most this; DEFAULT: AUTO */
 	int spin_us;		/* to look for requests before sleeping, microseconds,
 				 * at most BLKTAP_MAX_SPIN_US; 0: 200; negative: never

@@ -71,7 +71,8 @@ static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_
 			 "image", open->image, "read_only", open->read_only,
 			 "no_direct", open->no_direct,
 			 "kernel_io", mode ? mode : blktap_kernel_io_name(BLKTAP_KERNEL_IO_AUTO),
-			 "request_timeout_ms", open->request_timeout_ms,
+			 "request_timeout_ms", open->request_timeout_ms < 0 ? -1 :
+						open->request_timeout_ms,
 			 "restart", open->restart, "paused", 0);
 	if (json && open->spin_us)
 		json_object_set_new(json, "spin_us",

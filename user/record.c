@@ -83,7 +83,7 @@ static int parse(json_t *json, unsigned int minor, struct blktap_record *record)
 			"user", &user))
 		return -EPROTO;
 	if (number != minor || !is_within(pid, 1, INT_MAX) || !is_image(image) ||
-	    !is_within(timeout_ms, 0, INT_MAX) || !is_within(spin_us, -1, BLKTAP_MAX_SPIN_US) ||
+	    !is_within(timeout_ms, -1, INT_MAX) || !is_within(spin_us, -1, BLKTAP_MAX_SPIN_US) ||
 	    (user && !*user) || blktap_parse_kernel_io(mode, &record->open.kernel_io))
 		return -EPROTO;
 	record->minor = minor;

@@ -98,6 +98,23 @@ static void test_from_open_to_close(void **state)
 	assert_int_equal(nr_files(), 0);
 }
 
+/* As it can be asked for, and read again. */
+static void test_retries_without_limit(void **state)
+{
+	struct vbd_open_params params = {
+		.image = "ram:1M", .request_timeout_ms = -1, .timeout_ms = -1,
+	};
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	vbd_open(world.vbd, &params, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	assert_int_equal(record->open.request_timeout_ms, -1);
+	blktap_record_free(record);
+	assert_int_equal(close_image(0), 0);
+}
+
 /* Who has the disk need not wait for the partitions; nor does its tapdisk's death. */
 static void test_from_the_start(void **state)
 {
@@ -231,6 +248,7 @@ static void test_cannot_be_written(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(test_from_open_to_close),
+	TEST(test_retries_without_limit),
 	TEST(test_from_the_start),
 	TEST(test_pause_and_another_image),
 	TEST(test_change_cannot_be_written),

@@ -158,6 +158,25 @@ static void test_opened(void **state)
 	blktap_record_free(record);
 }
 
+/* Any number below zero says so; there is one on record. */
+static void test_retries_without_limit(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+	static const struct blktap_open_params params = {
+		.image = "aio:/x", .request_timeout_ms = -5000,
+	};
+
+	needs_root(state);
+	tap()->disk_state = BLKTAP_DISK_STATE_NONE;
+	answering(answers);
+	assert_int_equal(blktap_ctl_open(pid, 7, &params, NULL), 0);
+	assert_non_null(strstr(fake.request, "\"request_timeout_ms\":-1,"));
+	fake_stop(&fake);
+	assert_true(read_record());
+	assert_int_equal(record->open.request_timeout_ms, -1);
+	blktap_record_free(record);
+}
+
 static bool on_record_before(struct fake *fake_tapdisk)
 {
 	if (strstr(fake_tapdisk->request, "\"open\""))
@@ -558,6 +577,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_opened),
+		TEST(test_retries_without_limit),
 		TEST(test_refused),
 		TEST(test_refused_for_another),
 		TEST(test_open_interrupted),

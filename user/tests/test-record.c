@@ -80,6 +80,15 @@ static void test_rights(void **state)
 	blktap_record_free(record);
 }
 
+static void test_without_limit(void **state)
+{
+	(void)state;
+	put(RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "-1", "0"), 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	assert_int_equal(record->open.request_timeout_ms, -1);
+	blktap_record_free(record);
+}
+
 static void test_nonsense(void **state)
 {
 	static const char *const wrong[] = {
@@ -93,7 +102,7 @@ static void test_nonsense(void **state)
 		RECORD("3", "9", "\":/x\"", "\"auto\"", "0", "0"),
 		RECORD("3", "9", "\"aio:\"", "\"auto\"", "0", "0"),
 		RECORD("3", "9", "\"aio:/x\"", "\"all\"", "0", "0"),
-		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "-1", "0"),
+		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "-2", "0"),
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "4294967296", "0"),
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "0", "1001"),
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "0.5", "0"),
@@ -171,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_good),
 		TEST(test_rights),
+		TEST(test_without_limit),
 		TEST(test_nonsense),
 		TEST(test_not_a_record),
 		TEST(test_free_removes_it),
