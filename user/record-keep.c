@@ -155,6 +155,12 @@ static bool may_open(pid_t pid, unsigned int minor)
 	       (tap.disk_state != BLKTAP_DISK_STATE_LIVE || tap.recovery != BLKTAP_RECOVERY_NONE);
 }
 
+/* What another client has ordered of it, or has had done. */
+static bool is_ordered(const json_t *record, pid_t pid)
+{
+	return json_integer_value(json_object_get(record, "pid")) == pid;
+}
+
 static void write_order(struct record_order *order, int lock, const json_t *json)
 {
 	put(lock, order->minor, json);
@@ -174,7 +180,8 @@ void record_order_open(struct record_order *order, pid_t pid, unsigned int minor
 	lock = record_lock();
 	if (record_load(minor, &order->before))
 		order->before = NULL;
-	write_order(order, lock, json);
+	if (!is_ordered(order->before, pid))
+		write_order(order, lock, json);
 }
 
 void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,

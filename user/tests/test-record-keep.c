@@ -16,6 +16,8 @@
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
 #define REFUSED	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-16,\"message\":\"no\"}}\n"
 
+#define NO_PID	2147483647	/* that nobody has, any more */
+
 static const struct blktap_open_params open_params = {
 	.image = "aio:/x", .read_only = true, .kernel_io = BLKTAP_KERNEL_IO_REDIRECT,
 	.request_timeout_ms = 5000, .spin_us = -1, .restart = true,
@@ -63,7 +65,7 @@ static bool is_paused(void)
 	return paused;
 }
 
-static void put_record(const char *image, bool paused)
+static void put_record_of(pid_t of, const char *image, bool paused)
 {
 	char path[PATH_MAX], new[PATH_MAX];
 	FILE *file;
@@ -74,11 +76,16 @@ static void put_record(const char *image, bool paused)
 	assert_non_null(file);
 	fprintf(file, "{\"minor\":7,\"pid\":%d,\"user\":\"nobody\",\"image\":\"%s\","
 		"\"read_only\":false,\"no_direct\":false,\"kernel_io\":\"off\","
-		"\"request_timeout_ms\":0,\"restart\":true,\"paused\":%s}", (int)pid, image,
+		"\"request_timeout_ms\":0,\"restart\":true,\"paused\":%s}", (int)of, image,
 		paused ? "true" : "false");
 	assert_int_equal(fchmod(fileno(file), 0600), 0);
 	fclose(file);
 	assert_int_equal(rename(new, path), 0);
+}
+
+static void put_record(const char *image, bool paused)
+{
+	put_record_of(pid, image, paused);
 }
 
 static bool is_recorded(const char *image)
@@ -195,7 +202,7 @@ static void test_refused(void **state)
 	assert_int_equal(blktap_ctl_open(pid, 7, &open_params, NULL), -EBUSY);
 	assert_false(read_record());
 	/* What comes back is what was there. */
-	put_record("aio:/z", true);
+	put_record_of(NO_PID, "aio:/z", true);
 	assert_int_equal(blktap_ctl_open(pid, 7, &open_params, NULL), -EBUSY);
 	assert_true(is_recorded("aio:/z"));
 	assert_true(is_paused());
@@ -236,15 +243,34 @@ static void test_open_interrupted(void **state)
 {
 	needs_root(state);
 	tap();
-	put_record("aio:/z", false);
+	put_record_of(NO_PID, "aio:/z", false);
 	assert_int_equal(interrupted(open_x), -EINTR);
 	assert_true(is_recorded("aio:/x"));
 	/* One that is left over by another one. */
-	put_record("aio:/z", false);
+	put_record_of(NO_PID, "aio:/z", false);
 	tap()->disk_state = BLKTAP_DISK_STATE_LIVE;
 	tap()->recovery = BLKTAP_RECOVERY_HELD;
 	assert_int_equal(interrupted(open_x), -EINTR);
 	assert_true(is_recorded("aio:/x"));
+}
+
+/* Another client has ordered it, and whichever is heard first, that one does not know better. */
+static void test_open_of_what_is_being_opened(void **state)
+{
+	static const char *const answers[] = { REFUSED, ANSWER("{}"), NULL };
+
+	needs_root(state);
+	tap();
+	put_record("aio:/z", false);
+	assert_int_equal(interrupted(open_x), -EINTR);
+	assert_true(is_recorded("aio:/z"));
+	answering(answers);
+	assert_int_equal(open_x(), -EBUSY);
+	assert_true(is_recorded("aio:/z"));
+	/* It knows by now. */
+	assert_int_equal(open_x(), 0);
+	assert_true(is_recorded("aio:/x"));
+	fake_stop(&fake);
 }
 
 /* That will be refused, whoever hears it. */
@@ -268,7 +294,7 @@ static int recover(int timeout_ms)
 	};
 	pid_t new, killed;
 
-	put_record("aio:/z", false);
+	put_record_of(NO_PID, "aio:/z", false);
 	tap()->disk_state = BLKTAP_DISK_STATE_LIVE;
 	/* No more than that is to be waited for. */
 	tap()->recovery = BLKTAP_RECOVERY_FAILED;
@@ -581,6 +607,7 @@ int main(void)
 		TEST(test_refused),
 		TEST(test_refused_for_another),
 		TEST(test_open_interrupted),
+		TEST(test_open_of_what_is_being_opened),
 		TEST(test_open_of_what_is_served),
 		TEST(test_recover_fails),
 		TEST(test_changed),
