@@ -718,7 +718,7 @@ struct blktap_recover_params {
 	unsigned int minor;
 	const char *image;	/* "type:path"; NULL: as recorded */
 	pid_t pid;		/* of a tapdisk to serve it; 0: a new one, as recorded */
-	bool force;		/* also from a tapdisk that answers, also if it was paused */
+	bool force;		/* also from one that answers, or is none; also if it was paused */
 	bool unserved;		/* only if no tapdisk has it: none is killed */
 	int timeout_ms;		/* for all of it; undoing comes on top. 0: 60 s; negative: none */
 };
@@ -728,8 +728,8 @@ struct blktap_recover_params {
  * 0: none), to another one, whose pid is in *@pid. Waits, at most @timeout_ms, until the
  * earlier one has let go of the image and requests pass. After a failure the disk is as
  * before, but for an earlier tapdisk that was killed; what is left besides is in the sentence.
- * EINVAL: there is no disk; EBUSY: its tapdisk answers, it was paused, or somebody is at
- * it already; ENOENT: there is no record, and no image is given; ETIMEDOUT.
+ * EINVAL: there is no disk; EBUSY: its tapdisk answers, or is none and lives, it was paused, or
+ * somebody is at it already; ENOENT: there is no record, and no image is given; ETIMEDOUT.
  */
 int blktap_recover(const struct blktap_recover_params *params, pid_t *pid, pid_t *killed,
 		   struct blktap_error *err);

@@ -7,6 +7,7 @@
  * before that process can write no more.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 
 #include "cancel.h"
@@ -36,10 +37,39 @@ struct recovery {
 
 /* ------------------------------------------------------------ whether, and what */
 
+static bool is_alive(pid_t pid)
+{
+	return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+/* Who cannot be asked need not hang. */
+static bool has_no_socket(pid_t pid)
+{
+	char path[PATH_MAX];
+
+	return !blktap_control_path(path, sizeof(path), pid) && access(path, F_OK) != 0 &&
+	       errno == ENOENT;
+}
+
+static int check_tapdisk(const struct recovery *recovery, struct blktap_error *err)
+{
+	unsigned int minor = recovery->tap.minor;
+	pid_t pid = recovery->tap.pid;
+
+	if (vbd_answers(pid, deadline_step(recovery->deadline, ANSWER_MS)))
+		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it, and answers",
+					minor, (int)pid);
+	if (has_no_socket(pid) && is_alive(pid))
+		return blktap_error_set(err, -EBUSY, "tapdev%u: process %d has it, and is no tapdisk "
+					"of %s: -f kills it", minor, (int)pid, blktap_control_dir());
+	return 0;
+}
+
 static int check_tap(const struct recovery *recovery, const struct blktap_recover_params *params,
 		     struct blktap_error *err)
 {
 	const struct blktap_tap *tap = &recovery->tap;
+	int ret = 0;
 
 	if (tap->disk_state != BLKTAP_DISK_STATE_LIVE)
 		return blktap_error_set(err, -EINVAL, "minor %u: there is no disk to recover",
@@ -47,10 +77,10 @@ static int check_tap(const struct recovery *recovery, const struct blktap_recove
 	if (tap->pid && params->unserved)
 		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it by now",
 					tap->minor, (int)tap->pid);
-	if (tap->pid && !params->force &&
-	    vbd_answers(tap->pid, deadline_step(recovery->deadline, ANSWER_MS)))
-		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it, and answers",
-					tap->minor, (int)tap->pid);
+	if (tap->pid && !params->force)
+		ret = check_tapdisk(recovery, err);
+	if (ret)
+		return ret;
 	/* It may not have had the time to answer. */
 	if (deadline_passed(recovery->deadline))
 		return blktap_error_set(err, -ETIMEDOUT, "tapdev%u: there was not the time to "
@@ -114,7 +144,7 @@ static bool may_linger(const struct recovery *recovery)
 
 	if (!pid && recovery->record)
 		pid = recovery->record->pid;
-	return pid && pid != recovery->serving.pid && (kill(pid, 0) == 0 || errno != ESRCH);
+	return pid && pid != recovery->serving.pid && is_alive(pid);
 }
 
 static bool is_worth_waiting(const struct recovery *recovery, int code)

@@ -320,6 +320,31 @@ static void test_hung(void **state)
 	fake_stop(&fake);
 }
 
+/* A daemon of somebody's own, or a tapdisk that listens elsewhere. */
+static void test_no_tapdisk(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT };
+	char expected[160];
+
+	(void)state;
+	put_record("false");
+	fake_start(&fake);
+	tap->pid = getpid();
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .image = "aio:/new" }),
+			 -EBUSY);
+	snprintf(expected, sizeof(expected), "tapdev3: process %d has it, and is no tapdisk of %s: "
+		 "-f kills it", (int)getpid(), control_dir);
+	assert_string_equal(err.text, expected);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), -EBUSY);
+	assert_int_equal(kernel.ends, 0);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .force = true }), 0);
+	assert_int_equal(killed, getpid());
+	/* There is none to be asked. */
+	tap->pid = 2147483647;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), 0);
+	fake_stop(&fake);
+}
+
 /* One that has come since is not even asked. */
 static void test_served_by_now(void **state)
 {
@@ -599,6 +624,7 @@ int main(void)
 		TEST(test_refused_is_alive),
 		TEST(test_no_need),
 		TEST(test_hung),
+		TEST(test_no_tapdisk),
 		TEST(test_served_by_now),
 		TEST(test_little_time),
 		TEST(test_hangs_at_attach),
