@@ -214,21 +214,64 @@ static void test_session_ends(void **state)
 	assert_false(read_paused());
 }
 
-/* A disk that could not be recovered can still be. */
-static void test_failed_open(void **state)
+static bool is_recorded(const char *image)
 {
-	(void)state;
+	bool is;
+
+	if (blktap_record_read(7, &record, &err))
+		return false;
+	is = strcmp(record->open.image, image) == 0;
+	blktap_record_free(record);
+	return is;
+}
+
+static unsigned int recorded;
+
+static void note_record(void)
+{
+	recorded += is_recorded("ram:2M");
+}
+
+/* A disk that is left over, of another tapdisk. */
+static void leave_over(void)
+{
 	assert_int_equal(open_image("ram:1M"), 0);
 	vbd_session_lost(world.vbd, "test");
 	while (!world.gone)
 		turn(2000);
 	assert_int_equal(vbd_attach(&world.vbd, &world.env, 7, -1, &err), 0);
+}
+
+/* Its requests pass before START has returned. */
+static void test_before_the_start(void **state)
+{
+	(void)state;
+	leave_over();
+	fake_starting = note_record;
+	recorded = 0;
+	assert_int_equal(open_image("ram:2M"), 0);
+	assert_int_equal(recorded, 1);
+	assert_true(is_recorded("ram:2M"));
+	assert_int_equal(close_image(0), 0);
+}
+
+/* A disk that could not be recovered can still be. */
+static void test_failed_open(void **state)
+{
+	(void)state;
+	leave_over();
 	fake_ring->start_error = -EMEDIUMTYPE;
 	assert_int_equal(open_image("ram:2M"), -EMEDIUMTYPE);
 	assert_int_equal(nr_files(), 1);
-	assert_int_equal(blktap_record_read(7, &record, &err), 0);
-	assert_string_equal(record->open.image, "ram:1M");
-	blktap_record_free(record);
+	assert_true(is_recorded("ram:1M"));
+}
+
+static void test_failed_open_of_a_new_disk(void **state)
+{
+	(void)state;
+	fake_ring->start_error = -EBUSY;
+	assert_int_equal(open_image("ram:2M"), -EBUSY);
+	assert_int_equal(nr_files(), 0);
 }
 
 /* The disk works, whether it can be written down or not. */
@@ -254,7 +297,9 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_change_cannot_be_written),
 	TEST(test_pause_that_stays),
 	TEST(test_session_ends),
+	TEST(test_before_the_start),
 	TEST(test_failed_open),
+	TEST(test_failed_open_of_a_new_disk),
 	TEST(test_cannot_be_written),
 };
 
