@@ -577,7 +577,8 @@ int blktap_ctl_spawn(const struct blktap_spawn_params *params, pid_t *pid, int t
 int blktap_take_over(pid_t old, pid_t *pid, int timeout_ms, struct blktap_error *err);
 /*
  * What the tapdisk may not open, because it runs as another user, is opened here and
- * passed to it: the ring node for attach, an "aio:" image for open and unpause.
+ * passed to it: the ring node for attach, an "aio:" image for open and unpause. EPERM: somebody
+ * else than root and the caller can change what the image's path leads to.
  */
 int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err);
 int blktap_ctl_detach(pid_t pid, unsigned int minor, struct blktap_error *err);
