@@ -74,6 +74,8 @@ static void check_record(const struct blktap_record *record, const json_t *json)
 	check_bool(json, "no_sandbox", record->spawn.no_sandbox);
 	PROMISE(!record->spawn.user || *record->spawn.user, "a user without a name");
 	check_text(json, "user", record->spawn.user);
+	if (record->image_identity)
+		check_text(json, "image_identity", record->image_identity);
 }
 
 static void read_record(const json_t *json)

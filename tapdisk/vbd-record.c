@@ -32,7 +32,8 @@ static char *describe(const struct vbd *vbd)
 {
 	CLEANUP_JSON json_t *json = NULL;
 
-	json = json_pack("{s:i, s:i, s:s, s:b, s:b, s:s, s:i, s:I, s:b, s:b, s:b}",
+	json = json_pack("{s:i, s:i, s:s, s:b, s:b, s:s, s:i, s:I, s:b, s:b, s:b, "
+			 "s:s}",
 			 "minor", (int)vbd->minor,
 			 "pid", (int)getpid(),
 			 "image", vbd->spec,
@@ -43,7 +44,9 @@ static char *describe(const struct vbd *vbd)
 			 "spin_us", (json_int_t)(vbd->max_spin_ns / NS_PER_US),
 			 "restart", vbd->restart,
 			 "paused", vbd->paused,
-			 "no_sandbox", vbd->env->no_sandbox);
+			 "no_sandbox", vbd->env->no_sandbox,
+			 /* While it is paused, that is nobody's business. */
+			 "image_identity", vbd->image ? vbd->image->identity : "");
 	return json ? json_dumps(json, JSON_COMPACT) : NULL;
 }
 

@@ -384,7 +384,7 @@ int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int tim
 	record_order_unpause(&order, pid, minor, image);
 	ret = call_opening(&opening, params, err);
 	if (!ret && !order.written)
-		record_changed(pid, minor, json_pack("{s:s*, s:b}", "image", image, "paused", 0));
+		record_unpaused(pid, minor, image);
 	record_order_end(&order, ret && !unsure);
 	return ret;
 }

@@ -181,6 +181,62 @@ static void test_change_cannot_be_written(void **state)
 	assert_int_equal(close_image(0), 0);
 }
 
+static bool is_identified(const char *path)
+{
+	char identity[IMAGE_IDENTITY_SIZE] = "";
+	bool is;
+
+	if (path)
+		assert_int_equal(image_identity(AT_FDCWD, path, identity), 0);
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	is = path ? record->image_identity && strcmp(record->image_identity, identity) == 0 :
+		    !record->image_identity;
+	blktap_record_free(record);
+	return is;
+}
+
+static void make_image(const char *path)
+{
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_int_equal(truncate(path, 1 << 20), 0);
+}
+
+/* The one that is open, whatever its name leads to. */
+static void test_identity(void **state)
+{
+	char image[64], moved[64], spec[80], scatter[96];
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	snprintf(image, sizeof(image), "%s/image", folder);
+	snprintf(moved, sizeof(moved), "%s/moved", folder);
+	snprintf(spec, sizeof(spec), "aio:%s", image);
+	snprintf(scatter, sizeof(scatter), "scatter:%s,block=4K", moved);
+	make_image(image);
+	assert_int_equal(open_image(spec), 0);
+	assert_true(is_identified(image));
+	assert_int_equal(rename(image, moved), 0);
+	make_image(image);
+	vbd_switch(world.vbd, BLKTAP_KERNEL_IO_OFF, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_true(is_identified(moved));
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_pause(world.vbd, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_true(is_identified(NULL));
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_unpause(world.vbd, NULL, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_true(is_identified(image));
+	assert_int_equal(close_image(0), 0);
+	assert_int_equal(open_image(scatter), 0);
+	assert_true(is_identified(moved));
+	assert_int_equal(close_image(0), 0);
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_true(is_identified(NULL));
+	assert_int_equal(close_image(0), 0);
+}
+
 /* The pause is given up, but the image cannot be had again. */
 static void test_pause_that_stays(void **state)
 {
@@ -295,6 +351,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_from_the_start),
 	TEST(test_pause_and_another_image),
 	TEST(test_change_cannot_be_written),
+	TEST(test_identity),
 	TEST(test_pause_that_stays),
 	TEST(test_session_ends),
 	TEST(test_before_the_start),

@@ -5,11 +5,13 @@
  */
 #include "test.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #include "fake-kernel.h"
 #include "fake-tapdisk.h"
+#include "image-identity.h"
 #include "processes.h"
 #include "record.h"
 
@@ -493,6 +495,60 @@ static void test_under_an_earlier_pid(void **state)
 	end_process(old);
 }
 
+/* An image of that name, and what it is. */
+static const char *make_image(const char *name, char identity[IMAGE_IDENTITY_SIZE])
+{
+	static char image[PATH_MAX];
+
+	snprintf(image, sizeof(image), "aio:%s/%s", control_dir, name);
+	close(open(image + 4, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_int_equal(image_identity(AT_FDCWD, image + 4, identity), 0);
+	return image;
+}
+
+static bool is_identified(const char *identity)
+{
+	bool is;
+
+	assert_true(read_record());
+	is = record->image_identity && strcmp(record->image_identity, identity) == 0;
+	blktap_record_free(record);
+	return is;
+}
+
+/* Which one it was, for its name may lead elsewhere later. */
+static void test_identity(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+	char a[IMAGE_IDENTITY_SIZE], b[IMAGE_IDENTITY_SIZE], path[PATH_MAX];
+	struct blktap_open_params params = { .image = make_image("a", a) };
+
+	needs_root(state);
+	/* Without an order, and with one. */
+	answering(answers);
+	assert_int_equal(blktap_ctl_open(pid, 7, &params, NULL), 0);
+	assert_true(is_identified(a));
+	assert_int_equal(blktap_ctl_close(pid, 7, 0, false, NULL), 0);
+	tap();
+	assert_int_equal(blktap_ctl_open(pid, 7, &params, NULL), 0);
+	assert_true(is_identified(a));
+	/* The same name, another file, and a name of its own. */
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
+	snprintf(path, sizeof(path), "%s/a", control_dir);
+	assert_int_equal(rename(make_image("b", b) + 4, path), 0);
+	assert_int_equal(blktap_ctl_unpause(pid, 7, NULL, -1, NULL), 0);
+	assert_true(is_identified(b));
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
+	assert_int_equal(blktap_ctl_unpause(pid, 7, make_image("c", a), -1, NULL), 0);
+	assert_true(is_identified(a));
+	/* One that another client has noted as going on. */
+	assert_int_equal(blktap_ctl_unpause(pid, 7, make_image("d", a), -1, NULL), 0);
+	assert_true(is_identified(a));
+	assert_int_equal(blktap_ctl_unpause(pid, 7, "ram:1M", -1, NULL), 0);
+	assert_false(is_identified(a));
+	fake_stop(&fake);
+}
+
 /* Another client is told of the close before, and opens it again. */
 static bool opened_again(struct fake *fake_tapdisk)
 {
@@ -611,6 +667,7 @@ int main(void)
 		TEST(test_open_of_what_is_served),
 		TEST(test_recover_fails),
 		TEST(test_changed),
+		TEST(test_identity),
 		TEST(test_pause_fails),
 		TEST(test_pause_and_death),
 		TEST(test_pause_interrupted),

@@ -89,6 +89,24 @@ static void test_without_limit(void **state)
 	blktap_record_free(record);
 }
 
+static void test_identity(void **state)
+{
+	(void)state;
+	put(RIGHTS("\"image_identity\":\"file 8:1 1234\""), 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	assert_string_equal(record->image_identity, "file 8:1 1234");
+	blktap_record_free(record);
+	/* Not known, or of an older tapdisk. */
+	put(RIGHTS("\"image_identity\":\"\""), 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	assert_null(record->image_identity);
+	blktap_record_free(record);
+	put(RIGHTS("\"no_sandbox\":false"), 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	assert_null(record->image_identity);
+	blktap_record_free(record);
+}
+
 static void test_nonsense(void **state)
 {
 	static const char *const wrong[] = {
@@ -107,6 +125,7 @@ static void test_nonsense(void **state)
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "0", "1001"),
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "0.5", "0"),
 		RIGHTS("\"user\":\"\""), RIGHTS("\"user\":0"), RIGHTS("\"no_sandbox\":1"),
+		RIGHTS("\"image_identity\":7"),
 	};
 	size_t i;
 
@@ -181,6 +200,7 @@ int main(void)
 		TEST(test_good),
 		TEST(test_rights),
 		TEST(test_without_limit),
+		TEST(test_identity),
 		TEST(test_nonsense),
 		TEST(test_not_a_record),
 		TEST(test_free_removes_it),
