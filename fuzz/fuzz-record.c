@@ -66,7 +66,7 @@ static void check_record(const struct blktap_record *record, const json_t *json)
 	check_bool(json, "read_only", open->read_only);
 	check_bool(json, "no_direct", open->no_direct);
 	check_text(json, "kernel_io", blktap_kernel_io_name(open->kernel_io));
-	PROMISE(open->request_timeout_ms >= 0, "a time-out of %d", open->request_timeout_ms);
+	PROMISE(open->request_timeout_ms >= -1, "a time-out of %d", open->request_timeout_ms);
 	check_number(json, "request_timeout_ms", open->request_timeout_ms);
 	check_spin(json, open->spin_us);
 	check_bool(json, "restart", open->restart);
@@ -74,6 +74,8 @@ static void check_record(const struct blktap_record *record, const json_t *json)
 	check_bool(json, "no_sandbox", record->spawn.no_sandbox);
 	PROMISE(!record->spawn.user || *record->spawn.user, "a user without a name");
 	check_text(json, "user", record->spawn.user);
+	if (record->image_identity)
+		check_text(json, "image_identity", record->image_identity);
 }
 
 static void read_record(const json_t *json)

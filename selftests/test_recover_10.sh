@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk keeps its size when its tapdisk dies, whatever its image has become meanwhile, unless
-# that is smaller.
+# that is smaller; and its image, whatever has taken that one's name.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl jq
 
@@ -18,6 +18,45 @@ recovers() {
 	[ -n "$PID" ] || die "$1: nobody has it"
 	same "$1: the disk keeps its size" "$2" "$(size)"
 	check "$1: its end is served" dd if="$DISK" of=/dev/null bs=4k skip=$(($2 / 4096 - 1)) iflag=direct
+}
+
+# writer: who writes $WORK/data to the disk, and waits for that.
+writer() {
+	background dd if="$WORK/data" of="$DISK" bs=4k count=1 oflag=direct conv=notrunc
+	wait_for 10 blocked "$JOB" || die "who writes to a held disk does not wait"
+}
+has_data() { cmp -n 4096 "$1" "$WORK/data"; }
+# swap FILE: it has the name of the image, and the other way round.
+swap() { must mv "$IMAGE" "$WORK/swapped" && must mv "$1" "$IMAGE" && must mv "$WORK/swapped" "$1"; }
+
+# replaced TEXT SIZE: another file takes the image's name while the disk is there.
+replaced() {
+	local text=$1 other=$WORK/other.img
+	must cp --sparse=always "$IMAGE" "$other"
+	must cp --sparse=always "$IMAGE" "$WORK/before"
+	swap "$other"
+	refused "${text}replaced: -f kills nobody for it" 116 "is another file than the disk had: say -a aio:$IMAGE" \
+		tap-ctl recover -f -m "$MINOR"
+	check "${text}who has it is alive" kill -0 "$PID"
+	lost
+	writer
+	refused "${text}replaced" 116 'is another file than the disk had' tap-ctl recover -m "$MINOR"
+	check "${text}the disk waits" is_held
+	check "${text}the other file is as it was" cmp "$IMAGE" "$WORK/before"
+	swap "$other"
+	recovers "${text}brought back" "$2"
+	ends "${text}what waited is written" 0 "$JOB"
+	check "${text}to the one that the disk had" has_data "$IMAGE"
+	lost
+	swap "$other"
+	writer
+	refused "${text}replaced after its death" 116 'is another file' tap-ctl recover -m "$MINOR"
+	recovers "${text}replaced, and named" "$2" -a "aio:$IMAGE"
+	ends "${text}what waited is written" 0 "$JOB"
+	check "${text}to the one that was named" has_data "$IMAGE"
+	lost
+	recovers "${text}which is its image from then on" "$2"
+	must rm "$other"
 }
 
 # file TEXT OPTION...: the file below changes while the disk is there.
@@ -43,10 +82,12 @@ file() {
 	check "${text}the disk waits" is_held
 	must truncate -s 5M "$IMAGE"
 	recovers "${text}as long as before" 5242880
+	replaced "$text" 5242880
 	check "${text}destroy" destroy
 	must rm "$IMAGE"
 }
 
+must dd if=/dev/urandom of="$WORK/data" bs=4k count=1
 chmod 755 "$WORK"
 file ""
 if tap-ctl create --user nobody -a ram:4M 2>&1 | grep -q AddressSanitizer; then
@@ -83,5 +124,50 @@ recovers "a part of a device" 4194304
 same "all of the device" 8388608 "$(tap-ctl resize -p "$PID" -m "$MINOR")"
 check "destroy" destroy
 check "destroy the one below" tap-ctl destroy "${q[@]}"
+
+# The same name, made anew: for the kernel it is another disk.
+if slow_disk 0 8M; then
+	create --hold-time 120 -a "aio:$SLOW"
+	was=$SLOW
+	lost
+	recovers "a device" 8388608
+	lost
+	wait_for 10 slow_disk_gone || die "the device is in use"
+	slow_disk 0 8M || die "the device cannot be made again"
+	same "a device made anew has its name" "$was" "$SLOW"
+	refused "but is another one" 116 'is another device than the disk had' tap-ctl recover -m "$MINOR"
+	recovers "a device made anew, and named" 8388608 -a "aio:$SLOW"
+	check "destroy" destroy
+	check "the device is free" wait_for 10 slow_disk_gone
+else
+	skip "a device made anew" "needs brd and dm-delay"
+fi
+
+# Nor does the supervisor take what has the name.
+background "$(type -P tap-ctl)" supervise
+supervisor=$JOB
+check "a supervisor runs" wait_for 5 supervisor_runs
+another() {
+	local new
+	new=$(pid_of "$MINOR")
+	[ -n "$new" ] && [ "$new" != "$PID" ] && PID=$new
+}
+image disk.img 4M
+create --restart --hold-time 120 -a "aio:$IMAGE"
+must cp --sparse=always "$IMAGE" "$WORK/other.img"
+swap "$WORK/other.img"
+must kill -KILL "$PID"
+check "the supervisor says why it does not recover it" \
+	wait_for 10 grep -q "tapdev$MINOR: not recovered: .* is another file than the disk had" "$WORK/job.$supervisor"
+writer
+check "the disk waits" is_held
+check_not "the other file has not what is written" has_data "$IMAGE"
+swap "$WORK/other.img"
+check "it takes the one that the disk had" wait_for 30 another
+ends "what waited is written" 0 "$JOB"
+check "to that one" has_data "$IMAGE"
+check "destroy" destroy
+must kill -TERM "$supervisor"
+ends "the supervisor ends when it is told to" 0 "$supervisor"
 
 finish

@@ -202,6 +202,29 @@ if tap-ctl create --user nobody -a ram:1M --serial confined >"$WORK/created" 2>&
 	check "and the disk is recovered" tap-ctl recover -m "$MINOR" -a ram:1M
 	PID=$(pid_of "$MINOR")
 	check "destroy" destroy
+
+	# What root is to open for it, in the place of an image.
+	mkdir "$WORK/his"
+	must truncate -s 1M "$WORK/his/disk.img" "$WORK/secret.img"
+	chmod 600 "$WORK/his/disk.img" "$WORK/secret.img"
+	chown -R $NOBODY "$WORK/his"
+	create --user nobody --hold-time 120 -a "aio:$WORK/his/disk.img"
+	check "user: may replace an image of his by a link" user ln -sf ../secret.img "$WORK/his/disk.img"
+	must user kill -KILL "$PID"
+	wait_for 10 job_gone "$PID"
+	refused "but root does not follow it for his tapdisk" $EPERM "$WORK/his is nobody's: nothing in it is opened" \
+		tap-ctl recover -m "$MINOR" -a "aio:$WORK/his/disk.img"
+	chown root "$WORK/his"
+	chmod 775 "$WORK/his"
+	refused "nor where others may write" $EPERM "$WORK/his may be written by others" \
+		tap-ctl recover -m "$MINOR" -a "aio:$WORK/his/disk.img"
+	chmod 1777 "$WORK/his"
+	refused "nor a link of his where all may" $EPERM "who may have made disk.img" \
+		tap-ctl recover -m "$MINOR" -a "aio:$WORK/his/disk.img"
+	chmod 755 "$WORK/his"
+	check "one that root has put there is followed" tap-ctl recover -m "$MINOR" -a "aio:$WORK/his/disk.img"
+	PID=$(pid_of "$MINOR")
+	check "destroy" destroy
 	must tap-ctl list	# sweeps what it listened on
 elif grep -q AddressSanitizer "$WORK/created"; then
 	skip "a tapdisk of that user" "not with AddressSanitizer"

@@ -17,6 +17,7 @@
 #ifndef TAPDISK_DRIVER_H
 #define TAPDISK_DRIVER_H
 
+#include "image-identity.h"
 #include "libblktap.h"
 #include "list.h"
 #include "loop.h"
@@ -91,6 +92,7 @@ struct image {
 	struct image_table *table;
 	unsigned int users;
 	bool no_direct;
+	char identity[IMAGE_IDENTITY_SIZE];	/* of its file; "": it has none */
 };
 
 /* One thread's way to an image; drivers embed it at the start of theirs. */
@@ -179,6 +181,7 @@ struct image_driver {
 	 * before the other has begun.
 	 */
 	unsigned int nr_descriptors;	/* at most IMAGE_MAX_FILES */
+	bool of_file;			/* the first of them is what the path names */
 	void (*descriptors)(const struct image *image, int *fds);
 
 	/* Kept for chains: which bytes does this image hold itself? NULL until then. */

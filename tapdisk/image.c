@@ -209,6 +209,18 @@ static bool was_last_user(struct image *image)
 
 /* --------------------------------------------------------- opening, closing */
 
+/* It works without, too. */
+static void identify(struct image *image)
+{
+	int fds[IMAGE_MAX_FILES];
+
+	image->identity[0] = '\0';
+	if (!image->driver->of_file)
+		return;
+	image->driver->descriptors(image, fds);
+	image_identity(fds[0], "", image->identity);
+}
+
 static int finish_open(struct image *image, const char *spec, const struct image_params *params,
 		       struct blktap_error *err)
 {
@@ -217,6 +229,7 @@ static int finish_open(struct image *image, const char *spec, const struct image
 		return blktap_error_set(err, -ENOMEM, "no memory for %s", spec);
 	image->no_direct = params->no_direct;
 	image->read_only = params->read_only || image->limits.read_only;
+	identify(image);
 	return check_limits(&image->limits, spec, err);
 }
 

@@ -188,10 +188,11 @@ static void set_retry_timer(struct lane *lane)
 static bool retry_later(struct lane_request *r, int error)
 {
 	struct lane *lane = r->lane;
+	int limit_ms = lane->params.request_timeout_ms;
 	uint64_t now = loop_now();
 
 	r->due = now + (error == -EBUSY ? RETRY_BUSY_MS : RETRY_MS) * NS_PER_MS;
-	if (r->due - r->taken > lane->params.request_timeout_ms * NS_PER_MS)
+	if (limit_ms >= 0 && r->due - r->taken > limit_ms * NS_PER_MS)
 		return false;
 	if (!r->again)
 		complain(&lane->complaints, COMPLAINT_AGAIN, &r->ring, error,

@@ -23,7 +23,7 @@ struct lane_params {
 	unsigned int index;		/* of the queue */
 	struct image *image;		/* NULL: every request fails */
 	struct kernel_io *kio;		/* NULL: the image does it all */
-	unsigned int request_timeout_ms;	/* for trying again */
+	int request_timeout_ms;	/* for trying again; negative: without limit */
 	uint32_t max_spin_ns;		/* to look for requests before sleeping */
 	struct queue_stats *stats;
 

@@ -14,7 +14,7 @@ json_t *offer_encode(const struct vbd *vbd)
 			 "minor", (int)vbd->minor, "image", vbd->spec, "paused", vbd->paused,
 			 "read_only", vbd->params.read_only, "no_direct", vbd->params.no_direct,
 			 "kernel_io", blktap_kernel_io_name(vbd->kernel_io),
-			 "request_timeout_ms", (int)vbd->request_timeout_ms,
+			 "request_timeout_ms", vbd->request_timeout_ms,
 			 "spin_us", (int)(vbd->max_spin_ns / NS_PER_US),
 			 "restart", vbd->restart,
 			 "capacity", (json_int_t)vbd->disk.capacity,

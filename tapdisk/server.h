@@ -19,7 +19,7 @@ struct server_params {
 	struct blktap_ring *ring;
 	struct image *image;		/* NULL: every request fails */
 	struct kernel_io *kio;		/* NULL: the image does it all */
-	unsigned int request_timeout_ms;	/* for trying again */
+	int request_timeout_ms;	/* for trying again; negative: without limit */
 	uint32_t max_spin_ns;		/* to look for requests before sleeping */
 	struct queue_stats *stats;	/* by queue */
 

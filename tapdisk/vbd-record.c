@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 
 #define NAME_SIZE	32
 #define NS_PER_US	1000
+#define MAX_BYTES	65536
 
 int record_open_folder(const char *control)
 {
@@ -30,18 +32,21 @@ static char *describe(const struct vbd *vbd)
 {
 	CLEANUP_JSON json_t *json = NULL;
 
-	json = json_pack("{s:i, s:i, s:s, s:b, s:b, s:s, s:I, s:I, s:b, s:b, s:b}",
+	json = json_pack("{s:i, s:i, s:s, s:b, s:b, s:s, s:i, s:I, s:b, s:b, s:b, "
+			 "s:s}",
 			 "minor", (int)vbd->minor,
 			 "pid", (int)getpid(),
 			 "image", vbd->spec,
 			 "read_only", vbd->params.read_only,
 			 "no_direct", vbd->params.no_direct,
 			 "kernel_io", blktap_kernel_io_name(vbd->kernel_io),
-			 "request_timeout_ms", (json_int_t)vbd->request_timeout_ms,
+			 "request_timeout_ms", vbd->request_timeout_ms,
 			 "spin_us", (json_int_t)(vbd->max_spin_ns / NS_PER_US),
 			 "restart", vbd->restart,
 			 "paused", vbd->paused,
-			 "no_sandbox", vbd->env->no_sandbox);
+			 "no_sandbox", vbd->env->no_sandbox,
+			 /* While it is paused, that is nobody's business. */
+			 "image_identity", vbd->image ? vbd->image->identity : "");
 	return json ? json_dumps(json, JSON_COMPACT) : NULL;
 }
 
@@ -81,6 +86,12 @@ static int replace(int folder, unsigned int minor, const char *text)
 	return ret;
 }
 
+static void cannot_be_recorded(unsigned int minor, int code)
+{
+	blktap_log(LOG_WARNING, "tapdev%u: cannot be recorded: recovering it needs to be told the "
+		   "image: %s", minor, strerror(-code));
+}
+
 void record_write(int folder, const struct vbd *vbd)
 {
 	CLEANUP_FREE char *text = NULL;
@@ -92,8 +103,46 @@ void record_write(int folder, const struct vbd *vbd)
 	text = describe(vbd);
 	ret = replace(folder, vbd->minor, text);
 	if (ret)
-		blktap_log(LOG_WARNING, "tapdev%u: cannot be recorded: recovering it needs to be "
-			   "told the image: %s", vbd->minor, strerror(-ret));
+		cannot_be_recorded(vbd->minor, ret);
+}
+
+static char *read_all(int fd)
+{
+	struct stat st;
+	char *text;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > MAX_BYTES)
+		return NULL;
+	text = calloc(1, st.st_size + 1);
+	if (text && read(fd, text, st.st_size) == st.st_size)
+		return text;
+	free(text);
+	return NULL;
+}
+
+char *record_read(int folder, unsigned int minor)
+{
+	CLEANUP_CLOSE int fd = -1;
+	char name[NAME_SIZE];
+
+	if (folder < 0)
+		return NULL;
+	snprintf(name, sizeof(name), "tap%u.json", minor);
+	fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 ? NULL : read_all(fd);
+}
+
+void record_put_back(int folder, unsigned int minor, const char *before)
+{
+	int ret;
+
+	if (!before) {
+		record_remove(folder, minor);
+		return;
+	}
+	ret = replace(folder, minor, before);
+	if (ret)
+		cannot_be_recorded(minor, ret);
 }
 
 void record_remove(int folder, unsigned int minor)

@@ -15,10 +15,14 @@ struct vbd;
 int record_open_folder(const char *control);
 
 /*
- * Both do nothing with a folder of -1. What cannot be written is logged: the disk works
+ * All do nothing with a folder of -1. What cannot be written is logged: the disk works
  * without.
  */
 void record_write(int folder, const struct vbd *vbd);
 void record_remove(int folder, unsigned int minor);
+
+/* What is there, for record_put_back(), to be freed; NULL: nothing, or nothing of use. */
+char *record_read(int folder, unsigned int minor);
+void record_put_back(int folder, unsigned int minor, const char *before);
 
 #endif /* TAPDISK_VBD_RECORD_H */

@@ -547,16 +547,21 @@ void vbd_started(struct vbd *vbd)
 }
 
 /*
- * The image is open and served, the disk is not there yet. It can be used as soon as it is,
- * and what an earlier one has left on record says nothing about it.
+ * The image is open and served, the disk is not there yet, or was left over. It can be used
+ * before START has returned, and what an earlier one has left on record says nothing about it
+ * then.
  */
 static void start_disk(struct vbd *vbd)
 {
+	int records = vbd->env->records;
+	CLEANUP_FREE char *before = record_read(records, vbd->minor);
+
+	record_write(records, vbd);
 	if (blktap_ring_start(vbd->ring, &vbd->disk, &vbd->failure)) {
+		record_put_back(records, vbd->minor, before);
 		vbd_drain(vbd);
 		return;
 	}
-	record_write(vbd->env->records, vbd);
 	vbd_started(vbd);
 }
 

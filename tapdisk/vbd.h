@@ -74,7 +74,7 @@ struct vbd {
 	/* From open to close */
 	char *spec;			/* "type:path" */
 	struct image_params params;	/* how it was opened */
-	unsigned int request_timeout_ms;
+	int request_timeout_ms;		/* negative: no limit */
 	uint32_t max_spin_ns;
 	enum blktap_kernel_io kernel_io;	/* at most */
 	bool restart;			/* to be recovered without being asked */
@@ -113,7 +113,7 @@ struct vbd_open_params {
 	const char *image;	/* "type:path" */
 	bool read_only;
 	bool no_direct;
-	unsigned int request_timeout_ms;
+	int request_timeout_ms;		/* negative: no limit */
 	uint32_t max_spin_ns;	/* to look for requests before sleeping; 0: never */
 	enum blktap_kernel_io kernel_io;	/* at most; DEFAULT: AUTO */
 	bool restart;		/* for the record */

@@ -488,7 +488,9 @@ struct blktap_open_params {
 	bool read_only;
 	bool no_direct;		/* upstream's -D: the page cache may be used */
 	int timeout_ms;		/* for the call; 0: 60 s; negative: none */
-	int request_timeout_ms;	/* requests are retried for so long; 0: 120 s */
+	int request_timeout_ms;	/* requests are retried for so long; 0: 120 s; negative: without
+				 * limit
+				 */
 	enum blktap_kernel_io kernel_io;	/* at most this; DEFAULT: AUTO */
 	int spin_us;		/* to look for requests before sleeping, microseconds,
 				 * at most BLKTAP_MAX_SPIN_US; 0: 200; negative: never
@@ -575,7 +577,8 @@ int blktap_ctl_spawn(const struct blktap_spawn_params *params, pid_t *pid, int t
 int blktap_take_over(pid_t old, pid_t *pid, int timeout_ms, struct blktap_error *err);
 /*
  * What the tapdisk may not open, because it runs as another user, is opened here and
- * passed to it: the ring node for attach, an "aio:" image for open and unpause.
+ * passed to it: the ring node for attach, an "aio:" image for open and unpause. EPERM: somebody
+ * else than root and the caller can change what the image's path leads to.
  */
 int blktap_ctl_attach(pid_t pid, unsigned int minor, struct blktap_error *err);
 int blktap_ctl_detach(pid_t pid, unsigned int minor, struct blktap_error *err);
@@ -702,6 +705,7 @@ struct blktap_record {
 	bool paused;			/* somebody had it let go of the image */
 	struct blktap_open_params open;	/* how to open it again; the record owns its image */
 	struct blktap_spawn_params spawn;	/* how it was started; the record owns its user */
+	char *image_identity;		/* which file or device that was; NULL: not known */
 };
 
 /*
@@ -716,7 +720,7 @@ struct blktap_recover_params {
 	unsigned int minor;
 	const char *image;	/* "type:path"; NULL: as recorded */
 	pid_t pid;		/* of a tapdisk to serve it; 0: a new one, as recorded */
-	bool force;		/* also from a tapdisk that answers, also if it was paused */
+	bool force;		/* also from one that answers, or is none; also if it was paused */
 	bool unserved;		/* only if no tapdisk has it: none is killed */
 	int timeout_ms;		/* for all of it; undoing comes on top. 0: 60 s; negative: none */
 };
@@ -726,8 +730,9 @@ struct blktap_recover_params {
  * 0: none), to another one, whose pid is in *@pid. Waits, at most @timeout_ms, until the
  * earlier one has let go of the image and requests pass. After a failure the disk is as
  * before, but for an earlier tapdisk that was killed; what is left besides is in the sentence.
- * EINVAL: there is no disk; EBUSY: its tapdisk answers, it was paused, or somebody is at
- * it already; ENOENT: there is no record, and no image is given; ETIMEDOUT.
+ * ESTALE: what bears the recorded image's name is another file or device than the disk had,
+ * and @image does not name it; EINVAL: there is no disk; EBUSY: its tapdisk answers, or is none and lives, it was paused, or
+ * somebody is at it already; ENOENT: there is no record, and no image is given; ETIMEDOUT.
  */
 int blktap_recover(const struct blktap_recover_params *params, pid_t *pid, pid_t *killed,
 		   struct blktap_error *err);

@@ -12,6 +12,7 @@
 #include "passing.h"
 #include "record.h"
 #include "ring.h"
+#include "trusted-path.h"
 
 #define ASK_MS	10000
 
@@ -62,26 +63,37 @@ static bool is_same_file(int fd, const struct stat *before)
 }
 
 /* As tapdisk does it: a block device that is written to is claimed, which it cannot see. */
-static int open_file(const char *path, bool read_only, struct blktap_error *err)
+static int open_found(const struct trusted_path *found, const char *path, bool read_only,
+		      struct blktap_error *err)
 {
-	int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (read_only ? O_RDONLY : O_RDWR);
+	int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW |
+		    (read_only ? O_RDONLY : O_RDWR);
 	CLEANUP_CLOSE int fd = -1;
-	struct stat st;
-	int ret;
+	int ret = check_type(&found->st, path, err);
 
-	if (stat(path, &st) != 0)
-		return open_failed(path, err);
-	ret = check_type(&st, path, err);
 	if (ret)
 		return ret;
-	if (S_ISBLK(st.st_mode) && !read_only)
+	if (S_ISBLK(found->st.st_mode) && !read_only)
 		flags |= O_EXCL;
-	fd = open(path, flags);
+	fd = openat(found->folder, found->name, flags);
 	if (fd < 0)
 		return open_failed(path, err);
-	if (!is_same_file(fd, &st))
+	if (!is_same_file(fd, &found->st))
 		return blktap_error_set(err, -ESTALE, "%s was replaced while it was opened", path);
 	return TAKE_FD(fd);
+}
+
+/* The tapdisk's user must not choose what root opens for it. */
+static int open_file(const char *path, bool read_only, struct blktap_error *err)
+{
+	struct trusted_path found;
+	int ret = trusted_path_follow(&found, path, err);
+
+	if (ret)
+		return ret;
+	ret = open_found(&found, path, read_only, err);
+	close(found.folder);
+	return ret;
 }
 
 int passing_image(const char *image, bool read_only, struct blktap_error *err)

@@ -14,7 +14,10 @@ bool passing_wanted(pid_t pid, struct deadline deadline);
 /* These return a descriptor or a negative errno. */
 
 int passing_ring(unsigned int minor, struct blktap_error *err);
-/* @image is "type:path". EACCES: its type is none that can be passed. */
+/*
+ * @image is "type:path". EACCES: its type is none that can be passed; EPERM: others may change
+ * what its path leads to.
+ */
 int passing_image(const char *image, bool read_only, struct blktap_error *err);
 /* For a paused disk; @image NULL: the one that it had. */
 int passing_paused_image(pid_t pid, unsigned int minor, const char *image,

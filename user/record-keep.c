@@ -13,8 +13,11 @@
 #include <syslog.h>
 
 #include "cleanup.h"
+#include "image-look.h"
 #include "process.h"
 #include "record.h"
+
+#define LOOK_MS	3000	/* for storage that may not answer */
 
 /* ------------------------------------------------------------------- writing */
 
@@ -59,19 +62,29 @@ static void put(int lock, unsigned int minor, const json_t *json)
 
 /* ------------------------------------------------------------ from open to close */
 
+/* What the tapdisk has open nobody else sees: it is what its name led to when it was asked. */
+static void look(const char *image, char identity[IMAGE_IDENTITY_SIZE])
+{
+	if (image_look(image, deadline_in(LOOK_MS), identity))
+		identity[0] = '\0';
+}
+
 /* What is not said is the tapdisk's default, also that of the next. */
 static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
 			const char *user)
 {
 	const char *mode = blktap_kernel_io_name(open->kernel_io);
+	char identity[IMAGE_IDENTITY_SIZE];
 	json_t *json;
 
-	json = json_pack("{s:i, s:i, s:s, s:s, s:b, s:b, s:s, s:i, s:b, s:b}",
+	look(open->image, identity);
+	json = json_pack("{s:i, s:i, s:s, s:s, s:s, s:b, s:b, s:s, s:i, s:b, s:b}",
 			 "minor", (int)minor, "pid", (int)pid, "user", user,
-			 "image", open->image, "read_only", open->read_only,
-			 "no_direct", open->no_direct,
+			 "image", open->image, "image_identity", identity,
+			 "read_only", open->read_only, "no_direct", open->no_direct,
 			 "kernel_io", mode ? mode : blktap_kernel_io_name(BLKTAP_KERNEL_IO_AUTO),
-			 "request_timeout_ms", open->request_timeout_ms,
+			 "request_timeout_ms", open->request_timeout_ms < 0 ? -1 :
+						open->request_timeout_ms,
 			 "restart", open->restart, "paused", 0);
 	if (json && open->spin_us)
 		json_object_set_new(json, "spin_us",
@@ -133,6 +146,27 @@ void record_changed(pid_t pid, unsigned int minor, json_t *changes)
 		put(lock, minor, json_object_update(json, owned) ? NULL : json);
 }
 
+/* What changes when a paused disk goes on; NULL: no memory, or nothing is kept. */
+static json_t *describe_unpaused(pid_t pid, unsigned int minor, const char *image)
+{
+	CLEANUP_JSON json_t *json = find(pid, minor);
+	char identity[IMAGE_IDENTITY_SIZE] = "";
+
+	if (!json)
+		return NULL;
+	if (!image)
+		image = json_string_value(json_object_get(json, "image"));
+	if (image)
+		look(image, identity);
+	return json_pack("{s:s*, s:s, s:b}", "image", image, "image_identity", identity,
+			 "paused", 0);
+}
+
+void record_unpaused(pid_t pid, unsigned int minor, const char *image)
+{
+	record_changed(pid, minor, describe_unpaused(pid, minor, image));
+}
+
 void record_closed(pid_t pid, unsigned int minor, const struct record_mark *mark)
 {
 	CLEANUP_CLOSE int lock = record_lock();
@@ -154,6 +188,12 @@ static bool may_open(pid_t pid, unsigned int minor)
 	       (tap.disk_state != BLKTAP_DISK_STATE_LIVE || tap.recovery != BLKTAP_RECOVERY_NONE);
 }
 
+/* What another client has ordered of it, or has had done. */
+static bool is_ordered(const json_t *record, pid_t pid)
+{
+	return json_integer_value(json_object_get(record, "pid")) == pid;
+}
+
 static void write_order(struct record_order *order, int lock, const json_t *json)
 {
 	put(lock, order->minor, json);
@@ -173,13 +213,14 @@ void record_order_open(struct record_order *order, pid_t pid, unsigned int minor
 	lock = record_lock();
 	if (record_load(minor, &order->before))
 		order->before = NULL;
-	write_order(order, lock, json);
+	if (!is_ordered(order->before, pid))
+		write_order(order, lock, json);
 }
 
 void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
 			  const char *image)
 {
-	CLEANUP_JSON json_t *changes = json_pack("{s:s*, s:b}", "image", image, "paused", 0);
+	CLEANUP_JSON json_t *changes = describe_unpaused(pid, minor, image);
 	CLEANUP_CLOSE int lock = record_lock();
 	CLEANUP_JSON json_t *json = NULL;
 

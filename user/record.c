@@ -60,6 +60,14 @@ static bool is_within(json_int_t number, json_int_t least, json_int_t most)
 	return number >= least && number <= most;
 }
 
+/* "" is what is not known. */
+static int take_identity(struct blktap_record *record, const char *identity)
+{
+	if (identity && *identity)
+		record->image_identity = strdup(identity);
+	return !identity || !*identity || record->image_identity ? 0 : -ENOMEM;
+}
+
 static int take_strings(struct blktap_record *record, const char *image, const char *user)
 {
 	record->open.image = strdup(image);
@@ -73,17 +81,17 @@ static int parse(json_t *json, unsigned int minor, struct blktap_record *record)
 {
 	int read_only, no_direct, restart, paused, no_sandbox = 0;
 	json_int_t number, pid, timeout_ms, spin_us = -1;
-	const char *image, *mode, *user = NULL;
+	const char *image, *mode, *user = NULL, *identity = NULL;
 
-	if (json_unpack(json, "{s:I, s:I, s:s, s:b, s:b, s:s, s:I, s?I, s:b, s:b, s?b, s?s}",
+	if (json_unpack(json, "{s:I, s:I, s:s, s:b, s:b, s:s, s:I, s?I, s:b, s:b, s?b, s?s, s?s}",
 			"minor", &number, "pid", &pid, "image", &image, "read_only", &read_only,
 			"no_direct", &no_direct, "kernel_io", &mode,
 			"request_timeout_ms", &timeout_ms, "spin_us", &spin_us,
 			"restart", &restart, "paused", &paused, "no_sandbox", &no_sandbox,
-			"user", &user))
+			"user", &user, "image_identity", &identity))
 		return -EPROTO;
 	if (number != minor || !is_within(pid, 1, INT_MAX) || !is_image(image) ||
-	    !is_within(timeout_ms, 0, INT_MAX) || !is_within(spin_us, -1, BLKTAP_MAX_SPIN_US) ||
+	    !is_within(timeout_ms, -1, INT_MAX) || !is_within(spin_us, -1, BLKTAP_MAX_SPIN_US) ||
 	    (user && !*user) || blktap_parse_kernel_io(mode, &record->open.kernel_io))
 		return -EPROTO;
 	record->minor = minor;
@@ -95,7 +103,7 @@ static int parse(json_t *json, unsigned int minor, struct blktap_record *record)
 	record->open.request_timeout_ms = timeout_ms;
 	record->open.spin_us = spin_us < 0 ? 0 : spin_us ? (int)spin_us : -1;
 	record->open.restart = restart;
-	return take_strings(record, image, user);
+	return take_strings(record, image, user) ?: take_identity(record, identity);
 }
 
 static int failed(int code, unsigned int minor, struct blktap_error *err)
@@ -139,6 +147,7 @@ void blktap_record_free(struct blktap_record *record)
 	if (record) {
 		free((char *)record->open.image);
 		free((char *)record->spawn.user);
+		free(record->image_identity);
 	}
 	free(record);
 }

@@ -67,6 +67,8 @@ void record_order_unpause(struct record_order *order, pid_t pid, unsigned int mi
 /* @refused: it has not been done, and will not be. */
 void record_order_end(struct record_order *order, bool refused);
 
+/* It goes on with @image; NULL: the one that it had. */
+void record_unpaused(pid_t pid, unsigned int minor, const char *image);
 /* Takes @changes, an object; NULL: no memory for it. */
 void record_changed(pid_t pid, unsigned int minor, json_t *changes);
 /* @mark: the record before it was closed. It may be open again. */

@@ -7,10 +7,13 @@
  * before that process can write no more.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <string.h>
 
 #include "cancel.h"
 #include "cleanup.h"
+#include "image-look.h"
 #include "record.h"
 #include "serving.h"
 #include "tap-wait.h"
@@ -28,6 +31,7 @@ struct recovery {
 	struct blktap_tap tap;
 	struct blktap_record *record;	/* NULL: there is none */
 	struct blktap_open_params open;
+	bool named;			/* its image, by who asks for it */
 	struct serving serving;
 	struct record_order order;	/* to open it */
 	bool unsure;			/* what has become of that */
@@ -36,10 +40,39 @@ struct recovery {
 
 /* ------------------------------------------------------------ whether, and what */
 
+static bool is_alive(pid_t pid)
+{
+	return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+/* Who cannot be asked need not hang. */
+static bool has_no_socket(pid_t pid)
+{
+	char path[PATH_MAX];
+
+	return !blktap_control_path(path, sizeof(path), pid) && access(path, F_OK) != 0 &&
+	       errno == ENOENT;
+}
+
+static int check_tapdisk(const struct recovery *recovery, struct blktap_error *err)
+{
+	unsigned int minor = recovery->tap.minor;
+	pid_t pid = recovery->tap.pid;
+
+	if (vbd_answers(pid, deadline_step(recovery->deadline, ANSWER_MS)))
+		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it, and answers",
+					minor, (int)pid);
+	if (has_no_socket(pid) && is_alive(pid))
+		return blktap_error_set(err, -EBUSY, "tapdev%u: process %d has it, and is no tapdisk "
+					"of %s: -f kills it", minor, (int)pid, blktap_control_dir());
+	return 0;
+}
+
 static int check_tap(const struct recovery *recovery, const struct blktap_recover_params *params,
 		     struct blktap_error *err)
 {
 	const struct blktap_tap *tap = &recovery->tap;
+	int ret = 0;
 
 	if (tap->disk_state != BLKTAP_DISK_STATE_LIVE)
 		return blktap_error_set(err, -EINVAL, "minor %u: there is no disk to recover",
@@ -47,15 +80,44 @@ static int check_tap(const struct recovery *recovery, const struct blktap_recove
 	if (tap->pid && params->unserved)
 		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it by now",
 					tap->minor, (int)tap->pid);
-	if (tap->pid && !params->force &&
-	    vbd_answers(tap->pid, deadline_step(recovery->deadline, ANSWER_MS)))
-		return blktap_error_set(err, -EBUSY, "tapdev%u: tapdisk %d has it, and answers",
-					tap->minor, (int)tap->pid);
+	if (tap->pid && !params->force)
+		ret = check_tapdisk(recovery, err);
+	if (ret)
+		return ret;
 	/* It may not have had the time to answer. */
 	if (deadline_passed(recovery->deadline))
 		return blktap_error_set(err, -ETIMEDOUT, "tapdev%u: there was not the time to "
 					"recover it", tap->minor);
 	return serving_check_cancelled(err);
+}
+
+static int cannot_look(const struct recovery *recovery, int code, struct blktap_error *err)
+{
+	if (code == -EINTR)
+		return blktap_error_set(err, code, "interrupted");
+	return blktap_error_set(err, code, "tapdev%u: whether %s is what the disk had cannot be "
+				"told: %s", recovery->tap.minor, recovery->open.image,
+				strerror(-code));
+}
+
+/* Its name may lead to something else now, whatever was meant by that. */
+static int check_same(const struct recovery *recovery, struct blktap_error *err)
+{
+	const struct blktap_record *record = recovery->record;
+	char now[IMAGE_IDENTITY_SIZE];
+	int ret;
+
+	if (recovery->named || record->paused || !record->image_identity)
+		return 0;
+	ret = image_look(recovery->open.image, recovery->deadline, now);
+	if (ret)
+		return cannot_look(recovery, ret, err);
+	if (strcmp(now, record->image_identity) == 0)
+		return 0;
+	return blktap_error_set(err, -ESTALE, "tapdev%u: %s is another %s than the disk had: say "
+				"-a %s to go on with it", recovery->tap.minor, recovery->open.image,
+				strncmp(now, "device", 6) == 0 ? "device" : "file",
+				recovery->open.image);
 }
 
 /* A record that cannot be read is as none, where there is no need for it. */
@@ -68,6 +130,7 @@ static int find_image(struct recovery *recovery, const struct blktap_recover_par
 		return ret;
 	if (!ret)
 		recovery->open = recovery->record->open;
+	recovery->named = params->image;
 	if (params->image)
 		recovery->open.image = params->image;
 	else if (recovery->record->paused && !params->force)
@@ -86,7 +149,9 @@ static int look(struct recovery *recovery, const struct blktap_recover_params *p
 		ret = blktap_nl_get(recovery->nl, params->minor, &recovery->tap, err);
 	if (!ret)
 		ret = check_tap(recovery, params, err);
-	return ret ? ret : find_image(recovery, params, err);
+	if (!ret)
+		ret = find_image(recovery, params, err);
+	return ret ? ret : check_same(recovery, err);
 }
 
 /* ----------------------------------------------------------------------- doing */
@@ -114,7 +179,7 @@ static bool may_linger(const struct recovery *recovery)
 
 	if (!pid && recovery->record)
 		pid = recovery->record->pid;
-	return pid && pid != recovery->serving.pid && (kill(pid, 0) == 0 || errno != ESRCH);
+	return pid && pid != recovery->serving.pid && is_alive(pid);
 }
 
 static bool is_worth_waiting(const struct recovery *recovery, int code)
@@ -162,7 +227,9 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 	record_order_open(&recovery->order, recovery->serving.pid, recovery->serving.minor,
 			  &recovery->open);
 	for (;;) {
-		ret = try_to_open(recovery, err);
+		ret = check_same(recovery, err);
+		if (!ret)
+			ret = try_to_open(recovery, err);
 		if (!is_worth_waiting(recovery, ret) || deadline_passed(recovery->deadline))
 			return ret;
 		if (cancel_poll(-1, RETRY_MS) < 0)

@@ -279,7 +279,8 @@ int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params 
 		json_object_set_new(params, "no_direct", json_true());
 	if (open_params->request_timeout_ms)
 		json_object_set_new(params, "request_timeout_ms",
-				    json_integer(open_params->request_timeout_ms));
+				    json_integer(open_params->request_timeout_ms < 0 ? -1 :
+						 open_params->request_timeout_ms));
 	add_kernel_io(params, "kernel_io", open_params->kernel_io);
 	if (open_params->spin_us)
 		json_object_set_new(params, "spin_us",
@@ -383,7 +384,7 @@ int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int tim
 	record_order_unpause(&order, pid, minor, image);
 	ret = call_opening(&opening, params, err);
 	if (!ret && !order.written)
-		record_changed(pid, minor, json_pack("{s:s*, s:b}", "image", image, "paused", 0));
+		record_unpaused(pid, minor, image);
 	record_order_end(&order, ret && !unsure);
 	return ret;
 }

@@ -460,6 +460,7 @@ const struct image_driver aio_driver = {
 	.open = aio_open,
 	.close = aio_close,
 	.nr_descriptors = 1,
+	.of_file = true,
 	.descriptors = aio_descriptors,
 	.share = aio_share,
 	.resize = aio_resize,

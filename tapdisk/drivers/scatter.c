@@ -509,6 +509,7 @@ const struct image_driver scatter_driver = {
 	.open = scatter_open,
 	.close = scatter_close,
 	.nr_descriptors = 2,
+	.of_file = true,
 	.descriptors = scatter_descriptors,
 	.channel_open = scatter_channel_open,
 	.channel_close = scatter_channel_close,

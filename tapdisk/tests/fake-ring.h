@@ -98,6 +98,7 @@ static int fake_fd;		/* registered last */
 static void (*fake_unmapping)(void);	/* during each UNMAP that waits */
 static void (*fake_releasing)(struct blktap_ring *ring);	/* during each RELEASE */
 static void (*fake_resizing)(void);	/* during each RESIZE */
+static void (*fake_starting)(void);	/* during each START */
 static int fake_resize_error;
 static int fake_start_error;
 static uint32_t fake_start_state = BLKTAP_DISK_STATE_LIVE;
@@ -115,6 +116,7 @@ static void fake_reset(void)
 	fake_unmapping = NULL;
 	fake_releasing = NULL;
 	fake_resizing = NULL;
+	fake_starting = NULL;
 	fake_resize_error = 0;
 	fake_holds = 0;
 	fake_server = 0;
@@ -298,6 +300,8 @@ int blktap_queue_fd(const struct blktap_queue *queue)
 int blktap_ring_start(struct blktap_ring *ring, struct blktap_start *params,
 		      struct blktap_error *err)
 {
+	if (fake_starting)
+		fake_starting();
 	if (ring->start_error)
 		return blktap_error_set(err, ring->start_error, "tapdev%u: no", ring->minor);
 	if (ring->before && ring->before == *fake_session(ring)) {

@@ -263,6 +263,23 @@ static void test_written_image(void **state)
 	expect_byte(3, 0, 'y');
 }
 
+/* It is the one that the other has open, not what its name leads to by now. */
+static void test_moved_image(void **state)
+{
+	char identity[IMAGE_IDENTITY_SIZE];
+	char moved[96];
+
+	(void)state;
+	snprintf(moved, sizeof(moved), "%s-moved", image + 4);
+	open_disk(3, image, false);
+	assert_int_equal(image_identity(AT_FDCWD, image + 4, identity), 0);
+	assert_int_equal(rename(image + 4, moved), 0);
+	assert_int_equal(take_over(60000), 0);
+	await_end_of_old();
+	assert_string_equal(tapdisk_find(&new, 3)->image->identity, identity);
+	assert_int_equal(unlink(moved), 0);
+}
+
 static void test_image_in_memory(void **state)
 {
 	struct vbd *vbd = open_disk(3, "ram:1M", false);
@@ -808,6 +825,7 @@ static void test_session_of_new_ends(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(test_written_image),
+	TEST(test_moved_image),
 	TEST(test_image_in_memory),
 	TEST(test_map_in_memory),
 	TEST(test_not_its_own),

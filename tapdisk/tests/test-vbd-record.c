@@ -98,6 +98,23 @@ static void test_from_open_to_close(void **state)
 	assert_int_equal(nr_files(), 0);
 }
 
+/* As it can be asked for, and read again. */
+static void test_retries_without_limit(void **state)
+{
+	struct vbd_open_params params = {
+		.image = "ram:1M", .request_timeout_ms = -1, .timeout_ms = -1,
+	};
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	vbd_open(world.vbd, &params, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	assert_int_equal(record->open.request_timeout_ms, -1);
+	blktap_record_free(record);
+	assert_int_equal(close_image(0), 0);
+}
+
 /* Who has the disk need not wait for the partitions; nor does its tapdisk's death. */
 static void test_from_the_start(void **state)
 {
@@ -164,6 +181,62 @@ static void test_change_cannot_be_written(void **state)
 	assert_int_equal(close_image(0), 0);
 }
 
+static bool is_identified(const char *path)
+{
+	char identity[IMAGE_IDENTITY_SIZE] = "";
+	bool is;
+
+	if (path)
+		assert_int_equal(image_identity(AT_FDCWD, path, identity), 0);
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	is = path ? record->image_identity && strcmp(record->image_identity, identity) == 0 :
+		    !record->image_identity;
+	blktap_record_free(record);
+	return is;
+}
+
+static void make_image(const char *path)
+{
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_int_equal(truncate(path, 1 << 20), 0);
+}
+
+/* The one that is open, whatever its name leads to. */
+static void test_identity(void **state)
+{
+	char image[64], moved[64], spec[80], scatter[96];
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	snprintf(image, sizeof(image), "%s/image", folder);
+	snprintf(moved, sizeof(moved), "%s/moved", folder);
+	snprintf(spec, sizeof(spec), "aio:%s", image);
+	snprintf(scatter, sizeof(scatter), "scatter:%s,block=4K", moved);
+	make_image(image);
+	assert_int_equal(open_image(spec), 0);
+	assert_true(is_identified(image));
+	assert_int_equal(rename(image, moved), 0);
+	make_image(image);
+	vbd_switch(world.vbd, BLKTAP_KERNEL_IO_OFF, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_true(is_identified(moved));
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_pause(world.vbd, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_true(is_identified(NULL));
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_unpause(world.vbd, NULL, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_true(is_identified(image));
+	assert_int_equal(close_image(0), 0);
+	assert_int_equal(open_image(scatter), 0);
+	assert_true(is_identified(moved));
+	assert_int_equal(close_image(0), 0);
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_true(is_identified(NULL));
+	assert_int_equal(close_image(0), 0);
+}
+
 /* The pause is given up, but the image cannot be had again. */
 static void test_pause_that_stays(void **state)
 {
@@ -197,21 +270,64 @@ static void test_session_ends(void **state)
 	assert_false(read_paused());
 }
 
-/* A disk that could not be recovered can still be. */
-static void test_failed_open(void **state)
+static bool is_recorded(const char *image)
 {
-	(void)state;
+	bool is;
+
+	if (blktap_record_read(7, &record, &err))
+		return false;
+	is = strcmp(record->open.image, image) == 0;
+	blktap_record_free(record);
+	return is;
+}
+
+static unsigned int recorded;
+
+static void note_record(void)
+{
+	recorded += is_recorded("ram:2M");
+}
+
+/* A disk that is left over, of another tapdisk. */
+static void leave_over(void)
+{
 	assert_int_equal(open_image("ram:1M"), 0);
 	vbd_session_lost(world.vbd, "test");
 	while (!world.gone)
 		turn(2000);
 	assert_int_equal(vbd_attach(&world.vbd, &world.env, 7, -1, &err), 0);
+}
+
+/* Its requests pass before START has returned. */
+static void test_before_the_start(void **state)
+{
+	(void)state;
+	leave_over();
+	fake_starting = note_record;
+	recorded = 0;
+	assert_int_equal(open_image("ram:2M"), 0);
+	assert_int_equal(recorded, 1);
+	assert_true(is_recorded("ram:2M"));
+	assert_int_equal(close_image(0), 0);
+}
+
+/* A disk that could not be recovered can still be. */
+static void test_failed_open(void **state)
+{
+	(void)state;
+	leave_over();
 	fake_ring->start_error = -EMEDIUMTYPE;
 	assert_int_equal(open_image("ram:2M"), -EMEDIUMTYPE);
 	assert_int_equal(nr_files(), 1);
-	assert_int_equal(blktap_record_read(7, &record, &err), 0);
-	assert_string_equal(record->open.image, "ram:1M");
-	blktap_record_free(record);
+	assert_true(is_recorded("ram:1M"));
+}
+
+static void test_failed_open_of_a_new_disk(void **state)
+{
+	(void)state;
+	fake_ring->start_error = -EBUSY;
+	assert_int_equal(open_image("ram:2M"), -EBUSY);
+	assert_int_equal(nr_files(), 0);
 }
 
 /* The disk works, whether it can be written down or not. */
@@ -231,12 +347,16 @@ static void test_cannot_be_written(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(test_from_open_to_close),
+	TEST(test_retries_without_limit),
 	TEST(test_from_the_start),
 	TEST(test_pause_and_another_image),
 	TEST(test_change_cannot_be_written),
+	TEST(test_identity),
 	TEST(test_pause_that_stays),
 	TEST(test_session_ends),
+	TEST(test_before_the_start),
 	TEST(test_failed_open),
+	TEST(test_failed_open_of_a_new_disk),
 	TEST(test_cannot_be_written),
 };
 

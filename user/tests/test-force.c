@@ -9,8 +9,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <fcntl.h>
+
 #include "fake-kernel.h"
 #include "fake-tapdisk.h"
+#include "image-identity.h"
 
 #define RESULT	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n"
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
@@ -241,6 +244,125 @@ static void test_as_recorded(void **state)
 	fake_stop(&fake);
 }
 
+/* --------------------------------------------------- an image that was replaced */
+
+static const char *path_of(const char *name)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", control_dir, name);
+	return path;
+}
+
+static void make_image(const char *name)
+{
+	close(open(path_of(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static void move(const char *from, const char *to)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", path_of(from));
+	assert_int_equal(rename(path, path_of(to)), 0);
+}
+
+/* Of aio:DIR/image, as it is now. */
+static void put_record_of_image(const char *paused)
+{
+	char identity[IMAGE_IDENTITY_SIZE];
+	FILE *file;
+
+	assert_int_equal(image_identity(AT_FDCWD, path_of("image"), identity), 0);
+	file = fopen(path_of("tap3.json"), "we");
+	fprintf(file, "{\"minor\":3,\"pid\":2147483647,\"image\":\"aio:%s/image\",\"read_only\":false,"
+		"\"no_direct\":false,\"kernel_io\":\"off\",\"request_timeout_ms\":0,\"restart\":true,"
+		"\"paused\":%s,\"image_identity\":\"%s\"}", control_dir, paused, identity);
+	fchmod(fileno(file), 0600);
+	fclose(file);
+}
+
+static int recover_image(bool force)
+{
+	return recover((struct blktap_recover_params){ .pid = 9, .force = force });
+}
+
+static void test_replaced(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT };
+	char image[80], expected[300];
+
+	(void)state;
+	make_image("image");
+	make_image("new");
+	put_record_of_image("false");
+	fake_start(&fake);
+	assert_int_equal(recover_image(false), 0);
+	move("image", "old");
+	move("new", "image");
+	fake.requests = 0;
+	tap->pid = 8;
+	assert_int_equal(recover_image(true), -ESTALE);
+	snprintf(image, sizeof(image), "aio:%s/image", control_dir);
+	snprintf(expected, sizeof(expected), "tapdev3: %s is another file than the disk had: say -a "
+		 "%s to go on with it", image, image);
+	assert_string_equal(err.text, expected);
+	/* Nobody was killed for it, and nothing asked for. */
+	assert_int_equal(kernel.ends, 0);
+	assert_int_equal(fake.requests, 0);
+	tap->pid = 0;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .image = image }), 0);
+	/* It comes back. */
+	move("image", "new");
+	assert_int_equal(recover_image(false), -ENOENT);
+	assert_non_null(strstr(err.text, "cannot be told: No such file"));
+	move("old", "image");
+	assert_int_equal(recover_image(false), 0);
+	fake_stop(&fake);
+}
+
+/* Then that may be what it was paused for. */
+static void test_replaced_while_paused(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT };
+
+	(void)state;
+	make_image("image");
+	make_image("new");
+	put_record_of_image("true");
+	move("new", "image");
+	fake_start(&fake);
+	assert_int_equal(recover_image(false), -EBUSY);
+	assert_int_equal(recover_image(true), 0);
+	fake_stop(&fake);
+}
+
+static bool replaces(struct fake *fake)
+{
+	bool opens = strstr(fake->request, "\"open\"");
+
+	if (opens)
+		move("new", "image");
+	fake->answer = opens ? ERROR("11") : RESULT;
+	fake->length = strlen(fake->answer);
+	return true;
+}
+
+/* The first time that it was tried, somebody else still had the other one. */
+static void test_replaced_meanwhile(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT, .asked = replaces };
+
+	(void)state;
+	make_image("image");
+	make_image("new");
+	put_record_of_image("false");
+	fake_start(&fake);
+	assert_int_equal(recover_image(false), -ESTALE);
+	assert_non_null(strstr(fake.request, "\"detach\""));
+	fake_stop(&fake);
+}
+
 static void test_without_record(void **state)
 {
 	struct fake fake = { .pid = 9, .answer = RESULT };
@@ -317,6 +439,31 @@ static void test_hung(void **state)
 	assert_int_equal(killed, 8);
 	assert_int_equal(kernel.ends, 1);
 	fake_stop(&hung);
+	fake_stop(&fake);
+}
+
+/* A daemon of somebody's own, or a tapdisk that listens elsewhere. */
+static void test_no_tapdisk(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT };
+	char expected[160];
+
+	(void)state;
+	put_record("false");
+	fake_start(&fake);
+	tap->pid = getpid();
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .image = "aio:/new" }),
+			 -EBUSY);
+	snprintf(expected, sizeof(expected), "tapdev3: process %d has it, and is no tapdisk of %s: "
+		 "-f kills it", (int)getpid(), control_dir);
+	assert_string_equal(err.text, expected);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), -EBUSY);
+	assert_int_equal(kernel.ends, 0);
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .force = true }), 0);
+	assert_int_equal(killed, getpid());
+	/* There is none to be asked. */
+	tap->pid = 2147483647;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), 0);
 	fake_stop(&fake);
 }
 
@@ -594,11 +741,15 @@ int main(void)
 		TEST(test_it_is_dead),
 		TEST(test_it_is_somebody_elses),
 		TEST(test_as_recorded),
+		TEST(test_replaced),
+		TEST(test_replaced_while_paused),
+		TEST(test_replaced_meanwhile),
 		TEST(test_without_record),
 		TEST(test_paused),
 		TEST(test_refused_is_alive),
 		TEST(test_no_need),
 		TEST(test_hung),
+		TEST(test_no_tapdisk),
 		TEST(test_served_by_now),
 		TEST(test_little_time),
 		TEST(test_hangs_at_attach),

@@ -5,16 +5,20 @@
  */
 #include "test.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #include "fake-kernel.h"
 #include "fake-tapdisk.h"
+#include "image-identity.h"
 #include "processes.h"
 #include "record.h"
 
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
 #define REFUSED	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-16,\"message\":\"no\"}}\n"
+
+#define NO_PID	2147483647	/* that nobody has, any more */
 
 static const struct blktap_open_params open_params = {
 	.image = "aio:/x", .read_only = true, .kernel_io = BLKTAP_KERNEL_IO_REDIRECT,
@@ -63,7 +67,7 @@ static bool is_paused(void)
 	return paused;
 }
 
-static void put_record(const char *image, bool paused)
+static void put_record_of(pid_t of, const char *image, bool paused)
 {
 	char path[PATH_MAX], new[PATH_MAX];
 	FILE *file;
@@ -74,11 +78,16 @@ static void put_record(const char *image, bool paused)
 	assert_non_null(file);
 	fprintf(file, "{\"minor\":7,\"pid\":%d,\"user\":\"nobody\",\"image\":\"%s\","
 		"\"read_only\":false,\"no_direct\":false,\"kernel_io\":\"off\","
-		"\"request_timeout_ms\":0,\"restart\":true,\"paused\":%s}", (int)pid, image,
+		"\"request_timeout_ms\":0,\"restart\":true,\"paused\":%s}", (int)of, image,
 		paused ? "true" : "false");
 	assert_int_equal(fchmod(fileno(file), 0600), 0);
 	fclose(file);
 	assert_int_equal(rename(new, path), 0);
+}
+
+static void put_record(const char *image, bool paused)
+{
+	put_record_of(pid, image, paused);
 }
 
 static bool is_recorded(const char *image)
@@ -158,6 +167,25 @@ static void test_opened(void **state)
 	blktap_record_free(record);
 }
 
+/* Any number below zero says so; there is one on record. */
+static void test_retries_without_limit(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+	static const struct blktap_open_params params = {
+		.image = "aio:/x", .request_timeout_ms = -5000,
+	};
+
+	needs_root(state);
+	tap()->disk_state = BLKTAP_DISK_STATE_NONE;
+	answering(answers);
+	assert_int_equal(blktap_ctl_open(pid, 7, &params, NULL), 0);
+	assert_non_null(strstr(fake.request, "\"request_timeout_ms\":-1,"));
+	fake_stop(&fake);
+	assert_true(read_record());
+	assert_int_equal(record->open.request_timeout_ms, -1);
+	blktap_record_free(record);
+}
+
 static bool on_record_before(struct fake *fake_tapdisk)
 {
 	if (strstr(fake_tapdisk->request, "\"open\""))
@@ -176,7 +204,7 @@ static void test_refused(void **state)
 	assert_int_equal(blktap_ctl_open(pid, 7, &open_params, NULL), -EBUSY);
 	assert_false(read_record());
 	/* What comes back is what was there. */
-	put_record("aio:/z", true);
+	put_record_of(NO_PID, "aio:/z", true);
 	assert_int_equal(blktap_ctl_open(pid, 7, &open_params, NULL), -EBUSY);
 	assert_true(is_recorded("aio:/z"));
 	assert_true(is_paused());
@@ -217,15 +245,34 @@ static void test_open_interrupted(void **state)
 {
 	needs_root(state);
 	tap();
-	put_record("aio:/z", false);
+	put_record_of(NO_PID, "aio:/z", false);
 	assert_int_equal(interrupted(open_x), -EINTR);
 	assert_true(is_recorded("aio:/x"));
 	/* One that is left over by another one. */
-	put_record("aio:/z", false);
+	put_record_of(NO_PID, "aio:/z", false);
 	tap()->disk_state = BLKTAP_DISK_STATE_LIVE;
 	tap()->recovery = BLKTAP_RECOVERY_HELD;
 	assert_int_equal(interrupted(open_x), -EINTR);
 	assert_true(is_recorded("aio:/x"));
+}
+
+/* Another client has ordered it, and whichever is heard first, that one does not know better. */
+static void test_open_of_what_is_being_opened(void **state)
+{
+	static const char *const answers[] = { REFUSED, ANSWER("{}"), NULL };
+
+	needs_root(state);
+	tap();
+	put_record("aio:/z", false);
+	assert_int_equal(interrupted(open_x), -EINTR);
+	assert_true(is_recorded("aio:/z"));
+	answering(answers);
+	assert_int_equal(open_x(), -EBUSY);
+	assert_true(is_recorded("aio:/z"));
+	/* It knows by now. */
+	assert_int_equal(open_x(), 0);
+	assert_true(is_recorded("aio:/x"));
+	fake_stop(&fake);
 }
 
 /* That will be refused, whoever hears it. */
@@ -249,7 +296,7 @@ static int recover(int timeout_ms)
 	};
 	pid_t new, killed;
 
-	put_record("aio:/z", false);
+	put_record_of(NO_PID, "aio:/z", false);
 	tap()->disk_state = BLKTAP_DISK_STATE_LIVE;
 	/* No more than that is to be waited for. */
 	tap()->recovery = BLKTAP_RECOVERY_FAILED;
@@ -448,6 +495,60 @@ static void test_under_an_earlier_pid(void **state)
 	end_process(old);
 }
 
+/* An image of that name, and what it is. */
+static const char *make_image(const char *name, char identity[IMAGE_IDENTITY_SIZE])
+{
+	static char image[PATH_MAX];
+
+	snprintf(image, sizeof(image), "aio:%s/%s", control_dir, name);
+	close(open(image + 4, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_int_equal(image_identity(AT_FDCWD, image + 4, identity), 0);
+	return image;
+}
+
+static bool is_identified(const char *identity)
+{
+	bool is;
+
+	assert_true(read_record());
+	is = record->image_identity && strcmp(record->image_identity, identity) == 0;
+	blktap_record_free(record);
+	return is;
+}
+
+/* Which one it was, for its name may lead elsewhere later. */
+static void test_identity(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+	char a[IMAGE_IDENTITY_SIZE], b[IMAGE_IDENTITY_SIZE], path[PATH_MAX];
+	struct blktap_open_params params = { .image = make_image("a", a) };
+
+	needs_root(state);
+	/* Without an order, and with one. */
+	answering(answers);
+	assert_int_equal(blktap_ctl_open(pid, 7, &params, NULL), 0);
+	assert_true(is_identified(a));
+	assert_int_equal(blktap_ctl_close(pid, 7, 0, false, NULL), 0);
+	tap();
+	assert_int_equal(blktap_ctl_open(pid, 7, &params, NULL), 0);
+	assert_true(is_identified(a));
+	/* The same name, another file, and a name of its own. */
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
+	snprintf(path, sizeof(path), "%s/a", control_dir);
+	assert_int_equal(rename(make_image("b", b) + 4, path), 0);
+	assert_int_equal(blktap_ctl_unpause(pid, 7, NULL, -1, NULL), 0);
+	assert_true(is_identified(b));
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
+	assert_int_equal(blktap_ctl_unpause(pid, 7, make_image("c", a), -1, NULL), 0);
+	assert_true(is_identified(a));
+	/* One that another client has noted as going on. */
+	assert_int_equal(blktap_ctl_unpause(pid, 7, make_image("d", a), -1, NULL), 0);
+	assert_true(is_identified(a));
+	assert_int_equal(blktap_ctl_unpause(pid, 7, "ram:1M", -1, NULL), 0);
+	assert_false(is_identified(a));
+	fake_stop(&fake);
+}
+
 /* Another client is told of the close before, and opens it again. */
 static bool opened_again(struct fake *fake_tapdisk)
 {
@@ -558,12 +659,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_opened),
+		TEST(test_retries_without_limit),
 		TEST(test_refused),
 		TEST(test_refused_for_another),
 		TEST(test_open_interrupted),
+		TEST(test_open_of_what_is_being_opened),
 		TEST(test_open_of_what_is_served),
 		TEST(test_recover_fails),
 		TEST(test_changed),
+		TEST(test_identity),
 		TEST(test_pause_fails),
 		TEST(test_pause_and_death),
 		TEST(test_pause_interrupted),

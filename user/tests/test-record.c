@@ -80,6 +80,33 @@ static void test_rights(void **state)
 	blktap_record_free(record);
 }
 
+static void test_without_limit(void **state)
+{
+	(void)state;
+	put(RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "-1", "0"), 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	assert_int_equal(record->open.request_timeout_ms, -1);
+	blktap_record_free(record);
+}
+
+static void test_identity(void **state)
+{
+	(void)state;
+	put(RIGHTS("\"image_identity\":\"file 8:1 1234\""), 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	assert_string_equal(record->image_identity, "file 8:1 1234");
+	blktap_record_free(record);
+	/* Not known, or of an older tapdisk. */
+	put(RIGHTS("\"image_identity\":\"\""), 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	assert_null(record->image_identity);
+	blktap_record_free(record);
+	put(RIGHTS("\"no_sandbox\":false"), 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	assert_null(record->image_identity);
+	blktap_record_free(record);
+}
+
 static void test_nonsense(void **state)
 {
 	static const char *const wrong[] = {
@@ -93,11 +120,12 @@ static void test_nonsense(void **state)
 		RECORD("3", "9", "\":/x\"", "\"auto\"", "0", "0"),
 		RECORD("3", "9", "\"aio:\"", "\"auto\"", "0", "0"),
 		RECORD("3", "9", "\"aio:/x\"", "\"all\"", "0", "0"),
-		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "-1", "0"),
+		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "-2", "0"),
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "4294967296", "0"),
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "0", "1001"),
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "0.5", "0"),
 		RIGHTS("\"user\":\"\""), RIGHTS("\"user\":0"), RIGHTS("\"no_sandbox\":1"),
+		RIGHTS("\"image_identity\":7"),
 	};
 	size_t i;
 
@@ -171,6 +199,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_good),
 		TEST(test_rights),
+		TEST(test_without_limit),
+		TEST(test_identity),
 		TEST(test_nonsense),
 		TEST(test_not_a_record),
 		TEST(test_free_removes_it),

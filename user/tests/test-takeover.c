@@ -115,7 +115,8 @@ static void put_record(void)
 	file = fopen(path, "we");
 	fprintf(file, "{\"minor\":7,\"pid\":%d,\"user\":\"nobody\",\"image\":\"aio:/x\","
 		"\"read_only\":false,\"no_direct\":false,\"kernel_io\":\"off\","
-		"\"request_timeout_ms\":0,\"restart\":true,\"paused\":false}", (int)old.pid);
+		"\"request_timeout_ms\":0,\"restart\":true,\"paused\":false,"
+		"\"image_identity\":\"file 8:1 7\"}", (int)old.pid);
 	fchmod(fileno(file), 0600);
 	fclose(file);
 }
@@ -127,6 +128,7 @@ static pid_t recorded(void)
 
 	assert_int_equal(blktap_record_read(7, &record, NULL), 0);
 	pid = record->pid;
+	assert_string_equal(record->image_identity, "file 8:1 7");
 	blktap_record_free(record);
 	return pid;
 }
