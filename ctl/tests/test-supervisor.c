@@ -102,6 +102,15 @@ static void test_it_is_started_once(void **state)
 	assert_true(ends(pid));
 }
 
+/* As some programs leave it to those that they start. */
+static void test_children_are_ignored(void **state)
+{
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(supervisor_ensure(&err), 0);
+	assert_int_equal(supervisor_lock(&err), -EEXIST);
+}
+
 static int ensure(const struct options *options, struct blktap_error *failure)
 {
 	(void)options;
@@ -251,6 +260,7 @@ static int tear_down(void **state)
 	int lock = supervisor_lock(&err);
 	pid_t pid = lock == -EEXIST ? read_pid() : 0;
 
+	signal(SIGCHLD, SIG_DFL);
 	if (pid && pid != getpid())
 		kill(pid, SIGKILL);
 	close(lock);
@@ -264,6 +274,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(test_there_is_one),
 		TEST(test_it_is_started_once),
+		TEST(test_children_are_ignored),
 		TEST(test_start_hangs),
 		TEST(test_it_cannot_start),
 		TEST(test_it_cannot_look),
