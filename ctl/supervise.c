@@ -26,7 +26,7 @@
 
 #define RECOVER_MS	60000
 #define MAX_CHILDREN	64	/* the others wait for their turn */
-#define AGAIN_MS	1000	/* after looking or watching could not be done */
+#define AGAIN_MS	1000	/* after something could not be done */
 #define REAP_MS		200	/* between looks at children without a descriptor */
 
 struct ward {
@@ -71,16 +71,18 @@ static struct ward *find_ward(struct supervisor *supervisor, unsigned int minor)
 static bool is_due(struct supervisor *supervisor, const struct held *disk, int64_t now_ms)
 {
 	const struct ward *ward;
+	int64_t due_ms;
 
 	if (!disk->restart || disk->paused)
 		return false;
 	ward = find_ward(supervisor, disk->minor);
-	if (!ward || ward->child)
+	if (ward && ward->child)
 		return false;
-	if (ward->backoff.due_ms <= now_ms)
+	due_ms = ward ? ward->backoff.due_ms : now_ms + AGAIN_MS;
+	if (due_ms <= now_ms)
 		return true;
-	if (ward->backoff.due_ms < supervisor->next_ms)
-		supervisor->next_ms = ward->backoff.due_ms;
+	if (due_ms < supervisor->next_ms)
+		supervisor->next_ms = due_ms;
 	return false;
 }
 

@@ -24,8 +24,15 @@
 
 static struct blktap_error err;
 static bool no_pidfd;
+static bool no_memory;
 
-/* In place of the C library's. */
+/* These are in place of the C library's. */
+
+void *reallocarray(void *array, size_t count, size_t size)
+{
+	return no_memory ? NULL : realloc(array, count * size);
+}
+
 int pidfd_open(pid_t pid, unsigned int flags)
 {
 	if (!no_pidfd)
@@ -211,20 +218,34 @@ static void put_record(void)
 	fclose(file);
 }
 
-/* Whoever recovers a disk is missed when he is done, whatever there is to watch him by. */
-static void test_it_cannot_watch_children(void **state)
+static void kernel_add_held(void)
 {
 	struct blktap_tap *tap = kernel_add(3, 0);
 
-	(void)state;
 	tap->disk_state = BLKTAP_DISK_STATE_LIVE;
 	tap->recovery = BLKTAP_RECOVERY_HELD;
 	put_record();
 	setenv("TAPDISK", "/bin/false", 1);
+}
+
+/* Whoever recovers a disk is missed when he is done, whatever there is to watch him by. */
+static void test_it_cannot_watch_children(void **state)
+{
+	(void)state;
+	kernel_add_held();
 	no_pidfd = true;
 	kernel.listed = end_at_second_list;
 	assert_int_equal(status_at_end(supervise_with(0)), 0);
-	no_pidfd = false;
+}
+
+/* A disk for which there is no memory is not forgotten, though nothing tells of it again. */
+static void test_it_cannot_remember(void **state)
+{
+	(void)state;
+	kernel_add_held();
+	no_memory = true;
+	kernel.listed = end_at_second_list;
+	assert_int_equal(status_at_end(supervise_with(0)), 0);
 }
 
 /* Its file is emptied: it must not be a name of another. */
@@ -261,6 +282,8 @@ static int tear_down(void **state)
 	pid_t pid = lock == -EEXIST ? read_pid() : 0;
 
 	signal(SIGCHLD, SIG_DFL);
+	no_pidfd = false;
+	no_memory = false;
 	if (pid && pid != getpid())
 		kill(pid, SIGKILL);
 	close(lock);
@@ -280,6 +303,7 @@ int main(int argc, char **argv)
 		TEST(test_it_cannot_look),
 		TEST(test_it_cannot_watch),
 		TEST(test_it_cannot_watch_children),
+		TEST(test_it_cannot_remember),
 		TEST(test_unsafe_directory),
 	};
 	struct options options;
