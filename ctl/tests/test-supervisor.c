@@ -71,6 +71,24 @@ static bool ends(pid_t pid)
 	return tries < STEPS;
 }
 
+static int status_at_end(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void __attribute__((noreturn)) supervise(const struct options *options)
+{
+	int ret;
+
+	alarm(60);	/* nobody is left of one that does not end */
+	ret = command_supervise.run(options, &err);
+	_exit(ret ? exit_status(ret) : 0);
+}
+
 static void test_there_is_one(void **state)
 {
 	int lock = supervisor_lock(&err);
@@ -109,6 +127,25 @@ static void test_it_is_started_once(void **state)
 	assert_true(ends(pid));
 }
 
+/* The service is there when another one goes. */
+static void test_next_waits(void **state)
+{
+	int lock = supervisor_lock(&err);
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		close(lock);
+		supervise(&(struct options){ .minor = -1, .wait = true });
+	}
+	usleep(20 * STEP_US);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	close(lock);
+	assert_int_equal(read_pid(), pid);
+	kill(pid, SIGTERM);
+	assert_int_equal(status_at_end(pid), 0);
+}
+
 /* As some programs leave it to those that they start. */
 static void test_children_are_ignored(void **state)
 {
@@ -123,8 +160,6 @@ static int ensure(const struct options *options, struct blktap_error *failure)
 	(void)options;
 	exit(supervisor_ensure(failure) == -EINTR ? 7 : 1);
 }
-
-static int status_at_end(pid_t pid);
 
 /* Whoever waits for one that does not start is not held up by that. */
 static void test_start_hangs(void **state)
@@ -154,25 +189,14 @@ static void test_it_cannot_start(void **state)
 	assert_int_equal(supervisor_ensure(&err), -ENOENT);
 }
 
-static int status_at_end(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
 static pid_t supervise_with(int list_code)
 {
 	pid_t pid;
 
 	kernel.list_code = list_code;
 	pid = fork();
-	if (!pid) {
-		alarm(60);	/* nobody is left of one that does not end */
-		_exit(command_supervise.run(&(struct options){ .minor = -1 }, &err) ? 1 : 0);
-	}
+	if (!pid)
+		supervise(&(struct options){ .minor = -1 });
 	return pid;
 }
 
@@ -186,7 +210,8 @@ static void test_it_cannot_look(void **state)
 	usleep(20 * STEP_US);
 	kill(pid, SIGTERM);
 	assert_int_equal(status_at_end(pid), 0);
-	assert_int_equal(status_at_end(supervise_with(-ENOSYS)), 0);
+	/* Its service need not be started again. */
+	assert_int_equal(status_at_end(supervise_with(-ENOSYS)), ENOSYS);
 }
 
 static void end_at_second_list(void)
@@ -297,6 +322,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(test_there_is_one),
 		TEST(test_it_is_started_once),
+		TEST(test_next_waits),
 		TEST(test_children_are_ignored),
 		TEST(test_start_hangs),
 		TEST(test_it_cannot_start),
