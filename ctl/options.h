@@ -38,6 +38,7 @@ struct options {
 	enum blktap_on_timeout on_timeout;
 	bool restart;
 	bool background;
+	bool wait;
 	uint64_t size;		/* bytes */
 	bool shrink;
 	bool openmetrics;
@@ -137,6 +138,7 @@ enum {
 	ONLY_ON_TIMEOUT,
 	ONLY_RESTART,
 	ONLY_BACKGROUND,
+	ONLY_WAIT,
 	ONLY_NO_SANDBOX,
 	ONLY_USER,
 };

@@ -26,7 +26,7 @@
 
 #define RECOVER_MS	60000
 #define MAX_CHILDREN	64	/* the others wait for their turn */
-#define AGAIN_MS	1000	/* after looking or watching could not be done */
+#define AGAIN_MS	1000	/* after something could not be done */
 #define REAP_MS		200	/* between looks at children without a descriptor */
 
 struct ward {
@@ -71,16 +71,18 @@ static struct ward *find_ward(struct supervisor *supervisor, unsigned int minor)
 static bool is_due(struct supervisor *supervisor, const struct held *disk, int64_t now_ms)
 {
 	const struct ward *ward;
+	int64_t due_ms;
 
 	if (!disk->restart || disk->paused)
 		return false;
 	ward = find_ward(supervisor, disk->minor);
-	if (!ward || ward->child)
+	if (ward && ward->child)
 		return false;
-	if (ward->backoff.due_ms <= now_ms)
+	due_ms = ward ? ward->backoff.due_ms : now_ms + AGAIN_MS;
+	if (due_ms <= now_ms)
 		return true;
-	if (ward->backoff.due_ms < supervisor->next_ms)
-		supervisor->next_ms = ward->backoff.due_ms;
+	if (due_ms < supervisor->next_ms)
+		supervisor->next_ms = due_ms;
 	return false;
 }
 
@@ -335,7 +337,7 @@ static int supervise(struct supervisor *supervisor, struct blktap_error *err)
 		blktap_log(LOG_NOTICE, "%s: no more to do", err->text);
 	else if (ret < 0)
 		blktap_log(LOG_ERR, "%s", err->text);
-	return ret > 0 || ret == -ENOSYS ? 0 : ret;
+	return ret > 0 ? 0 : ret;
 }
 
 /* -------------------------------------------------------------------------- the rest */
@@ -356,10 +358,24 @@ static void init_process(const struct options *options, int lock)
 		blktap_log(LOG_WARNING, "the lock does not tell whose it is: %s", strerror(errno));
 }
 
+/* Signals end the waiting, and the process. */
+static int lock_when_free(struct blktap_error *err)
+{
+	int fd = supervisor_lock(err);
+
+	if (fd == -EEXIST)
+		blktap_log(LOG_NOTICE, "%s; this one waits for its end", err->text);
+	while (fd == -EEXIST) {
+		poll(NULL, 0, AGAIN_MS);
+		fd = supervisor_lock(err);
+	}
+	return fd;
+}
+
 static int start(struct supervisor *supervisor, const struct options *options,
 		 struct blktap_error *err)
 {
-	supervisor->lock = supervisor_lock(err);
+	supervisor->lock = options->wait ? lock_when_free(err) : supervisor_lock(err);
 	if (supervisor->lock < 0)
 		return supervisor->lock;
 	return options->background ? supervisor_detach(supervisor->lock, err) : 0;
@@ -392,6 +408,7 @@ static int run(const struct options *options, struct blktap_error *err)
 
 static const struct option_spec options[] = {
 	FLAG(ONLY_BACKGROUND, "background", "go into the background, log to syslog", background),
+	FLAG(ONLY_WAIT, "wait", "wait for the end of one that runs already", wait),
 	OPTION_END,
 };
 

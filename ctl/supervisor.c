@@ -94,9 +94,12 @@ static int wait_until_over(pid_t pid, int *status)
 /* Its exit status, or a negative errno. */
 static int run_and_wait(char *const argv[], const char *path)
 {
-	pid_t pid = fork();
 	int status, ret;
+	pid_t pid;
 
+	/* Where that is ignored nobody learns how children end. */
+	signal(SIGCHLD, SIG_DFL);
+	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)

@@ -80,11 +80,27 @@ static int reserve(char **buffer, size_t *size, size_t used, size_t more)
 	return 0;
 }
 
+/*
+ * What has been sent makes room, lest a client that is always a bit behind make the buffer
+ * grow for ever. No more is moved than there was sent.
+ */
+static void drop_sent(struct connection *c)
+{
+	size_t unsent = c->out_used - c->out_sent;
+
+	if (!c->out_sent || c->out_sent < unsent)
+		return;
+	memcpy(c->out, c->out + c->out_sent, unsent);
+	c->out_used = unsent;
+	c->out_sent = 0;
+}
+
 static void send_line(struct client *client, char *line)
 {
 	struct connection *c = container_of(client, struct connection, client);
 	size_t length = line ? strlen(line) : 0;
 
+	drop_sent(c);
 	if (!line || reserve(&c->out, &c->out_size, c->out_used, length)) {
 		/* An answer that cannot be given: the client must not wait for it. */
 		break_off(c);

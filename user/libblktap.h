@@ -58,6 +58,9 @@ enum blktap_log_target { BLKTAP_LOG_STDERR, BLKTAP_LOG_SYSLOG };
  * @name tags the process ("tapdisk[4168]" in syslog is "blktap" with @name in
  * the message); messages above @level (LOG_ERR … LOG_DEBUG) are dropped.
  * Process-wide; call once, before threads.
+ *
+ * A message waits for nobody: without room in a pipe, or in the log daemon's
+ * socket, it is lost, and the next one that is not is told with their number.
  */
 void blktap_log_init(const char *name, enum blktap_log_target target, int level);
 void blktap_log(int level, const char *fmt, ...)

@@ -2,11 +2,14 @@
 /*
  * Logging to standard error or syslog.
  *
- * Not with syslog(3), which waits while the log daemon does not read: that daemon
- * may be writing to a disk that waits for us.
+ * It waits for nobody, as syslog(3) and a simple write() do while the log daemon does
+ * not read: that daemon may be writing to a disk that waits for us. What finds no room
+ * is lost, and counted.
  */
 #include <errno.h>
 #include <paths.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,8 +38,29 @@ void blktap_log_init(const char *name, enum blktap_log_target target, int level)
 	logging.level = level;
 }
 
+static atomic_uint lost;	/* since the last message that was not */
+
+static bool has_room(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
+
+	return poll(&pollfd, 1, 0) == 1 && pollfd.revents & POLLOUT;
+}
+
+/* That of a service is a socket of systemd's journal. */
+static ssize_t write_now(int fd, const char *line, size_t length)
+{
+	ssize_t done = send(fd, line, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (done >= 0 || errno != ENOTSOCK)
+		return done;
+	/* A pipe, once it has room, has it for a whole line. */
+	errno = EAGAIN;
+	return has_room(fd) ? write(fd, line, length) : -1;
+}
+
 /* One write per message, so that lines of several processes do not mix. */
-static void log_to_stderr(const char *text)
+static bool log_to_stderr(const char *text)
 {
 	char line[1200];
 	int length;
@@ -44,14 +68,15 @@ static void log_to_stderr(const char *text)
 
 	length = snprintf(line, sizeof(line), "%s: %s\n", logging.name, text);
 	if (length < 0)
-		return;
+		return false;
 	if ((size_t)length >= sizeof(line)) {
 		length = sizeof(line) - 1;
 		line[length - 1] = '\n';
 	}
 	do {
-		done = write(STDERR_FILENO, line, length);
+		done = write_now(STDERR_FILENO, line, length);
 	} while (done < 0 && errno == EINTR);
+	return done >= 0;
 }
 
 static int connect_syslog(void)
@@ -65,21 +90,37 @@ static int connect_syslog(void)
 }
 
 /* A connection per message: they are few, and the log daemon may be restarted. */
-static void log_to_syslog(int level, const char *text)
+static bool log_to_syslog(int level, const char *text)
 {
 	CLEANUP_CLOSE int fd = connect_syslog();
 	char line[1200];
 	int length;
 
 	if (fd < 0)
-		return;
+		return false;
 	length = snprintf(line, sizeof(line), "<%d>blktap[%d]: %s: %s", LOG_DAEMON | level,
 			  (int)getpid(), logging.name, text);
 	if (length >= (int)sizeof(line))
 		length = sizeof(line) - 1;
-	/* If it cannot be sent now, it is lost. */
-	if (length > 0)
-		send(fd, line, length, MSG_NOSIGNAL);
+	return length > 0 && send(fd, line, length, MSG_NOSIGNAL) >= 0;
+}
+
+static bool deliver(int level, const char *text)
+{
+	return logging.target == BLKTAP_LOG_SYSLOG ? log_to_syslog(level, text) :
+						     log_to_stderr(text);
+}
+
+static void tell_lost(void)
+{
+	unsigned int count = atomic_exchange(&lost, 0);
+	char text[64];
+
+	if (!count)
+		return;
+	snprintf(text, sizeof(text), "%u messages before this one are lost", count);
+	if (!deliver(LOG_WARNING, text))
+		atomic_fetch_add(&lost, count);
 }
 
 void blktap_log(int level, const char *fmt, ...)
@@ -96,9 +137,8 @@ void blktap_log(int level, const char *fmt, ...)
 	/* Names that others chose must not forge further lines. */
 	control_mask(text, strlen(text));
 
-	if (logging.target == BLKTAP_LOG_SYSLOG)
-		log_to_syslog(level, text);
-	else
-		log_to_stderr(text);
+	tell_lost();
+	if (!deliver(level, text))
+		atomic_fetch_add(&lost, 1);
 	errno = saved;
 }

@@ -60,6 +60,18 @@ static int find_params(pid_t old, struct blktap_spawn_params *params, char **use
 	return 0;
 }
 
+static int list_taps(struct blktap_tap **taps, size_t *count, struct blktap_error *err)
+{
+	struct blktap_nl *nl;
+	int ret = blktap_nl_open(&nl, err);
+
+	if (ret)
+		return ret;
+	ret = blktap_nl_list(nl, taps, count, err);
+	blktap_nl_close(nl);
+	return ret;
+}
+
 static int pass_ring(pid_t pid, unsigned int minor, struct blktap_error *err)
 {
 	CLEANUP_CLOSE int fd = passing_ring(minor, err);
@@ -70,18 +82,19 @@ static int pass_ring(pid_t pid, unsigned int minor, struct blktap_error *err)
 							"descriptor", 1), fd, ASK_MS, NULL, NULL, err);
 }
 
-/* What a tapdisk that runs as another user may not open. */
+/*
+ * What a tapdisk that runs as another user may not open. Which disks they are the driver
+ * tells: the old one could name those of others.
+ */
 static int pass_rings(pid_t old, pid_t pid, struct blktap_error *err)
 {
-	struct blktap_vbd_info *vbds;
+	CLEANUP_FREE struct blktap_tap *taps = NULL;
 	size_t count, i;
-	int ret = blktap_ctl_list(old, &vbds, &count, ASK_MS, err);
+	int ret = list_taps(&taps, &count, err);
 
-	if (ret)
-		return ret;
-	for (i = 0; i < count && !ret; i++)
-		ret = pass_ring(pid, vbds[i].minor, err);
-	blktap_vbd_info_free(vbds, count);
+	for (i = 0; !ret && i < count; i++)
+		if (taps[i].pid == old)
+			ret = pass_ring(pid, taps[i].minor, err);
 	return ret;
 }
 

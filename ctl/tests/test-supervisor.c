@@ -24,8 +24,15 @@
 
 static struct blktap_error err;
 static bool no_pidfd;
+static bool no_memory;
 
-/* In place of the C library's. */
+/* These are in place of the C library's. */
+
+void *reallocarray(void *array, size_t count, size_t size)
+{
+	return no_memory ? NULL : realloc(array, count * size);
+}
+
 int pidfd_open(pid_t pid, unsigned int flags)
 {
 	if (!no_pidfd)
@@ -62,6 +69,24 @@ static bool ends(pid_t pid)
 	for (tries = 0; tries < STEPS && kill(pid, 0) == 0; tries++)
 		usleep(STEP_US);
 	return tries < STEPS;
+}
+
+static int status_at_end(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void __attribute__((noreturn)) supervise(const struct options *options)
+{
+	int ret;
+
+	alarm(60);	/* nobody is left of one that does not end */
+	ret = command_supervise.run(options, &err);
+	_exit(ret ? exit_status(ret) : 0);
 }
 
 static void test_there_is_one(void **state)
@@ -102,13 +127,39 @@ static void test_it_is_started_once(void **state)
 	assert_true(ends(pid));
 }
 
+/* The service is there when another one goes. */
+static void test_next_waits(void **state)
+{
+	int lock = supervisor_lock(&err);
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		close(lock);
+		supervise(&(struct options){ .minor = -1, .wait = true });
+	}
+	usleep(20 * STEP_US);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	close(lock);
+	assert_int_equal(read_pid(), pid);
+	kill(pid, SIGTERM);
+	assert_int_equal(status_at_end(pid), 0);
+}
+
+/* As some programs leave it to those that they start. */
+static void test_children_are_ignored(void **state)
+{
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(supervisor_ensure(&err), 0);
+	assert_int_equal(supervisor_lock(&err), -EEXIST);
+}
+
 static int ensure(const struct options *options, struct blktap_error *failure)
 {
 	(void)options;
 	exit(supervisor_ensure(failure) == -EINTR ? 7 : 1);
 }
-
-static int status_at_end(pid_t pid);
 
 /* Whoever waits for one that does not start is not held up by that. */
 static void test_start_hangs(void **state)
@@ -138,25 +189,14 @@ static void test_it_cannot_start(void **state)
 	assert_int_equal(supervisor_ensure(&err), -ENOENT);
 }
 
-static int status_at_end(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
 static pid_t supervise_with(int list_code)
 {
 	pid_t pid;
 
 	kernel.list_code = list_code;
 	pid = fork();
-	if (!pid) {
-		alarm(60);	/* nobody is left of one that does not end */
-		_exit(command_supervise.run(&(struct options){ .minor = -1 }, &err) ? 1 : 0);
-	}
+	if (!pid)
+		supervise(&(struct options){ .minor = -1 });
 	return pid;
 }
 
@@ -170,7 +210,8 @@ static void test_it_cannot_look(void **state)
 	usleep(20 * STEP_US);
 	kill(pid, SIGTERM);
 	assert_int_equal(status_at_end(pid), 0);
-	assert_int_equal(status_at_end(supervise_with(-ENOSYS)), 0);
+	/* Its service need not be started again. */
+	assert_int_equal(status_at_end(supervise_with(-ENOSYS)), ENOSYS);
 }
 
 static void end_at_second_list(void)
@@ -202,20 +243,34 @@ static void put_record(void)
 	fclose(file);
 }
 
-/* Whoever recovers a disk is missed when he is done, whatever there is to watch him by. */
-static void test_it_cannot_watch_children(void **state)
+static void kernel_add_held(void)
 {
 	struct blktap_tap *tap = kernel_add(3, 0);
 
-	(void)state;
 	tap->disk_state = BLKTAP_DISK_STATE_LIVE;
 	tap->recovery = BLKTAP_RECOVERY_HELD;
 	put_record();
 	setenv("TAPDISK", "/bin/false", 1);
+}
+
+/* Whoever recovers a disk is missed when he is done, whatever there is to watch him by. */
+static void test_it_cannot_watch_children(void **state)
+{
+	(void)state;
+	kernel_add_held();
 	no_pidfd = true;
 	kernel.listed = end_at_second_list;
 	assert_int_equal(status_at_end(supervise_with(0)), 0);
-	no_pidfd = false;
+}
+
+/* A disk for which there is no memory is not forgotten, though nothing tells of it again. */
+static void test_it_cannot_remember(void **state)
+{
+	(void)state;
+	kernel_add_held();
+	no_memory = true;
+	kernel.listed = end_at_second_list;
+	assert_int_equal(status_at_end(supervise_with(0)), 0);
 }
 
 /* Its file is emptied: it must not be a name of another. */
@@ -251,6 +306,9 @@ static int tear_down(void **state)
 	int lock = supervisor_lock(&err);
 	pid_t pid = lock == -EEXIST ? read_pid() : 0;
 
+	signal(SIGCHLD, SIG_DFL);
+	no_pidfd = false;
+	no_memory = false;
 	if (pid && pid != getpid())
 		kill(pid, SIGKILL);
 	close(lock);
@@ -264,11 +322,14 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(test_there_is_one),
 		TEST(test_it_is_started_once),
+		TEST(test_next_waits),
+		TEST(test_children_are_ignored),
 		TEST(test_start_hangs),
 		TEST(test_it_cannot_start),
 		TEST(test_it_cannot_look),
 		TEST(test_it_cannot_watch),
 		TEST(test_it_cannot_watch_children),
+		TEST(test_it_cannot_remember),
 		TEST(test_unsafe_directory),
 	};
 	struct options options;

@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "../connection.h"
 #include "../control.h"
 
 #define LIST	"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"list\"}\n"
@@ -217,6 +218,51 @@ static void test_answers_are_bounded(void **state)
 	}
 	close(fd);
 	loop_turn(loop, 10);
+}
+
+static void note_closed(void *owner)
+{
+	*(bool *)owner = true;
+}
+
+static void say_some(int fd, const char *text, size_t length, size_t *sent)
+{
+	ssize_t done = send(fd, text + *sent % length, length - *sent % length, MSG_NOSIGNAL);
+
+	if (done > 0)
+		*sent += done;
+}
+
+/* One that reads, but never all of it, does not make the buffer grow for ever. */
+static void test_always_behind(void **state)
+{
+	enum { ID_LENGTH = 1000, BEHIND = 128 << 10, MOST = 1 << 20, TOTAL = 4 * MOST };
+	size_t sent = 0, taken = 0;
+	char *text, answers[8192];
+	struct connection *c;
+	bool closed = false;
+	int fds[2], length;
+	ssize_t done;
+
+	(void)state;
+	length = asprintf(&text, "{\"jsonrpc\":\"2.0\",\"method\":\"list\",\"id\":\"%0*d\"}\n",
+			  ID_LENGTH, 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(connection_new(&c, &tapdisk, fds[1], note_closed, &closed), 0);
+	while (taken < TOTAL) {
+		say_some(fds[0], text, length, &sent);
+		loop_turn(loop, 0);
+		if (c->out_used - c->out_sent < BEHIND)
+			continue;
+		done = recv(fds[0], answers, sizeof(answers), 0);
+		assert_true(done > 0);
+		taken += done;
+		assert_true(c->out_size <= MOST);
+	}
+	free(text);
+	close(fds[0]);
+	while (!closed)
+		loop_turn(loop, 10);
 }
 
 static void test_long_line(void **state)
@@ -511,6 +557,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_byte_by_byte),
 	TEST(test_pipelining),
 	TEST(test_answers_are_bounded),
+	TEST(test_always_behind),
 	TEST(test_long_line),
 	TEST(test_longest_line),
 	TEST(test_too_many_clients),

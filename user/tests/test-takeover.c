@@ -5,16 +5,19 @@
  */
 #include "test.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #include "fake-kernel.h"
 #include "fake-tapdisk.h"
 #include "processes.h"
+#include "ring.h"
 
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
 #define VERSION	ANSWER("{\"version\":\"0.1.0\",\"features\":[\"hand_over\"]}")
 #define NO_DISK	ANSWER("{\"vbds\":[]}")
+#define DISKS_7_8	ANSWER("{\"vbds\":[{\"minor\":7,\"state\":0},{\"minor\":8,\"state\":0}]}")
 #define DISK_7	ANSWER("{\"vbds\":[{\"minor\":7,\"state\":0}]}")
 
 static struct fake old, new;
@@ -104,6 +107,48 @@ static void test_same_rights(void **state)
 		assert_new_is_started(be_nobody, "--ready-fd=3 --user nobody\n");
 }
 
+/* ---------------------------------------------------------------------- rings */
+
+static unsigned int opened, passed;	/* bits by minor */
+
+/* In place of the library's: there are no devices here. */
+int ring_open_node(unsigned int minor, struct blktap_error *err)
+{
+	(void)err;
+	opened |= 1U << minor;
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+static bool notes_ring(struct fake *fake)
+{
+	const char *minor = strstr(fake->request, "\"minor\":");
+
+	if (strstr(fake->request, "\"pass_ring\"") && minor)
+		passed |= 1U << atoi(minor + strlen("\"minor\":"));
+	return true;
+}
+
+/* What the old one says that it has does not count. */
+static void test_rings(void **state)
+{
+	static const char *const of_old[] = { VERSION, DISKS_7_8, NULL };
+	static const char *const of_new[] = { ANSWER("{}"), ANSWER("{}"), ANSWER("{}"), NO_DISK, NULL };
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	begin(be_nobody, of_old, of_new);
+	new.asked = notes_ring;
+	kernel_add(6, 0);
+	kernel_add(7, old.pid);
+	kernel_add(8, new.pid);
+	kernel_add(9, old.pid);
+	assert_int_equal(take_over(), 0);
+	assert_int_equal(opened, 1U << 7 | 1U << 9);
+	assert_int_equal(passed, opened);
+	end();
+}
+
 /* -------------------------------------------------------------------- records */
 
 static void put_record(void)
@@ -164,12 +209,11 @@ static void test_interrupted(void **state)
 
 /* --------------------------------------------------------------------- failure */
 
-static bool goes_when_listed(struct fake *fake)
+static bool goes_when_asked(struct fake *fake)
 {
 	char path[PATH_MAX];
 
-	if (strstr(fake->request, "\"list\"") &&
-	    !blktap_control_path(path, sizeof(path), fake->pid))
+	if (!blktap_control_path(path, sizeof(path), fake->pid))
 		unlink(path);
 	return true;
 }
@@ -177,7 +221,7 @@ static bool goes_when_listed(struct fake *fake)
 /* The new one, which nobody has told anything, is not left behind. */
 static void test_old_goes(void **state)
 {
-	static const char *const of_old[] = { VERSION, NO_DISK, NULL };
+	static const char *const of_old[] = { VERSION, NULL };
 	static const char *const of_new[] = { NO_DISK, NULL };
 	int status;
 
@@ -185,7 +229,7 @@ static void test_old_goes(void **state)
 	if (geteuid() != 0)
 		skip();
 	begin(be_nobody, of_old, of_new);
-	old.asked = goes_when_listed;
+	old.asked = goes_when_asked;
 	assert_int_equal(take_over(), -ENOENT);
 	assert_int_equal(waitpid(new.pid, &status, WNOHANG), new.pid);
 	assert_int_equal(WTERMSIG(status), SIGTERM);
@@ -204,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_same_rights),
+		TEST(test_rings),
 		TEST(test_interrupted),
 		TEST(test_old_goes),
 	};
