@@ -152,8 +152,11 @@ pack_boot() {
 # build_module NAME: a build of kernel/ for that kernel, from a copy of its own,
 # so that no two builds disturb each other. Warnings are errors.
 build_module() {
-	local name=$1 copy=$TOP/build/kernel-$1 log=$TOP/build/kernel-$1.log
+	local name=$1 copy=$TOP/build/kernel-$1 log=$TOP/build/kernel-$1.log lock
 	mkdir -p "$copy"
+	# Two lanes may want the same one.
+	exec {lock}>"$copy.lock"
+	flock "$lock"
 	rsync -a --delete --exclude='*.mod.c' --include='*/' --include='*.[chS]' --include=Kbuild \
 		--include=Makefile --include=Kconfig --exclude='*' "$TOP/kernel/" "$copy/"
 	if ! module_make "$name" "$copy" modules >"$log" 2>&1; then
@@ -165,6 +168,7 @@ build_module() {
 		rm -f "$copy"/*.ko
 		die "the module builds for Linux $name only with warnings (all of it: $log)"
 	fi
+	exec {lock}>&-
 }
 
 # module_make NAME DIR ARGS...: make with the kernel's own build system.
