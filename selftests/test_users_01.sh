@@ -212,14 +212,14 @@ if tap-ctl create --user nobody -a ram:1M --serial confined >"$WORK/created" 2>&
 	check "user: may replace an image of his by a link" user ln -sf ../secret.img "$WORK/his/disk.img"
 	must user kill -KILL "$PID"
 	wait_for 10 job_gone "$PID"
-	refused "but root does not follow it for his tapdisk" $EPERM "$WORK/his is nobody's: nothing in it is opened" \
+	refused "but root does not follow it for his tapdisk" $EACCES "$WORK/his is nobody's: nothing in it is opened" \
 		tap-ctl recover -m "$MINOR" -a "aio:$WORK/his/disk.img"
 	chown root "$WORK/his"
 	chmod 775 "$WORK/his"
-	refused "nor where others may write" $EPERM "$WORK/his may be written by others" \
+	refused "nor where others may write" $EACCES "$WORK/his may be written by others" \
 		tap-ctl recover -m "$MINOR" -a "aio:$WORK/his/disk.img"
 	chmod 1777 "$WORK/his"
-	refused "nor a link of his where all may" $EPERM "who may have made disk.img" \
+	refused "nor a link of his where all may" $EACCES "who may have made disk.img" \
 		tap-ctl recover -m "$MINOR" -a "aio:$WORK/his/disk.img"
 	chmod 755 "$WORK/his"
 	check "one that root has put there is followed" tap-ctl recover -m "$MINOR" -a "aio:$WORK/his/disk.img"

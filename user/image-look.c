@@ -33,13 +33,18 @@ static char *path_of(const char *image)
 	return NULL;
 }
 
-static void put(struct look *look)
+static void free_look(struct look *look)
 {
-	if (atomic_fetch_sub(&look->users, 1) > 1)
-		return;
-	close(look->seen);
+	if (look->seen >= 0)
+		close(look->seen);
 	free(look->path);
 	free(look);
+}
+
+static void put(struct look *look)
+{
+	if (atomic_fetch_sub(&look->users, 1) == 1)
+		free_look(look);
 }
 
 static void *run(void *data)
@@ -67,22 +72,25 @@ static struct look *new_look(char *path)
 	return look;
 }
 
-/* Signals are for those who wait for them. Without a thread it is done here. */
-static void start(struct look *look)
+/* Signals are for those who wait for them. */
+static int start(struct look *look)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 	sigset_t all, before;
+	int ret;
 
+	if (look->seen < 0)
+		return -EMFILE;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (look->seen < 0 || pthread_create(&thread, &attr, run, look) != 0)
-		run(look);
+	ret = pthread_create(&thread, &attr, run, look);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
+	return -ret;
 }
 
 static int wait_for(const struct look *look, struct deadline deadline)
@@ -107,8 +115,12 @@ int image_look(const char *image, struct deadline deadline, char identity[IMAGE_
 	look = new_look(path);
 	if (!look)
 		return -ENOMEM;
-	start(look);
-	ret = look->seen < 0 ? 0 : wait_for(look, deadline);
+	ret = start(look);
+	if (ret) {
+		free_look(look);
+		return ret;
+	}
+	ret = wait_for(look, deadline);
 	if (!ret)
 		ret = look->code;
 	if (!ret)

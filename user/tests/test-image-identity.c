@@ -155,7 +155,7 @@ static unsigned long long read_seq(const char *format, unsigned int major, unsig
 static void check_device(const char *pattern, const char *seq)
 {
 	char expected[IMAGE_IDENTITY_SIZE];
-	unsigned int major, minor;
+	unsigned int major = 0, minor = 0;
 
 	if (!find_device(pattern, &major, &minor) ||
 	    mknod(path_of("device"), S_IFBLK | 0600, makedev(major, minor)) != 0)
