@@ -7,18 +7,18 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "libblktap.h"
 #include "scope.h"
 
 #ifdef TAPDISK_SYSTEMD
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <time.h>
 
 #include <systemd/sd-bus.h>
 
-#define SCOPE_TIMEOUT_USEC	5000000ULL
+#include "deadline.h"
+
+#define SCOPE_MS	2000
 
 #define MANAGER		"org.freedesktop.systemd1"
 #define MANAGER_PATH	"/org/freedesktop/systemd1"
@@ -26,45 +26,71 @@
 
 struct scope {
 	sd_bus *bus;
-	uint64_t deadline;	/* microseconds */
+	struct deadline deadline;
 	char name[64];
 	const char *job;	/* D-Bus path */
 	bool ended;
 	bool entered;
 };
 
-static uint64_t now_usec(void)
-{
-	struct timespec now;
+/* ------------------------------------------------------------------ waiting
+ *
+ * systemd itself may wait for a disk that is to be recovered here. What libsystemd
+ * does by itself to have a connection waits without limit, so it gets nothing to ask
+ * for before there is one.
+ */
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+static int wait_until(struct scope *scope, bool (*reached)(const struct scope *scope))
+{
+	while (!reached(scope)) {
+		int left = deadline_left(scope->deadline);
+		int ret = left ? sd_bus_process(scope->bus, NULL) : -ETIMEDOUT;
+
+		if (ret == 0)
+			ret = sd_bus_wait(scope->bus, left * 1000ULL);
+		if (ret < 0 && ret != -EINTR)
+			return ret;
+	}
+	return 0;
 }
 
-static uint64_t left_usec(const struct scope *scope)
+/* Before each call. */
+static int limit_call(struct scope *scope)
 {
-	uint64_t now = now_usec();
+	int left = deadline_left(scope->deadline);
 
-	return now < scope->deadline ? scope->deadline - now : 0;
+	return left ? sd_bus_set_method_call_timeout(scope->bus, left * 1000ULL) : -ETIMEDOUT;
 }
+
+static bool is_connected(const struct scope *scope)
+{
+	return sd_bus_is_ready(scope->bus) > 0;
+}
+
+static bool has_ended(const struct scope *scope)
+{
+	return scope->ended;
+}
+
+/* ------------------------------------------------------------------- asking */
 
 /*
  * The manager's own socket comes first: a bus daemon may not run yet when disks
  * are needed early, and its activated socket would make us wait for it.
  */
-static int scope_connect(struct scope *scope)
+static int scope_connect(struct scope *scope, const char *address)
 {
 	int ret = sd_bus_new(&scope->bus);
 
 	if (ret >= 0)
-		ret = sd_bus_set_address(scope->bus, "unix:path=/run/systemd/private");
+		ret = sd_bus_set_address(scope->bus, address);
 	if (ret >= 0)
 		ret = sd_bus_start(scope->bus);
-	if (ret >= 0)
-		return 0;
-	scope->bus = sd_bus_unref(scope->bus);
-	ret = sd_bus_open_system(&scope->bus);
-	return ret < 0 ? ret : 0;
+	if (ret < 0) {
+		scope->bus = sd_bus_unref(scope->bus);
+		ret = sd_bus_open_system(&scope->bus);
+	}
+	return ret < 0 ? ret : wait_until(scope, is_connected);
 }
 
 static int job_removed(sd_bus_message *message, void *arg, sd_bus_error *error)
@@ -116,71 +142,75 @@ static int scope_request(const struct scope *scope, sd_bus_message **request)
 	return sd_bus_message_append(message, "a(sa(sv))", 0);
 }
 
-static int scope_wait(struct scope *scope)
+/* Who calls over a bus must ask for signals. */
+static int scope_listen(struct scope *scope, sd_bus_error *error)
 {
-	while (!scope->ended) {
-		int ret = sd_bus_process(scope->bus, NULL);
+	int ret = 0;
 
-		if (ret < 0)
-			return ret;
-		if (ret > 0)
-			continue;
-		if (!left_usec(scope))
-			return -ETIMEDOUT;
-		ret = sd_bus_wait(scope->bus, left_usec(scope));
-		if (ret < 0)
-			return ret;
+	if (sd_bus_is_bus_client(scope->bus) > 0) {
+		ret = limit_call(scope);
+		if (ret >= 0)
+			ret = sd_bus_call_method(scope->bus, MANAGER, MANAGER_PATH, MANAGER_IFACE,
+						 "Subscribe", error, NULL, NULL);
 	}
-	return scope->entered ? 0 : -ECANCELED;
+	if (ret >= 0)
+		ret = limit_call(scope);
+	if (ret < 0)
+		return ret;
+	return sd_bus_match_signal(scope->bus, NULL, NULL, MANAGER_PATH, MANAGER_IFACE,
+				   "JobRemoved", job_removed, scope);
 }
 
 static int scope_start(struct scope *scope, sd_bus_error *error)
 {
 	sd_bus_message *request = NULL, *reply = NULL;
-	int ret;
+	int ret = scope_listen(scope, error);
 
-	/* Who calls over a bus must ask for signals. */
-	if (sd_bus_is_bus_client(scope->bus) > 0) {
-		ret = sd_bus_call_method(scope->bus, MANAGER, MANAGER_PATH, MANAGER_IFACE,
-					 "Subscribe", error, NULL, NULL);
-		if (ret < 0)
-			return ret;
-	}
-	ret = sd_bus_match_signal(scope->bus, NULL, NULL, MANAGER_PATH, MANAGER_IFACE,
-				  "JobRemoved", job_removed, scope);
 	if (ret >= 0)
 		ret = scope_request(scope, &request);
 	if (ret >= 0)
-		ret = sd_bus_call(scope->bus, request, left_usec(scope), error, &reply);
+		ret = limit_call(scope);
+	if (ret >= 0)
+		ret = sd_bus_call(scope->bus, request, 0, error, &reply);
 	if (ret >= 0)
 		ret = sd_bus_message_read(reply, "o", &scope->job);
 	if (ret >= 0)
-		ret = scope_wait(scope);
+		ret = wait_until(scope, has_ended);
+	if (ret >= 0 && !scope->entered)
+		ret = -ECANCELED;
 	sd_bus_message_unref(request);
 	sd_bus_message_unref(reply);
 	return ret < 0 ? ret : 0;
 }
 
-static void systemd_scope(void)
+int scope_move(const char *address, int limit_ms, struct blktap_error *err)
 {
-	struct scope scope = { .deadline = now_usec() + SCOPE_TIMEOUT_USEC };
+	struct scope scope = { .deadline = deadline_in(limit_ms) };
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	int ret;
 
-	if (access("/run/systemd/system", F_OK) != 0)
-		return;
 	snprintf(scope.name, sizeof(scope.name), "blktap-tapdisk-%d.scope", (int)getpid());
-	ret = scope_connect(&scope);
-	if (!ret) {
-		sd_bus_set_method_call_timeout(scope.bus, SCOPE_TIMEOUT_USEC);
+	ret = scope_connect(&scope, address);
+	if (!ret)
 		ret = scope_start(&scope, &error);
-	}
 	if (ret)
-		blktap_log(LOG_WARNING, "%s: systemd does not give one, so stopping the service that started this process ends it: %s",
-			   scope.name, error.message ? error.message : strerror(-ret));
+		blktap_error_set(err, ret, "%s: systemd does not give one, so stopping the service "
+				 "that started this process ends it: %s", scope.name,
+				 error.message ? error.message : strerror(-ret));
 	sd_bus_error_free(&error);
 	sd_bus_close(scope.bus);
 	sd_bus_unref(scope.bus);
+	return ret;
+}
+
+static void systemd_scope(void)
+{
+	struct blktap_error err;
+
+	if (access("/run/systemd/system", F_OK) != 0)
+		return;
+	if (scope_move("unix:path=/run/systemd/private", SCOPE_MS, &err))
+		blktap_log(LOG_WARNING, "%s", err.text);
 }
 #endif
 
