@@ -424,7 +424,7 @@ static void test_netlink(void)
 	FAULTS_TRY(netlink_steps);
 	for (i = 0; i < sizeof(end_steps) / sizeof(end_steps[0]); i++) {
 		hold_session();
-		faults_try_all(&end_steps[i], 1);
+		faults_try_all(&end_steps[i], 1, faults_try);
 	}
 	waitpid(holder, NULL, 0);
 	usleep(500 * 1000);
@@ -452,7 +452,7 @@ static void test_files(void)
 	other = slot;
 	for (i = 0; i < sizeof(unregister_steps) / sizeof(unregister_steps[0]); i++) {
 		register_between();
-		faults_try_all(&unregister_steps[i], 1);
+		faults_try_all(&unregister_steps[i], 1, faults_try);
 	}
 }
 
@@ -461,7 +461,7 @@ static void test_stop(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(stop_steps) / sizeof(stop_steps[0]); i++) {
-		faults_try_all(&stop_steps[i], 1);
+		faults_try_all(&stop_steps[i], 1, faults_try);
 		/* The next one is to have a disk, too. */
 		undo_stop();
 	}

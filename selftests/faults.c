@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define MAX_WORKERS 256
+#define MAX_PID 65536
 
 /* ------------------------------------------------------------------- a thread */
 
@@ -59,7 +60,7 @@ bool faults_struck(void)
 
 /* ---------------------------------------------------------------- the workers */
 
-/* Those that were told: others may come while a fault is due. */
+/* Those that are known; others may come while a fault is due. */
 static int workers[MAX_WORKERS];
 static unsigned int nr_workers;
 
@@ -80,34 +81,51 @@ static bool is_worker(int pid)
 	return strncmp(text, name, strlen(name)) == 0;
 }
 
-static void set_worker(int pid, int n)
+/* What a process is it stays: one look is enough, for a look takes long. */
+static bool is_new_worker(int pid)
 {
-	char path[64];
-	int fd;
+	static bool seen[MAX_PID];
 
-	snprintf(path, sizeof(path), "/proc/%d/fail-nth", pid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	/* It may have gone meanwhile. */
-	if (fd >= 0 && write_nth(fd, n))
-		workers[nr_workers++] = fd;
-	else if (fd >= 0)
-		close(fd);
+	if (pid <= 0 || pid >= MAX_PID || seen[pid])
+		return false;
+	seen[pid] = true;
+	return is_worker(pid);
 }
 
-void faults_set_workers(int n)
+static void find_workers(void)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
+	char path[64];
+	int fd;
 
 	if (!proc)
 		ktap_die("no /proc");
 	while ((entry = readdir(proc)) && nr_workers < MAX_WORKERS) {
-		int pid = atoi(entry->d_name);
-
-		if (pid && is_worker(pid))
-			set_worker(pid, n);
+		if (!is_new_worker(atoi(entry->d_name)))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/fail-nth", atoi(entry->d_name));
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd >= 0)
+			workers[nr_workers++] = fd;
 	}
 	closedir(proc);
+}
+
+void faults_set_workers(int n)
+{
+	unsigned int i = 0;
+
+	find_workers();
+	while (i < nr_workers) {
+		if (write_nth(workers[i], n)) {
+			i++;
+			continue;
+		}
+		/* It has gone. */
+		close(workers[i]);
+		workers[i] = workers[--nr_workers];
+	}
 	if (!nr_workers)
 		ktap_die("the kernel has no workers");
 }
@@ -116,15 +134,13 @@ bool faults_struck_workers(void)
 {
 	char text[16];
 	bool struck = false;
+	unsigned int i;
 
-	while (nr_workers) {
-		int fd = workers[--nr_workers];
-
+	for (i = 0; i < nr_workers; i++) {
 		memset(text, 0, sizeof(text));
-		if (pread(fd, text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0)
+		if (pread(workers[i], text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0)
 			struck = true;
-		write_nth(fd, 0);
-		close(fd);
+		write_nth(workers[i], 0);
 	}
 	return struck;
 }
@@ -137,15 +153,35 @@ bool faults_sound(int ret)
 	       ret == -EMSGSIZE || ret == -EFAULT;
 }
 
-bool faults_try(const struct faults_step *step)
+static bool strikes(const struct faults_step *step, int n, int *ret)
+{
+	faults_set(n);
+	*ret = step->run();
+	return faults_struck();
+}
+
+/* What was to strike may be done by a worker that came too late to be told. */
+static bool strikes_workers(const struct faults_step *step, int n, int *ret)
+{
+	int tries;
+
+	for (tries = 0; tries < 3; tries++) {
+		if (tries)
+			step->undo();
+		faults_set_workers(n);
+		*ret = step->run();
+		if (faults_struck_workers())
+			return true;
+	}
+	return false;
+}
+
+static bool try_step(const struct faults_step *step,
+		     bool (*strike)(const struct faults_step *step, int n, int *ret))
 {
 	int n, ret, struck = 0, fatal = 0;
 
-	for (n = 1; n < FAULTS_MOST; n++) {
-		faults_set(n);
-		ret = step->run();
-		if (!faults_struck() || !faults_sound(ret))
-			break;
+	for (n = 1; n < FAULTS_MOST && strike(step, n, &ret) && faults_sound(ret); n++) {
 		/* To copy something is no allocation. */
 		struck += ret != -EFAULT;
 		fatal += ret != 0;
@@ -159,4 +195,14 @@ bool faults_try(const struct faults_step *step)
 	if (struck < step->least)
 		printf("# these are too few: %d allocations are needed\n", step->least);
 	return !ret && struck >= step->least;
+}
+
+bool faults_try(const struct faults_step *step)
+{
+	return try_step(step, strikes);
+}
+
+bool faults_try_workers(const struct faults_step *step)
+{
+	return try_step(step, strikes_workers);
 }

@@ -36,16 +36,21 @@ struct faults_step {
 
 /* Whether all goes well. Its success, the one without a fault, is left in place. */
 bool faults_try(const struct faults_step *step);
+/* The same with the faults of the workers. */
+bool faults_try_workers(const struct faults_step *step);
 
 /* A result for each step. */
-static inline void faults_try_all(const struct faults_step *steps, size_t count)
+static inline void faults_try_all(const struct faults_step *steps, size_t count,
+				  bool (*try)(const struct faults_step *step))
 {
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		ktap(faults_try(&steps[i]), "%s", steps[i].what);
+		ktap(try(&steps[i]), "%s", steps[i].what);
 }
 
-#define FAULTS_TRY(steps) faults_try_all(steps, sizeof(steps) / sizeof((steps)[0]))
+#define FAULTS_TRY(steps) faults_try_all(steps, sizeof(steps) / sizeof((steps)[0]), faults_try)
+#define FAULTS_TRY_WORKERS(steps) \
+	faults_try_all(steps, sizeof(steps) / sizeof((steps)[0]), faults_try_workers)
 
 #endif

@@ -21,6 +21,11 @@ static int call(struct nl_msg *msg)
 	return nl_call(&nl, msg, NULL, NULL);
 }
 
+static void keep_attrs(const struct nl_attrs *attrs, void *arg)
+{
+	*(struct nl_attrs *)arg = *attrs;
+}
+
 /* What netlink's policies refuse is EINVAL or ERANGE, as the kernel likes. */
 #define POLICY	0
 
@@ -134,6 +139,29 @@ static void test_missing(void)
 		    BLKTAP_A_MINOR, &(uint32_t){ UINT32_MAX }, 4);
 }
 
+/*
+ * No kernel looks at the version of a request, which says what a client was written for:
+ * commands and attributes are only ever added.
+ */
+static void test_version(void)
+{
+	static const uint8_t versions[] = { 0, BLKTAP_GENL_VERSION + 1, 255 };
+	struct nl_attrs attrs;
+	struct genlmsghdr *g;
+	struct nl_msg msg;
+	size_t i;
+
+	for (i = 0; i < sizeof(versions); i++) {
+		nl_start(&nl, &msg, BLKTAP_CMD_GET_FEATURES, NLM_F_ACK);
+		g = NLMSG_DATA(&msg.h);
+		g->version = versions[i];
+		memset(&attrs, 0, sizeof(attrs));
+		ktap(!nl_call(&nl, &msg, keep_attrs, &attrs) &&
+		     attrs.val[BLKTAP_A_ABI] == BLKTAP_ABI_VERSION,
+		     "a request of version %u is answered as any other", versions[i]);
+	}
+}
+
 /* What generic netlink refuses before the driver is asked. */
 static void test_header(void)
 {
@@ -205,11 +233,6 @@ static void test_everything(void)
 	ktap_is(nl_del_wait(&nl, BLKTAP_MAX_MINORS - 1), 0, "it is freed");
 }
 
-static void keep_attrs(const struct nl_attrs *attrs, void *arg)
-{
-	*(struct nl_attrs *)arg = *attrs;
-}
-
 static void test_features(void)
 {
 	struct nl_attrs attrs = { 0 };
@@ -252,6 +275,27 @@ static int keep_capabilities(uint64_t keep)
 	return syscall(SYS_capset, &header, data);
 }
 
+static int end_session(struct nl *me, uint32_t minor, bool force)
+{
+	struct nl_msg msg;
+
+	nl_start(me, &msg, BLKTAP_CMD_END_SESSION, NLM_F_ACK);
+	nl_put_u32(&msg, BLKTAP_A_MINOR, minor);
+	if (force)
+		nl_put(&msg, BLKTAP_A_FORCE, NULL, 0);
+	return nl_call(me, &msg, NULL, NULL);
+}
+
+static int del_by_force(struct nl *me, uint32_t minor)
+{
+	struct nl_msg msg;
+
+	nl_start(me, &msg, BLKTAP_CMD_DEL_TAP, NLM_F_ACK);
+	nl_put_u32(&msg, BLKTAP_A_MINOR, minor);
+	nl_put(&msg, BLKTAP_A_FORCE, NULL, 0);
+	return nl_call(me, &msg, NULL, NULL);
+}
+
 /* Every command and the group, refused with EPERM; 0 if all were. */
 static int all_refused(struct nl *me)
 {
@@ -270,7 +314,13 @@ static int all_refused(struct nl *me)
 	nl_start(me, &msg, BLKTAP_CMD_GET_FEATURES, NLM_F_ACK);
 	if (nl_call(me, &msg, NULL, NULL) != -EPERM)
 		return 6;
-	return nl_subscribe(me) == -EPERM ? 0 : 7;
+	if (nl_subscribe(me) != -EPERM)
+		return 7;
+	if (end_session(me, 0, false) != -EPERM)
+		return 8;
+	if (end_session(me, 0, true) != -EPERM)
+		return 9;
+	return del_by_force(me, 0) == -EPERM ? 0 : 10;
 }
 
 static int with_net_admin(void)
@@ -511,6 +561,7 @@ int main(void)
 	test_hold();
 	test_attributes();
 	test_missing();
+	test_version();
 	test_header();
 	test_trailing();
 	test_duplicate();

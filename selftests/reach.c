@@ -8,13 +8,15 @@
  * trace, read and steal take hold of a process as a debugger does, of its memory, and of
  * its standard input. connect prints what it is answered. handed connects, and has a user
  * without rights ask over that connection. daemon is one on a ring descriptor that it was
- * handed. queue makes a session, and has a user without rights try a queue's descriptor.
+ * handed. queue makes a session with a disk that is written to, and has a user without
+ * rights try a queue's descriptor.
  */
 #include "ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,8 @@
 #include <unistd.h>
 
 #define NOBODY	65534
+#define BLOCK	4096
+#define PATTERN	0x5a
 
 static int try_open(const char *path)
 {
@@ -118,39 +122,117 @@ static int try_daemon(const char *number)
 	return -ret;
 }
 
-static int use_queue(int q)
+static int write_block(unsigned int minor)
 {
+	int fd = ring_open_disk(minor, O_WRONLY | O_DIRECT);
+	char *block = aligned_alloc(BLOCK, BLOCK);
+
+	memset(block, PATTERN, BLOCK);
+	return fd >= 0 && write(fd, block, BLOCK) == BLOCK ? 0 : 1;
+}
+
+/* A disk whose WRITEs have no data before FETCH, and one of them that has come. */
+static int begin_write(struct ring *ring, unsigned int minor, struct ring_request *req)
+{
+	struct blktap_start start;
+	int ret = ring_open_with(ring, minor, BLKTAP_F_DATA_ON_DEMAND);
+	struct pollfd p;
+
+	if (ret)
+		return ret;
+	ring_start_init(&start, 1 << 20);
+	start.flags = BLKTAP_DISK_NO_SCAN | BLKTAP_DISK_DEMAND;
+	ret = ring_start(ring->fd, &start);
+	if (!ret)
+		ret = ring_wait_state(ring->fd, BLKTAP_DISK_STATE_LIVE, 10000);
+	if (ret)
+		return ret;
+	fflush(stdout);
+	if (!fork())
+		_exit(write_block(minor));
+	/* It stays uncovered, so that others see it, too. */
+	p = (struct pollfd){ ring->queues[0].fd, POLLIN, 0 };
+	return poll(&p, 1, 10000) == 1 && ring_next(&ring->queues[0], req) ? 0 : -ETIMEDOUT;
+}
+
+/* That it can poll and fetch; then, that nothing else comes of the descriptor. */
+static int fetch_by_queue(struct ring_queue *q, const struct ring_request *req)
+{
+	struct pollfd p = { q->fd, POLLIN, 0 };
 	struct blktap_attach at = { .size = sizeof(at) };
-	struct blktap_enter enter = { .size = sizeof(enter) };
 	char path[64];
 
-	if (!drop_rights())
-		return 1;
-	if (ioctl(q, BLKTAP_IOC_ENTER, &enter))
+	if (poll(&p, 1, 0) != 1 || p.revents != POLLIN)
 		return 2;
-	if (!ioctl(q, BLKTAP_IOC_ATTACH, &at) || errno != ENOTTY)
+	if (ring_fetch(q, req->tag, req->desc.generation))
 		return 3;
-	if (mmap(NULL, 4096, PROT_READ, MAP_SHARED, q, 0) != MAP_FAILED)
+	if (ring_fetch(q, req->tag, req->desc.generation) != -EINVAL)
 		return 4;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", q);
-	return open(path, O_RDWR) < 0 ? 0 : 5;
+	if (!ioctl(q->fd, BLKTAP_IOC_ATTACH, &at) || errno != ENOTTY)
+		return 5;
+	if (mmap(NULL, 4096, PROT_READ, MAP_SHARED, q->fd, 0) != MAP_FAILED)
+		return 6;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", q->fd);
+	return open(path, O_RDWR) < 0 ? 0 : 7;
+}
+
+/* The completion has been written by who has the ring mapped. */
+static int enter_by_queue(struct ring_queue *q, const struct ring_request *req)
+{
+	struct blktap_enter enter;
+
+	(void)req;
+	return ring_enter(q, 0, 0, &enter) || enter.taken != 1 ? 8 : 0;
+}
+
+/* In a process that has the descriptor and no rights; a child has no mapping of the ring. */
+static int as_nobody(int (*use)(struct ring_queue *q, const struct ring_request *req),
+		     struct ring_queue *q, const struct ring_request *req)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(drop_rights() ? use(q, req) : 1);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool is_filled(const char *data, int byte)
+{
+	size_t i;
+
+	for (i = 0; i < BLOCK; i++)
+		if (data[i] != byte)
+			return false;
+	return true;
 }
 
 /* A descriptor of a queue takes completions, and leads to nothing else. */
 static int try_queue(const char *minor)
 {
+	struct ring_request req;
+	struct ring_queue *q;
 	struct ring ring;
-	int status = -1;
-	pid_t pid;
+	int step, status = -1;
 
-	if (ring_open(&ring, atoi(minor)))
+	if (begin_write(&ring, atoi(minor), &req))
 		return EIO;
-	pid = fork();
-	if (!pid)
-		_exit(use_queue(ring.queues[0].fd));
-	waitpid(pid, &status, 0);
-	printf("step %d failed\n", WEXITSTATUS(status));
-	return status ? EPERM : 0;
+	q = &ring.queues[0];
+	step = as_nobody(fetch_by_queue, q, &req);
+	if (!step && !is_filled(req.data, PATTERN))
+		step = 9;
+	ring_complete(q, &req, req.desc.length);
+	if (!step)
+		step = as_nobody(enter_by_queue, q, &req);
+	if (step)
+		printf("step %d failed\n", step);
+	if (!step && (wait(&status) < 0 || status))
+		return EIO;
+	if (ring_stop_force(ring.fd) || ring_wait_state(ring.fd, BLKTAP_DISK_STATE_NONE, 10000))
+		return EBUSY;
+	return step ? EPERM : 0;
 }
 
 static int try_trace(const char *pid)

@@ -205,6 +205,30 @@ static void start_refused(int fd, const char *what, size_t field, uint32_t value
 	start_refused(fd, "START: " #field " " #value, \
 		      offsetof(struct blktap_start, field), value)
 
+static void start_refused_with(int fd, const char *what, struct blktap_start start)
+{
+	start.size = sizeof(start);
+	start.capacity = 1 << 20;
+	start.logical_block_size = 512;
+	ktap_is(ring_start(fd, &start), -EINVAL, what);
+}
+
+/* Fields that do not go with each other. */
+#define REFUSED_WITH(...) \
+	start_refused_with(fd, "START: " #__VA_ARGS__, (struct blktap_start){ __VA_ARGS__ })
+
+static void test_start_hints(int fd)
+{
+	REFUSED_WITH(.io_min = 8192, .io_opt = 4096);
+	REFUSED_WITH(.io_min = UINT32_MAX & ~511, .io_opt = UINT32_MAX & ~511);
+	REFUSED_WITH(.io_opt = 1U << 31);
+	REFUSED_WITH(.physical_block_size = 1U << 31);
+	REFUSED_WITH(.discard_granularity = 1U << 31, .max_discard = 1U << 31);
+	REFUSED_WITH(.discard_granularity = 8192, .max_discard = 4096);
+	REFUSED_WITH(.physical_block_size = 4096, .max_discard = 512);
+	REFUSED_WITH(.flags = BLKTAP_DISK_FUA);
+}
+
 static void test_start_refusals(int fd)
 {
 	struct blktap_start start;
@@ -399,6 +423,7 @@ int main(void)
 	if (ring_attach(fd, &at))
 		ktap_die("cannot attach");
 	test_start_refusals(fd);
+	test_start_hints(fd);
 	test_state(fd);
 	test_queue_fd(fd);
 	test_enter(fd);

@@ -338,6 +338,88 @@ static void test_wait_closes(void)
 	tap_stop(&ring);
 }
 
+/* ---------------------------------------------------------------- taps on taps */
+
+#define LEVELS 8
+#define TAPS (LEVELS + 2)
+
+static struct level {
+	struct nl nl;
+	unsigned int minor;
+	struct ring ring;
+} taps[TAPS];
+
+/* Has a tap use the disk of another one, as its only file. */
+static int put_on(unsigned int upper, unsigned int lower)
+{
+	int fd = ring_open_disk(taps[lower].minor, O_RDWR | O_DIRECT), slot;
+
+	if (fd < 0)
+		ktap_die("cannot open a disk: %s", strerror(-fd));
+	slot = ring_register(taps[upper].ring.fd, fd, BOTH);
+	close(fd);
+	return slot < 0 ? slot : 0;
+}
+
+static void take_off(unsigned int upper)
+{
+	if (ring_unregister(taps[upper].ring.fd, 0, BLKTAP_UNMAP_WAIT))
+		ktap_die("cannot unregister a disk");
+}
+
+static void test_circles(void)
+{
+	ktap_is(put_on(1, 0), 0, "a tap on another one's disk");
+	ktap_is(put_on(0, 1), -ELOOP, "and the other way round");
+	ktap_is(put_on(2, 1), 0, "a third one on the second");
+	ktap_is(put_on(0, 2), -ELOOP, "a circle of three");
+	take_off(1);
+	ktap_is(put_on(0, 2), 0, "which is none if one of them has let go");
+	ktap_is(put_on(1, 0), -ELOOP, "and is one when that comes last");
+	take_off(0);
+	take_off(2);
+}
+
+static void test_levels(void)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 1; i <= LEVELS && !ret; i++)
+		ret = put_on(i, i - 1);
+	ktap_is(ret, 0, "eight levels, each on the one below");
+	ktap_is(put_on(LEVELS + 1, LEVELS), -ELOOP, "one more");
+	ktap_is(put_on(0, LEVELS), -ELOOP, "a circle of all");
+	take_off(1);
+	ktap_is(put_on(LEVELS + 1, LEVELS), 0, "one more, with one less at the bottom");
+	ktap_is(put_on(1, 0), -ELOOP, "which cannot come back");
+	take_off(5);
+	ktap_is(put_on(1, 0), 0, "unless the stack is cut in two");
+	ktap_is(put_on(5, 4), -ELOOP, "which cannot become one");
+	take_off(LEVELS + 1);
+	ktap_is(put_on(5, 4), 0, "before it has lost its top");
+	for (i = 1; i <= LEVELS; i++)
+		take_off(i);
+}
+
+static void test_stacks(void)
+{
+	int ret = 0, i;
+
+	for (i = 0; i < TAPS; i++) {
+		tap_new(&taps[i].nl, &taps[i].minor, 1, 1);
+		tap_start(&taps[i].ring, taps[i].minor, FEATURES, 0, DISK_SIZE);
+	}
+	test_circles();
+	test_levels();
+	for (i = 0; i < TAPS; i++) {
+		tap_stop(&taps[i].ring);
+		ret = nl_del_wait(&taps[i].nl, taps[i].minor) ? -EBUSY : ret;
+		nl_close(&taps[i].nl);
+	}
+	ktap_is(ret, 0, "all of them can be freed");
+}
+
 int main(int argc, char **argv)
 {
 	int fd, slot, reader;
@@ -369,6 +451,7 @@ int main(int argc, char **argv)
 	tap_stop(&ring);
 	test_kept_open();
 	test_wait_closes();
+	test_stacks();
 	ktap_is(nl_del_wait(&nl, minor), 0, "the tap can be freed");
 	nl_close(&nl);
 	return ktap_finish();

@@ -228,6 +228,31 @@ static void test_twice(char *cq)
 	munmap(again, at.cq_area_bytes);
 }
 
+/*
+ * A mapping that was emptied shows the same memory again, or has to be made anew; nobody else
+ * notices, neither the other mapping nor who maps it next.
+ */
+static void test_emptied(const char *what, void *(*map)(int, const struct blktap_attach *, unsigned int),
+			 size_t len, char *first, size_t place)
+{
+	char *again = map(ring_fd, &at, 0), *third;
+	char byte = first[place];
+	int ret, sig;
+
+	ret = madvise(again, len, MADV_DONTNEED);
+	sig = touch(again + place, false);
+	printf("# %s: madvise %s, then %s\n", what, ret ? strerror(errno) : "succeeds",
+	       sig ? strsignal(sig) : "it is there");
+	ktap((sig == SIGBUS && !ret) || (!sig && again[place] == byte),
+	     "%s, MADV_DONTNEED: the same memory or none", what);
+	munmap(again, len);
+	third = map(ring_fd, &at, 0);
+	ktap(!touch(first + place, false) && first[place] == byte && (void *)third != MAP_FAILED &&
+	     !touch(third + place, false) && third[place] == byte,
+	     "other mappings have what was there");
+	munmap(third, len);
+}
+
 /* Splitting is refused, or it works and leaves the rest usable. */
 static void test_partial(void)
 {
@@ -282,6 +307,9 @@ int main(void)
 	test_dofork(cq);
 	test_buffers(buffer);
 	test_twice(cq);
+	cq[at.cqe_offset] = 21;
+	test_emptied("completion area", ring_map_cq, at.cq_area_bytes, cq, at.cqe_offset);
+	test_emptied("submission area", ring_map_sq, at.sq_area_bytes, sq, at.sqe_offset);
 	test_partial();
 	test_mapping_holds_session(cq);
 	munmap(sq, at.sq_area_bytes);

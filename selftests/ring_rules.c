@@ -24,6 +24,7 @@
 #define DISK_SIZE (1 << 20)
 #define DEPTH 4
 #define IO_SIZE 8192
+#define IO_PATTERN 0xa5
 
 static struct nl nl;
 static unsigned int minor;
@@ -36,20 +37,22 @@ struct io {
 	uint64_t offset;
 	int fd;
 	long result;		/* bytes or negative errno */
+	int byte;		/* READ: what all bytes are, or -1 */
 };
 
 static void *io_thread(void *arg)
 {
 	struct io *io = arg;
-	void *buf = aligned_alloc(4096, IO_SIZE);
+	uint8_t *buf = aligned_alloc(4096, IO_SIZE);
 	ssize_t n;
 
-	memset(buf, 0xa5, IO_SIZE);
+	memset(buf, IO_PATTERN, IO_SIZE);
 	if (io->write)
 		n = pwrite(io->fd, buf, IO_SIZE, io->offset);
 	else
 		n = pread(io->fd, buf, IO_SIZE, io->offset);
 	io->result = n < 0 ? -errno : n;
+	io->byte = memcmp(buf, buf + 1, IO_SIZE - 1) ? -1 : buf[0];
 	free(buf);
 	return NULL;
 }
@@ -314,6 +317,46 @@ static void test_descriptor(void)
 	ktap_is(io_end(&io), IO_SIZE, "and ends well");
 }
 
+static bool is_all(const struct ring_request *req, int byte)
+{
+	size_t i;
+
+	for (i = 0; i < req->desc.length; i++)
+		if ((unsigned char)req->data[i] != byte)
+			return false;
+	return true;
+}
+
+static int empty_buffers(void)
+{
+	return madvise(queue->buffer, ring.at.buffer_area_bytes, MADV_DONTNEED) ? -errno : 0;
+}
+
+/* Pages of a request belong to it, not to the mapping: they come back as they were. */
+static void test_emptied_buffers(void)
+{
+	struct ring_request req;
+	struct io io;
+
+	io_start(&io, true);
+	take(&req);
+	ktap(is_all(&req, IO_PATTERN) && !empty_buffers() && is_all(&req, IO_PATTERN),
+	     "WRITE: its data is there after MADV_DONTNEED");
+	ring_complete(queue, &req, req.desc.length);
+	enter(NULL);
+	ktap_is(io_end(&io), IO_SIZE, "and it ends well");
+
+	io_start(&io, false);
+	take(&req);
+	memset(req.data, 0x3c, req.desc.length);
+	ktap(!empty_buffers() && is_all(&req, 0x3c), "READ: what the daemon has put there, too");
+	empty_buffers();
+	ring_complete(queue, &req, req.desc.length);
+	enter(NULL);
+	ktap(io_end(&io) == IO_SIZE && io.byte == 0x3c,
+	     "and it is read, though the mapping is empty");
+}
+
 /* Many more completions than entries: the indices wrap within the ring. */
 static void test_wrap(void)
 {
@@ -574,6 +617,7 @@ int main(void)
 	test_results(true);
 	test_rejected_count();
 	test_wrap();
+	test_emptied_buffers();
 	test_wait();
 	test_sq_indices_nonsense();
 	test_open_disk_blocks_stop();

@@ -62,11 +62,12 @@ static struct {
 	long value;		/* of the fault: milliseconds or errno */
 	unsigned long after;	/* requests served before the fault strikes */
 	unsigned long times;	/* how often it strikes */
+	long queue;		/* whose requests it strikes; -1: all */
 	enum death death;
 	bool force;
 	const char *beside;	/* what a thread reads meanwhile */
 	uint64_t resize;
-} opt = { .times = ULONG_MAX };
+} opt = { .times = ULONG_MAX, .queue = -1 };
 
 static struct {
 	unsigned long op[BLKTAP_OP_WRITE_ZEROES + 1];
@@ -83,8 +84,18 @@ static void fail(const char *what, int error)
 	exit(-error & 0xff);
 }
 
+static void print_counts(void)
+{
+	printf("counts read=%lu write=%lu flush=%lu discard=%lu zeroes=%lu fua=%lu nounmap=%lu wrong=%lu most=%lu redirected=%lu retried=%lu\n",
+	       count.op[BLKTAP_OP_READ], count.op[BLKTAP_OP_WRITE],
+	       count.op[BLKTAP_OP_FLUSH], count.op[BLKTAP_OP_DISCARD],
+	       count.op[BLKTAP_OP_WRITE_ZEROES], count.fua, count.nounmap, count.wrong,
+	       count.most, count.redirected, count.retried);
+}
+
 static void die(void)
 {
+	print_counts();
 	puts("dying");
 	fflush(stdout);
 	kill(getpid(), SIGKILL);
@@ -159,12 +170,14 @@ static int64_t serve(const struct ring_request *req)
 	return d->length;
 }
 
-static bool strikes(const struct ring_request *req)
+static bool strikes(const struct ring_queue *q, const struct ring_request *req)
 {
 	if (opt.fault == FAULT_NONE)
 		return false;
 	/* It is a FLUSH that is answered without a sync. */
 	if (opt.fault == FAULT_UNSYNCED && req->desc.op != BLKTAP_OP_FLUSH)
+		return false;
+	if (opt.queue >= 0 && q != &q->ring->queues[opt.queue])
 		return false;
 	if (opt.after) {
 		opt.after--;
@@ -249,7 +262,7 @@ static void answer(struct ring_queue *q, const struct ring_request *req, unsigne
 		return;
 	fetch(q, req);
 
-	if (!strikes(req)) {
+	if (!strikes(q, req)) {
 		ring_complete(q, req, serve(req));
 		return;
 	}
@@ -306,15 +319,6 @@ static void *new_disk(void)
 	if (map == MAP_FAILED)
 		fail("memory of the disk", -errno);
 	return map;
-}
-
-static void print_counts(void)
-{
-	printf("counts read=%lu write=%lu flush=%lu discard=%lu zeroes=%lu fua=%lu nounmap=%lu wrong=%lu most=%lu redirected=%lu retried=%lu\n",
-	       count.op[BLKTAP_OP_READ], count.op[BLKTAP_OP_WRITE],
-	       count.op[BLKTAP_OP_FLUSH], count.op[BLKTAP_OP_DISCARD],
-	       count.op[BLKTAP_OP_WRITE_ZEROES], count.fua, count.nounmap, count.wrong,
-	       count.most, count.redirected, count.retried);
 }
 
 static int finish(struct ring *ring)
@@ -541,7 +545,7 @@ static const struct option longs[] = {
 	{ "io-min", 1, 0, 'i' }, { "io-opt", 1, 0, 'I' }, { "ram", 1, 0, 'R' },
 	{ "fault", 1, 0, 'F' }, { "after", 1, 0, 'A' }, { "times", 1, 0, 'T' },
 	{ "die", 1, 0, 'D' }, { "resize", 1, 0, 'S' }, { "backing", 1, 0, 'B' },
-	{ "by", 1, 0, 'b' }, { "force", 0, 0, 'x' }, { "beside", 1, 0, 'e' }, { 0, 0, 0, 0 },
+	{ "by", 1, 0, 'b' }, { "force", 0, 0, 'x' }, { "beside", 1, 0, 'e' }, { "queue", 1, 0, 'Q' }, { 0, 0, 0, 0 },
 };
 
 static const struct { char option; uint32_t flag; } disk_flags[] = {
@@ -623,6 +627,9 @@ static void set_option(int c)
 		break;
 	case 'e':
 		opt.beside = optarg;
+		break;
+	case 'Q':
+		opt.queue = strtol(optarg, NULL, 0);
 		break;
 	default:
 		exit(EINVAL);

@@ -34,13 +34,45 @@ choose() {
 	DISK=${disk_of[$1]} MINOR=${minor_of[$1]}
 }
 
-# close_all: each disk goes, and with the last one the tapdisk.
+# close_all: each disk goes, and with the last one the tapdisk; nobody listens any more.
 close_all() {
 	local name
 	for name in "${!disk_of[@]}"; do
 		check "$name: destroy" tap-ctl destroy -p "$PID" -m "${minor_of[$name]}"
 	done
 	ends "the tapdisk leaves by itself" 0 "$PID"
+	[ -n "${MONITOR-}" ] || return 0
+	kill "$MONITOR"
+	ends "tap-ctl monitor, too" 0 "$MONITOR"
+}
+
+# monitor: what the kernel tells from now on is in EVENTS. It says nothing before the
+# first event.
+monitor() {
+	background "$(type -P tap-ctl)" monitor
+	MONITOR=$JOB EVENTS=$WORK/job.$JOB
+	wait_for 10 monitored || die "tap-ctl monitor does not listen"
+}
+monitored() { tap-ctl allocate -m 4999 && tap-ctl free -m 4999 && [ -s "$EVENTS" ]; }
+
+# told PATTERN: of MINOR, since it was allocated: an event and what goes with it.
+told() {
+	awk -v minor="minor=$MINOR" -v pattern=" event=$1" '
+		$4 != minor { next }
+		$3 == "event=allocated" { found = 0 }
+		$0 ~ pattern { found = 1 }
+		END { exit !found }' "$EVENTS"
+}
+
+# told_of_failure MODE REQUEST: the event of the first request that fails, and in auto of the
+# extent it was served from.
+told_of_failure() {
+	check "$1: an event tells of the failure" wait_for 5 told "io-error .*$2 error=Input/output error"
+	if [ "$1" = auto ]; then
+		check "auto: one tells that there is an extent less" told "extent-dropped .*error=Input/output error"
+	else
+		check_not "$1: none tells of an extent" told extent-dropped
+	fi
 }
 
 # outcome DD-ARGUMENTS...: what dd says of an error, or "done".

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # FLUSH and FUA, counted by a server.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
-setup mkfs.ext4
+setup mkfs.ext4 fio
+
+nothing_under_way() { ! waiting 1; }
 
 serve "queues=1" --size 8M --no-scan --write-cache --fua
 check "4 writes" dd if=/dev/zero of="$DISK" oflag=direct bs=64k count=4
@@ -31,6 +33,14 @@ check "umount" umount "$WORK/mnt"
 unserve
 check "a file system flushes ($(counted flush)) or uses FUA ($(counted fua))" \
 	test $(($(counted flush) + $(counted fua))) -ge 2
+
+serve "" --size 16M --no-scan --write-cache --ram "$WORK/ram"
+check "16 that write and sync, again and again" within 60 fio --name=storm --filename="$DISK" --thread --rw=randwrite \
+	--bs=4k --direct=1 --fsync=1 --numjobs=16 --size=1M --offset_increment=1M --time_based --runtime=3 \
+	--group_reporting --output="$WORK/fio"
+check "nothing is left of them" nothing_under_way
+unserve
+check "FLUSHes came down, $(counted flush)" test "$(counted flush)" -ge 16
 
 serve "" --size 1M --no-scan --write-cache --fault error=5 --after 1
 log_expect_errors

@@ -16,6 +16,8 @@ killed() {
 	kill -KILL "$SERVER" 2>/dev/null
 	reap "$SERVER"
 }
+# cpu_of QUEUE: one whose requests take that
+cpu_of() { sed 's/[^0-9].*//' "/sys/block/xen!blktap-2!tapdev$MINOR/mq/$1/cpu_list"; }
 # dies TEXT OPTIONS...: one more server that kills itself
 dies() {
 	background ring_server "${@:2}" "$MINOR"
@@ -53,8 +55,35 @@ serve_again --size 16M --write-cache --ram "$WORK/ram"
 ends "then it has its way" 0 "$writer"
 check "the data is right" cmp -n 4194304 "$WORK/ram" <(dd if="$DISK" bs=64k count=64 iflag=direct status=none)
 
-# One with another idea of the disk does not get it.
+# Two writers, each on a queue of its own: the requests of one are answered, and one of the
+# other's is in hand.
 killed
+if [ "$(nproc)" -gt 1 ]; then
+	# With pauses, in which the server looks at the other queue.
+	writers=()
+	for queue in 0 1; do
+		background fio --name=queue$queue --filename="$DISK" --cpus_allowed="$(cpu_of $queue)" --rw=randwrite \
+			--bs=4k --direct=1 --ioengine=libaio --iodepth=4 --thinktime=2000 --thinktime_blocks=4 --offset=$((queue * 4))M --size=4M \
+			--verify=crc32c --do_verify=1 --verify_fatal=1
+		writers+=("$JOB")
+	done
+	# The writer of queue 1 has begun last.
+	for queue in 1 0; do
+		background ring_server --size 16M --write-cache --ram "$WORK/ram" --fault die --queue $queue --after 40 "$MINOR"
+		ends "dying with one of queue $queue in hand" 137 "$JOB"
+		COUNTS=$(cat "$WORK/job.$JOB")
+		check "after answers to both writers, $(counted write) in all" test "$(counted write)" -gt 40
+		wait_for 10 no_session
+	done
+	serve_again --size 16M --write-cache --ram "$WORK/ram"
+	ends "the writer of queue 0 has no error" 0 "${writers[0]}" 60
+	ends "nor has that of queue 1" 0 "${writers[1]}" 60
+	killed
+else
+	skip "dying between two queues' requests" "there is one processor"
+fi
+
+# One with another idea of the disk does not get it.
 wait_for 10 is_held
 background dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
 reader=$JOB

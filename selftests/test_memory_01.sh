@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Buffer memory: with none but the reserve, or little, requests come in pieces and
-# all data is right; idle pages are given back, and come again.
+# all data is right; idle pages are given back, and come again. It holds nothing of others.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
-setup tap-ctl fio
+setup tap-ctl fio ring_zeroed
 
 LIMIT=/sys/module/blktap/parameters/queue_buffers_mib
+TOTAL=/sys/module/blktap/parameters/total_buffers_mib
 USED=/sys/module/blktap/parameters/buffers_kib
 limit=$(cat "$LIMIT")
-restore() { echo "$limit" >"$LIMIT"; }
+total=$(cat "$TOTAL")
+restore() { echo "$limit" >"$LIMIT"; echo "$total" >"$TOTAL"; }
 trap 'restore; ended_early' EXIT
 
 unused() { [ "$(cat "$USED")" -eq 0 ]; }
@@ -39,6 +41,10 @@ echo 1 >"$LIMIT"
 verify "fio verify with 1 MiB of buffers"
 check "and no more" test "$(cat "$USED")" -le 1024
 restore
+echo 1 >"$TOTAL"
+verify "fio verify with 1 MiB of buffers for all queues"
+check "and no more" test "$(cat "$USED")" -le 1024
+restore
 verify "fio verify with enough"
 must dd if="$WORK/data" of="$DISK" bs=1M oflag=direct
 check "memory is in use" test "$(cat "$USED")" -ge 1024
@@ -46,5 +52,7 @@ check "idle memory is given back" wait_for 30 unused
 check "the data is read with new pages" cmp "$WORK/data" \
 	<(dd if="$DISK" bs=1M count=8 iflag=direct status=none)
 check "destroy" destroy
+
+adopt ring_zeroed
 
 finish

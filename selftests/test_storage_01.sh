@@ -23,6 +23,7 @@ image backing 4M
 must dd if=/dev/urandom of="$WORK/bytes" bs=4k count=16
 hanging -f "$WORK/faults" "$IMAGE"
 one_tapdisk
+monitor
 open_disk other -a ram:4M
 declare -A FILES
 for i in 0 1 2; do
@@ -33,6 +34,12 @@ done
 
 # An extent that was lost comes back when the mode is set again.
 again() { must tap-ctl kernel-io -p "$PID" -m "$MINOR" "$1"; }
+
+# told_of COUNT: failures of MINOR, in all.
+told_of() {
+	[ "$(sed -n "s/.* event=io-error minor=$MINOR .*requests=\([0-9]*\) .*/\1/p" "$EVENTS" |
+		awk '{ n += $1 } END { print n + 0 }')" = "$1" ]
+}
 
 # answers MODE OPERATION: to each errno, what a program is told.
 answers() {
@@ -57,6 +64,7 @@ for mode in "${MODES[@]}"; do
 	done
 	check "$mode: the log names the image, the place and the error" \
 		logged "tapdev$MINOR: write of 4096 bytes at 12288 of ${FILES[$mode]}: No space left on device"
+	told_of_failure "$mode" "requests=[0-9]+ op=read offset=12288 length=4096"
 	check "$mode: also for a sync" logged "tapdev$MINOR: flush of ${FILES[$mode]}: Input/output error"
 	same "$mode: and then all is well" "done done" "$(write_at 3) $(read_at 3)"
 	check "$mode: what was written is there" is_right
@@ -109,6 +117,10 @@ for mode in "${MODES[@]}"; do
 	check "$mode, a storm: the log stays short" [ $(($(wc -l <"$LOG") - before)) -le 40 ]
 done
 right
+choose off
+check "events have told of each request that failed" wait_for 12 told_of 53
+choose other
+check_not "and of none of the other disk" told "(io-error|extent-dropped)"
 close_all
 let_go
 

@@ -23,6 +23,7 @@ if [ -c /dev/fuse ]; then
 	image backing 4M
 	hanging -s -f "$WORK/faults" "$IMAGE"
 	one_tapdisk
+	monitor
 	for i in 0 1 2; do
 		mode=${MODES[i]} place=$((i * 3))
 		open_disk "$mode" -a "aio:$WORK/fuse/image$i" --kernel-io="$mode"
@@ -39,6 +40,7 @@ if [ -c /dev/fuse ]; then
 		done
 		echo "read short 100" >"$WORK/faults"
 		same "$mode: less than a sector is an error" "Input/output error" "$(read_long 0)"
+		told_of_failure "$mode" "op=read offset=0 length=65536"
 		echo "write short 100" >"$WORK/faults"
 		same "$mode: of a write, too" "Input/output error" "$(write_long 20)"
 		rm "$WORK/faults"
@@ -83,6 +85,7 @@ if ram_disk 8M && modprobe -q dm-flakey; then
 	must dmsetup create blktap-flakey --noudevsync --table "0 $SECTORS linear $RAM 0"
 	must dmsetup mknodes blktap-flakey
 	one_tapdisk
+	monitor
 	disk_of=() minor_of=()
 	open_disk other -a ram:4M
 	for mode in "${MODES[@]}"; do
@@ -92,6 +95,7 @@ if ram_disk 8M && modprobe -q dm-flakey; then
 		same "$mode: writes succeed or fail, and say so" 0 $?
 		must table blktap-flakey linear "$RAM" 0
 		check "$mode: the ${#ACKNOWLEDGED[@]} that were acknowledged are there, $FAILED failed" all_there
+		told_of_failure "$mode" "op=write offset=[0-9]+ length=4096"
 		check "$mode: the log names the device" logged "tapdev$MINOR: write of .* of /dev/mapper/blktap-flakey: Input/output error"
 		check "$mode: destroy" tap-ctl destroy -p "$PID" -m "$MINOR"
 		unset 'disk_of[flakey]'

@@ -24,6 +24,7 @@ modprobe -q sd_mod
 must dd if=/dev/urandom of="$WORK/bytes" bs=4k count=16
 image other.img 4M
 one_tapdisk
+monitor
 open_disk other -a "aio:$IMAGE" --kernel-io=off
 
 for mode in "${MODES[@]}"; do
@@ -34,6 +35,7 @@ for mode in "${MODES[@]}"; do
 	same "$mode: a write" "done" "$(write_at 5)"
 	echo 1 >"$SCSI/delete"
 	same "$mode, unplugged: a read fails" "Input/output error" "$(read_at 5)"
+	told_of_failure "$mode" "op=read offset=20480 length=4096"
 	same "$mode, unplugged: a write, too" "Input/output error" "$(write_at 6)"
 	same "$mode, unplugged: and a sync" "Input/output error" "$(outcome if=/dev/zero of="$DISK" count=0 conv=fsync)"
 	check "$mode, unplugged: the log names the device" \

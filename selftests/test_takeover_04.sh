@@ -3,7 +3,9 @@
 # A takeover in which one of the two goes, or stops, or does not play by the rules: the
 # disk is always with exactly one, and its users see nothing of it.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
+. "$HERE/deaths.sh"
 setup tap-ctl ctl_client fio jq
+deaths_setup
 
 # Steps of a takeover, by a client that is no tapdisk and stays at the last one.
 lines() {
@@ -24,22 +26,11 @@ reads() { within "${1:-10}" dd if="$DISK" of=/dev/null bs=64k count=4 iflag=dire
 # the_only_one: who serves the disk is PID, and nobody else is left.
 the_only_one() { [ "$(tapdisks)" = "$PID" ] && [ "$(tap_value 0 pid)" = "$PID" ]; }
 gone() { [ ! -e "/proc/$1" ]; }
-load_ends() {
-	kill -INT "$load"
-	reap "$load" 60
-	same "$1" "" "$(grep -iE 'verify.*fail|bad magic|error=' "$WORK/job.$load")"
-}
-start_load() {
-	background fio --name=verify --filename="$DISK" --rw=randrw --bs=4k --size=8M --direct=1 --ioengine=libaio \
-		--iodepth=8 --time_based --runtime=300 --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
-		--verify_state_save=0
-	load=$JOB
-}
 
 # Offers and hand-overs that lead to nothing.
 image disk.img 16M
 create -a "aio:$IMAGE"
-start_load
+load --filename="$DISK" "${VERIFY[@]}" --bs=4k --size=8M
 lines offer
 check "offered: it is served" reads
 refused "nothing else begins meanwhile" 16 'busy' tap-ctl pause -p "$PID" -m 0
@@ -93,6 +84,7 @@ kills() {
 	sleep "$delay"
 	victim=$old
 	[ "$who" = old ] || victim=$(tapdisks | grep -vx "$old" | head -n 1)
+	trace_mark dies
 	[ -z "$victim" ] || kill -KILL "$victim"
 	reap "$JOB" 60
 	outcome="$who killed after $delay s: status $REAPED"
@@ -103,16 +95,21 @@ kills() {
 	outcome="$outcome, recovered"
 	PID=$(tap-ctl spawn) || die "spawn"
 	must tap-ctl attach -p "$PID" -m 0
-	must tap-ctl open -p "$PID" -m 0 -a "aio:$IMAGE"
+	must tap-ctl open -p "$PID" -m 0 -a "aio:$IMAGE" --kernel-io="$mode"
+	died "$mode" || die "$outcome, but not with all its requests"
 }
-for round in {1..8}; do
+modes=(off redirect off auto off)
+for round in {1..5}; do
+	mode=${modes[round - 1]}
+	must tap-ctl kernel-io -p "$PID" -m 0 "$mode"
 	for who in new old; do
 		kills "0.$((round * 7 + 100 * (round % 4)))" $who
 		note "$outcome"
-		check "round $round: $who killed, the disk is served" reads 30
+		check "round $round, $mode: $who killed, the disk is served" reads 30
 		check "by one alone" wait_for 15 the_only_one
 	done
 done
+deaths_told off
 load_ends "nobody saw anything of all that"
 check "destroy" destroy
 # A socket of one that was killed is there until the next look.

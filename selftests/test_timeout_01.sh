@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A daemon that does not answer: who waits is told, or it is killed.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
-setup ring_server
+setup ring_server fio
 log_expect_errors
 log_expect 'has not answered a request'
 
@@ -56,6 +56,21 @@ before=$(times timeout)
 dd if=/dev/zero of="$DISK" bs=4k count=4 oflag=direct status=none
 same "one that is slow, but in time" "$before" "$(times timeout)"
 unserve
+# So many at once that each is answered at about the time when it is late: whenever the driver
+# looks, some are just being answered.
+late() {
+	within 60 fio --name=late --rw=randwrite --bs=4k --size=4M --number_ios=256 --verify=crc32c \
+		--verify_state_save=0 --output="$WORK/fio" "$@"
+}
+serve "queues=1 io_timeout_ms=1000" --size 4M --no-scan --ram "$WORK/late" --fault delay=15
+before=$(times timeout)
+check "requests that are answered when they become late" late --filename="$DISK" --direct=1 --ioengine=libaio \
+	--iodepth=64 --do_verify=0
+check "some were told of" test "$(times timeout)" -gt "$before"
+unserve
+same "each was answered once, and no answer refused" "256 0" "$(counted write) $(counted rejected)"
+check "all is where it belongs" late --filename="$WORK/late" --verify_only
+
 serve "" --size 4M --no-scan
 same "if nothing was said, there is no time-out" 0 "$(tap_value "$MINOR" io_timeout_ms)"
 unserve

@@ -69,10 +69,14 @@ for who in user netadmin container; do
 	gets "$who: netlink, features" $EPERM $who nl_tool features
 	gets "$who: netlink, allocating" $EPERM $who nl_tool new
 	gets "$who: netlink, freeing" $EPERM $who nl_tool del "$MINOR"
+	gets "$who: netlink, freeing by force" $EPERM $who nl_tool free "$MINOR" force
+	gets "$who: netlink, ending a session" $EPERM $who nl_tool end "$MINOR"
+	gets "$who: netlink, ending it by force" $EPERM $who nl_tool end "$MINOR" force
 	gets "$who: netlink, events" $EPERM $who timeout $((20 * SLOWNESS)) nl_tool events
 done
 gets "netcontainer: there is no such family" $ENOENT netcontainer nl_tool list
 gets "netroot: there is no such family" $ENOENT netroot nl_tool list
+check "and the disk is served as before" dd if="$DISK" of=/dev/null bs=64k iflag=direct
 
 # -------------------------------------------------------------- control sockets
 for who in user netadmin container netcontainer; do
@@ -127,11 +131,11 @@ for dir in /sys/kernel/debug /sys/kernel/tracing/events/blktap; do
 done
 
 # ----------------------------------------------------------- what can be handed on
-MINE=$(nl_tool new minor=9) || die "cannot allocate a tap"
+MINE=$(nl_tool new minor=9 queues=1 on_death=0) || die "cannot allocate a tap"
 exec 9<>"$NODES/blktap9"
 gets "user: is the daemon with a ring descriptor that it is handed" 0 user reach daemon 9
 exec 9>&-
-gets "user: a queue's descriptor leads to nothing else" 0 reach queue 9
+gets "user: a queue's descriptor is good for ENTER, FETCH and poll, and leads to nothing else" 0 reach queue 9
 must nl_tool del 9
 
 # ------------------------------------------------------------------ other places

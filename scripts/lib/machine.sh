@@ -47,7 +47,8 @@ machine_files() {
 # machine_command DIR KERNEL: fills the array of that name.
 machine_command() {
 	local dir=$1 kernel=$2 append serial
-	append="console=ttyS0 loglevel=5 panic=-1 oops=panic net.ifnames=0 tsc=nowatchdog ${append_extra:-}"
+	# Debian's kernels clear memory for those who forget to.
+	append="console=ttyS0 loglevel=5 panic=-1 oops=panic net.ifnames=0 tsc=nowatchdog init_on_alloc=0 ${append_extra:-}"
 	! is_watching "$kernel" || append+=" pci=noacpi"
 	# shellcheck disable=SC2207,SC2054 # words, none of which holds a space; commas are QEMU's
 	machine_command=(qemu-system-x86_64 $(accelerator) -smp "$cpus" -m "$memory"
