@@ -340,6 +340,19 @@ counts() {
 	return 1
 }
 
+# moves MODE [N]: more than N requests (20) to MINOR were served as that mode has it, and by
+# its session none in a better way. What "tap-ctl kernel-io" says does not tell: auto stays auto
+# when there is no extent any more.
+moves() {
+	local n=${2:-20}
+	case $1 in
+	off) counts "ios_daemon > $n and .ios_redirect + .ios_extent == 0" ;;
+	redirect) counts "ios_redirect > $n and .ios_extent == 0" ;;
+	auto) counts "ios_extent > $n" ;;
+	*) return 1 ;;
+	esac
+}
+
 # image_fds FILE: how often the tapdisk PID has it open.
 image_fds() {
 	find "/proc/$PID/fd" -lname "$1" | wc -l

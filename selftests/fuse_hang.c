@@ -6,9 +6,9 @@
  * DIRECTORY/image, and image0 to image99, are FILE. SIGUSR1: from now on what
  * concerns these is not answered (-n: from the beginning); SIGUSR2: it is, and so
  * is what has been held. -o limits that to some of lookup, getattr, open, read,
- * write, flush, fsync. -f: reads, writes and fsyncs go wrong in the way that the
- * file FAULTS tells at that moment, see fuse_faults.h. -s: direct I/O is synchronous, and all
- * there is.
+ * write, flush, fsync, fallocate. -f: reads, writes, fsyncs and fallocates (of which
+ * discards are made) go wrong in the way that the file FAULTS tells at that moment, see
+ * fuse_faults.h. -s: direct I/O is synchronous, and all there is.
  *
  * Says "ready" when it is mounted, then "held OPERATION", "released N" and "failed
  * OPERATION". When it ends, however that comes about, everyone who waits gets an error.
@@ -43,7 +43,7 @@ static const struct {
 } operations[] = {
 	{ "lookup", FUSE_LOOKUP }, { "getattr", FUSE_GETATTR }, { "open", FUSE_OPEN },
 	{ "read", FUSE_READ }, { "write", FUSE_WRITE }, { "flush", FUSE_FLUSH },
-	{ "fsync", FUSE_FSYNC },
+	{ "fsync", FUSE_FSYNC }, { "fallocate", FUSE_FALLOCATE },
 };
 
 #define OPERATIONS	(sizeof(operations) / sizeof(operations[0]))
@@ -181,6 +181,15 @@ static void do_fsync(const struct fuse_in_header *in)
 		reply(in, fdatasync(file) ? -errno : 0, NULL, 0);
 }
 
+static void do_fallocate(const struct fuse_in_header *in, const struct fuse_fallocate_in *arg)
+{
+	size_t size = 0;
+
+	if (!goes_wrong(in, "fallocate", &size))
+		reply(in, fallocate(file, arg->mode, arg->offset, arg->length) ? -errno : 0,
+		      NULL, 0);
+}
+
 static void handle(const struct fuse_in_header *in)
 {
 	/* Otherwise the page cache reads what is missing after a short read, or takes it for the end. */
@@ -211,6 +220,9 @@ static void handle(const struct fuse_in_header *in)
 		break;
 	case FUSE_FSYNC:
 		do_fsync(in);
+		break;
+	case FUSE_FALLOCATE:
+		do_fallocate(in, arg);
 		break;
 	case FUSE_FLUSH:
 	case FUSE_RELEASE:

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # For tests of power cuts: a disk below whose writes are logged, and what a cut leaves of
-# it. Sourced after common.sh. What is written with BLKTAP_TEST_LONG=1 is more.
+# it. Sourced after common.sh. With BLKTAP_TEST_LONG=1 more is written, and cut more often.
 
 POWER_SECONDS=2 POWER_CUTS=8
 [ -z "${BLKTAP_TEST_LONG-}" ] || POWER_SECONDS=30 POWER_CUTS=100

@@ -545,7 +545,8 @@ static const struct option longs[] = {
 	{ "io-min", 1, 0, 'i' }, { "io-opt", 1, 0, 'I' }, { "ram", 1, 0, 'R' },
 	{ "fault", 1, 0, 'F' }, { "after", 1, 0, 'A' }, { "times", 1, 0, 'T' },
 	{ "die", 1, 0, 'D' }, { "resize", 1, 0, 'S' }, { "backing", 1, 0, 'B' },
-	{ "by", 1, 0, 'b' }, { "force", 0, 0, 'x' }, { "beside", 1, 0, 'e' }, { "queue", 1, 0, 'Q' }, { 0, 0, 0, 0 },
+	{ "by", 1, 0, 'b' }, { "force", 0, 0, 'x' }, { "beside", 1, 0, 'e' },
+	{ "queue", 1, 0, 'Q' }, { 0, 0, 0, 0 },
 };
 
 static const struct { char option; uint32_t flag; } disk_flags[] = {

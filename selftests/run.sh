@@ -4,8 +4,10 @@
 # KTAP and a line of totals that counts the results within the tests. Exit
 # status 0 if none failed.
 #
-# usage: run.sh [-t SECONDS] [-m MODE] [-x TEST]... [TEST...]
+# usage: run.sh [-t SECONDS] [-u SECONDS] [-m MODE] [-x TEST]... [TEST...]
 #
+# -t is how long a test may take. -u: so many seconds after the start none begins any more,
+# and what is left is skipped.
 # -m is the mode (auto, redirect or off) of I/O by the kernel for disks whose test
 # asks for none. -x leaves a test out; a TEST may be the beginning of a name, without "test_".
 
@@ -15,7 +17,7 @@ limit=$(($(sed -n 's/^timeout=//p' "$here/settings") * $(. "$here/common.sh" && 
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
-passed=0 failed=0 skipped=0 errors=0 number=0
+passed=0 failed=0 skipped=0 errors=0 number=0 until=''
 
 find_tests() {
 	local name
@@ -78,6 +80,12 @@ run_one() {
 	echo "$ok $number selftests: blktap: $name$note"
 }
 
+# too_late TEST: there is no time for it.
+too_late() {
+	number=$((number + 1)) skipped=$((skipped + 1))
+	echo "ok $number selftests: blktap: $(basename "$1") # SKIP after $SECONDS s none begins any more"
+}
+
 # leak_result: of all tests. What is younger than some seconds is not reported.
 leak_result() {
 	local found
@@ -95,9 +103,10 @@ leak_result() {
 }
 
 left_out=()
-while getopts t:m:x: option; do
+while getopts t:u:m:x: option; do
 	case $option in
 	t) limit=$OPTARG ;;
+	u) until=$OPTARG ;;
 	m) export BLKTAP_TEST_KERNEL_IO=$OPTARG ;;
 	x) left_out+=("$OPTARG") ;;
 	*) exit 2 ;;
@@ -105,7 +114,7 @@ while getopts t:m:x: option; do
 done
 shift $((OPTIND - 1))
 if [ $# -gt 0 ]; then
-	mapfile -t tests < <(find_tests "$@")
+	mapfile -t tests < <(find_tests "$@" | awk '!seen[$0]++')
 else
 	tests=("$here"/test_*.sh)
 fi
@@ -123,7 +132,11 @@ fi
 echo "KTAP version 1"
 echo "1..$((${#tests[@]} + ${BLKTAP_TEST_LEAKS_LATER:-0}))"
 for test in "${tests[@]}"; do
-	run_one "$test"
+	if [ -z "$until" ] || [ $SECONDS -lt "$until" ]; then
+		run_one "$test"
+	else
+		too_late "$test"
+	fi
 done
 [ -z "${BLKTAP_TEST_LEAKS_LATER-}" ] || leak_result
 echo "# elapsed: $SECONDS s"

@@ -44,6 +44,7 @@ close_all() {
 	[ -n "${MONITOR-}" ] || return 0
 	kill "$MONITOR"
 	ends "tap-ctl monitor, too" 0 "$MONITOR"
+	unset MONITOR
 }
 
 # monitor: what the kernel tells from now on is in EVENTS. It says nothing before the
@@ -55,14 +56,15 @@ monitor() {
 }
 monitored() { tap-ctl allocate -m 4999 && tap-ctl free -m 4999 && [ -s "$EVENTS" ]; }
 
-# told PATTERN: of MINOR, since it was allocated: an event and what goes with it.
-told() {
+# events PATTERN: those of MINOR since it was allocated, with what goes with them.
+events() {
 	awk -v minor="minor=$MINOR" -v pattern=" event=$1" '
 		$4 != minor { next }
-		$3 == "event=allocated" { found = 0 }
-		$0 ~ pattern { found = 1 }
-		END { exit !found }' "$EVENTS"
+		$3 == "event=allocated" { found = "" }
+		$0 ~ pattern { found = found $0 "\n" }
+		END { printf "%s", found }' "$EVENTS"
 }
+told() { [ -n "$(events "$1")" ]; }
 
 # told_of_failure MODE REQUEST: the event of the first request that fails, and in auto of the
 # extent it was served from.
@@ -71,19 +73,27 @@ told_of_failure() {
 	if [ "$1" = auto ]; then
 		check "auto: one tells that there is an extent less" told "extent-dropped .*error=Input/output error"
 	else
-		check_not "$1: none tells of an extent" told extent-dropped
+		same "$1: none tells of an extent" "" "$(events extent-dropped)"
 	fi
 }
 
-# outcome DD-ARGUMENTS...: what dd says of an error, or "done".
-outcome() {
+# told_nothing NAME: of errors of that disk.
+told_nothing() {
+	choose "$1"
+	check "the events are of this minor, too" told disk-added
+	same "$1: none tells of an error" "" "$(events '(io-error|extent-dropped)')"
+}
+
+# outcome_of COMMAND...: what it says of an error, or "done".
+outcome_of() {
 	local text
-	if text=$(within 60 dd status=none "$@" 2>&1); then
+	if text=$(within 60 "$@" 2>&1); then
 		echo "done"
 	else
 		head -n 1 <<<"$text" | sed 's/.*: //'
 	fi
 }
+outcome() { outcome_of dd status=none "$@"; }
 
 # write_at and read_at BLOCK [COUNT]: 4 KiB blocks of $WORK/bytes to, and to $WORK/read from,
 # that place; past the page cache.

@@ -29,7 +29,8 @@ for mode in off redirect auto; do
 	must slow_way
 	create -a "aio:$SLOW" --kernel-io=$mode
 	old=$PID
-	same "$mode: in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
+	must dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
+	check "$mode: who moves the bytes" moves $mode 0
 	begin=$SECONDS
 	background block A
 	writer=$JOB
@@ -49,6 +50,7 @@ for mode in off redirect auto; do
 	check "$mode: and B" block B
 	sleep $((DELAY + 1))
 	same "$mode: B is what is there" B "$(there)"
+	check "$mode: who has moved the bytes" moves $mode 0
 	check "$mode: destroy" destroy
 	must dmsetup remove --noudevsync blktap-slow
 	must losetup -d "$LOOP"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Three times as much as there is memory is written to a file system on a tap, and read.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
-setup tap-ctl fio mkfs.ext4 e2fsck pressure
+setup tap-ctl jq fio mkfs.ext4 e2fsck pressure
 log_expect 'EXT4-fs'
 
 KEEP=128		# MiB that are left of the machine's memory
@@ -28,6 +28,7 @@ for mode in off redirect auto; do
 	ends "$mode: who held the rest" 143 "$holder"
 	must umount "$WORK/mnt"
 	check "$mode: the file system is intact" e2fsck -fn "$DISK"
+	check "$mode: who moved the bytes" moves $mode
 	check "$mode: destroy" destroy
 done
 

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A tapdisk in a memory cgroup: in a small one it serves; where it does not fit it is
 # killed before it serves anything; and if the limit falls below what it has, requests
-# may fail, but none hangs, and all is well when there is room again.
+# may fail, but none hangs, and all is well when there is room again. And a writer in one,
+# three times as small as what it writes.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
-setup tap-ctl fio
+setup tap-ctl jq fio mkfs.ext4 e2fsck
 TAPDISK=${TAPDISK:-/usr/libexec/blktap/tapdisk}
 [ -x "$TAPDISK" ] || skip_all "needs $TAPDISK"
 # What the OOM killer says, with the stack of who it was that wanted memory.
@@ -67,16 +68,18 @@ PID=$JOB outside=$JOB
 wait_for 20 listens || die "no tapdisk: $(cat "$WORK/job.$PID")"
 
 image disk.img 16M
-for limit in 64 32 8; do
-	start ${limit}M
+for each in "64 off" "32 off" "8 off" "8 redirect" "8 auto"; do
+	read -r limit mode <<<"$each"
+	start "${limit}M"
 	wait_for 20 listens || die "no tapdisk in $limit MiB: $(cat "$WORK/job.$PID")"
 	idle=$(memory) least=$(own)
-	create_in "$PID" -a "aio:$IMAGE" --kernel-io=off
-	verify "$limit MiB: fio verify"
+	create_in "$PID" -a "aio:$IMAGE" --kernel-io="$mode"
+	verify "$limit MiB, $mode: fio verify"
+	check "$limit MiB, $mode: who moved the bytes" moves "$mode"
 	note "$(($(memory) >> 10)) KiB of $limit MiB are used, without a disk $((idle >> 10)) KiB"
-	[ $limit != 8 ] || starve
-	check "$limit MiB: destroy" destroy
-	ends "$limit MiB: the tapdisk ends" 0 "$PID"
+	[ "$limit" != 8 ] || starve
+	check "$limit MiB, $mode: destroy" destroy
+	ends "$limit MiB, $mode: the tapdisk ends" 0 "$PID"
 done
 
 note "without a disk $((least >> 10)) KiB are its own"
@@ -88,6 +91,24 @@ same "three quarters of what it needs: it is killed" 137 "$REAPED"
 check "three quarters of what it needs: by the OOM killer" grep -Eq '^oom_kill [1-9]' "$GROUP/memory.events"
 kill -TERM "$outside"
 ends "the one outside ends" 0 "$outside"
+
+# What a writer in the group has dirtied has to be written before it may go on.
+full() { awk '$1 == "max" { print $2 }' "$GROUP/memory.events"; }
+image file-system.img 300M
+mkdir "$WORK/mnt"
+create -a "aio:$IMAGE" --kernel-io=off
+must mkfs.ext4 -q "$DISK"
+must mount "$DISK" "$WORK/mnt"
+echo 64M >"$GROUP/memory.max"
+before=$(full)
+background enter fio --name=dirty --directory="$WORK/mnt" --rw=write --bs=1M --size=192M --fallocate=none --end_fsync=1 \
+	--verify=md5 --do_verify=1 --verify_fatal=1 --verify_state_save=0
+ends "a writer in 64 MiB writes 192 MiB and reads them" 0 "$JOB" 150
+check "it had no more memory, time and again" test $(($(full) - before)) -ge 100
+check "who moved the bytes" moves off
+must umount "$WORK/mnt"
+check "the file system is intact" e2fsck -fn "$DISK"
+check "destroy" destroy
 echo max >"$GROUP/memory.max"
 wait_for 5 rmdir "$GROUP"
 must umount "$CGROUPS"

@@ -10,9 +10,9 @@ power_setup
 for mode in off redirect auto; do
 	logged_disk 16M
 	create -a "aio:$LOGGED" --kernel-io=$mode
-	same "$mode: in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
 	promises=$(durable_write -t "$POWER_SECONDS" "$LOGGED_NAME" "$DISK")
 	check "$mode: much was promised, $promises times" enough "$promises"
+	check "$mode: who moved the bytes" moves $mode
 	check "$mode: destroy" destroy
 	must logged_disk_gone
 	check "$mode: every promise is kept, at every cut" durable_log check "$LOG" "$LOGGED_SIZE"

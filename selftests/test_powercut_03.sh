@@ -13,7 +13,7 @@ for mode in off redirect auto; do
 	create -a "aio:$LOGGED" --kernel-io=$mode
 	file_system "$DISK"
 	work_in_it "$mode"
-	same "$mode: still in use" "$mode" "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
+	check "$mode: who moved the bytes" moves $mode
 	check "$mode: destroy" destroy
 	must logged_disk_gone
 	survives "$mode: the file system has it" all_kept "$WORK/mnt"

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The storage below answers with errors. Each reaches whoever asked under its name, or
-# as "Input/output error"; the log names the image; what may pass is tried again, but
-# not for ever; and the other disk of the tapdisk notices nothing.
+# as "Input/output error"; the log names the image, and events tell; what may pass is tried
+# again, but not for ever; and the other disk of the tapdisk notices nothing.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 . "$HERE/storage.sh"
-setup tap-ctl jq fuse_hang fio
+setup tap-ctl jq fuse_hang fio blkdiscard fallocate
 log_expect_errors
 modprobe -q fuse
 [ -c /dev/fuse ] || skip_all "needs /dev/fuse"
@@ -35,37 +35,57 @@ done
 # An extent that was lost comes back when the mode is set again.
 again() { must tap-ctl kernel-io -p "$PID" -m "$MINOR" "$1"; }
 
-# told_of COUNT: failures of MINOR, in all.
-told_of() {
-	[ "$(sed -n "s/.* event=io-error minor=$MINOR .*requests=\([0-9]*\) .*/\1/p" "$EVENTS" |
-		awk '{ n += $1 } END { print n + 0 }')" = "$1" ]
-}
+# failures_told: how many requests of MINOR have failed, as events tell.
+failures_told() { events io-error | awk -F 'requests=' '{ n += $2 } END { print n + 0 }'; }
+all_told() { [ "$(failures_told)" = "$1" ]; }
 
-# answers MODE OPERATION: to each errno, what a program is told.
+# ask OPERATION: what a program is told.
+ask() {
+	case $1 in
+	read) read_at 3 ;;
+	write) write_at 3 ;;
+	flush) outcome if="$WORK/bytes" of="$DISK" bs=4k count=1 seek=3 oflag=direct conv=fsync ;;
+	discard) outcome_of blkdiscard -o 12288 -l 4096 "$DISK" ;;
+	"write zeroes") outcome_of fallocate -p -o 12288 -l 4096 "$DISK" ;;
+	esac
+}
+OPERATIONS=(read write flush discard "write zeroes")
+# What they are to the image.
+declare -A below_of=([read]=read [write]=write [flush]=fsync [discard]=fallocate ["write zeroes"]=fallocate)
+
+# answers MODE OPERATION ERRNO...: what a program is told of each.
 answers() {
 	local errno
-	for errno in 5 28 110 121 61 30 122; do
+	for errno in "${@:3}"; do
 		again "$1"
-		wrong "$2 error $errno"
-		case $2 in
-		read) read_at 3 ;;
-		write) write_at 3 ;;
-		fsync) outcome if="$WORK/bytes" of="$DISK" bs=4k count=1 seek=3 oflag=direct conv=fsync ;;
-		esac
+		wrong "${below_of[$2]} error $errno"
+		ask "$2"
 		right
 	done | tr '\n' ';'
 }
 
-NAMES="Input/output error;No space left on device;Connection timed out;Remote I/O error;No data available;Input/output error;Input/output error;"
+declare -A NAMES=([28]="No space left on device" [110]="Connection timed out" [121]="Remote I/O error"
+	[61]="No data available" [30]="Input/output error" [122]="Input/output error")
 for mode in "${MODES[@]}"; do
 	choose "$mode"
-	for operation in read write fsync; do
-		same "$mode: the errors of $operation have their names" "$NAMES" "$(answers "$mode" $operation)"
+	# The log does not tell of many.
+	for operation in "${OPERATIONS[@]}"; do
+		place=" of 4096 bytes at 12288"
+		[ "$operation" != flush ] || place=
+		same "$mode: $operation fails" "Input/output error;" "$(answers "$mode" "$operation" 5)"
+		check "$mode: the log names the image, the place and the error" \
+			logged "tapdev$MINOR: $operation$place of ${FILES[$mode]}: Input/output error"
+		[ "$operation" != read ] || told_of_failure "$mode" "requests=1 op=read offset=12288 length=4096"
 	done
-	check "$mode: the log names the image, the place and the error" \
-		logged "tapdev$MINOR: write of 4096 bytes at 12288 of ${FILES[$mode]}: No space left on device"
-	told_of_failure "$mode" "requests=[0-9]+ op=read offset=12288 length=4096"
-	check "$mode: also for a sync" logged "tapdev$MINOR: flush of ${FILES[$mode]}: Input/output error"
+	for operation in "${OPERATIONS[@]}"; do
+		errnos=(28 110 121 61 30 122)
+		[ "${below_of[$operation]}" != fallocate ] || errnos=(28 110)
+		same "$mode: the errors of $operation have their names" \
+			"$(for errno in "${errnos[@]}"; do printf '%s;' "${NAMES[$errno]}"; done)" \
+			"$(answers "$mode" "$operation" "${errnos[@]}")"
+	done
+	check "$mode: the next event tells of the write, and how many failed since" \
+		wait_for 12 told "io-error .*requests=([4-9]|[0-9][0-9]+) op=write offset=12288 length=4096 error=Input/output error"
 	same "$mode: and then all is well" "done done" "$(write_at 3) $(read_at 3)"
 	check "$mode: what was written is there" is_right
 done
@@ -117,10 +137,14 @@ for mode in "${MODES[@]}"; do
 	check "$mode, a storm: the log stays short" [ $(($(wc -l <"$LOG") - before)) -le 40 ]
 done
 right
-choose off
-check "events have told of each request that failed" wait_for 12 told_of 53
-choose other
-check_not "and of none of the other disk" told "(io-error|extent-dropped)"
+for mode in "${MODES[@]}"; do
+	choose "$mode"
+	check "$mode: who moved the bytes" moves "$mode" 5
+	check "$mode: events have told of each request that failed" wait_for 12 all_told 59
+done
+choose auto
+same "and once of each extent that was lost" 18 "$(events extent-dropped | wc -l)"
+told_nothing other
 close_all
 let_go
 

@@ -69,6 +69,7 @@ for i in 0 1 2; do
 	choose "${MODES[i]}"
 	same "${MODES[i]}: it can be read" "done" "$(read_at 7)"
 	check "${MODES[i]}: and is right" is_right
+	check "${MODES[i]}: who moved the bytes" moves "${MODES[i]}" 2
 done
 check_not "nothing failed" logged "error|fail|again"
 close_all

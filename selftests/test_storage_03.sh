@@ -100,6 +100,7 @@ if ram_disk 8M && modprobe -q dm-flakey; then
 		check "$mode: destroy" tap-ctl destroy -p "$PID" -m "$MINOR"
 		unset 'disk_of[flakey]'
 	done
+	told_nothing other
 	close_all
 	must dmsetup remove --noudevsync blktap-flakey
 	modprobe -q -r brd

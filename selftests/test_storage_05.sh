@@ -55,6 +55,7 @@ for mode in "${MODES[@]}"; do
 	check "$mode: destroy" tap-ctl destroy -p "$PID" -m "$MINOR"
 done
 unset 'disk_of[scsi]'
+told_nothing other
 close_all
 check "all is let go" wait_for 10 modprobe -r scsi_debug
 

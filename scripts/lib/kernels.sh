@@ -150,13 +150,19 @@ pack_boot() {
 }
 
 # build_module NAME: a build of kernel/ for that kernel, from a copy of its own,
-# so that no two builds disturb each other. Warnings are errors.
+# so that no two builds disturb each other; who wants the same one waits.
 build_module() {
-	local name=$1 copy=$TOP/build/kernel-$1 log=$TOP/build/kernel-$1.log lock
-	mkdir -p "$copy"
-	# Two lanes may want the same one.
-	exec {lock}>"$copy.lock"
-	flock "$lock"
+	local fd
+	mkdir -p "$TOP/build/kernel-$1"
+	exec {fd}>"$TOP/build/kernel-$1.lock"
+	flock "$fd"
+	compile_module "$1"
+	exec {fd}>&-
+}
+
+# compile_module NAME: warnings are errors.
+compile_module() {
+	local name=$1 copy=$TOP/build/kernel-$1 log=$TOP/build/kernel-$1.log
 	rsync -a --delete --exclude='*.mod.c' --include='*/' --include='*.[chS]' --include=Kbuild \
 		--include=Makefile --include=Kconfig --exclude='*' "$TOP/kernel/" "$copy/"
 	if ! module_make "$name" "$copy" modules >"$log" 2>&1; then
@@ -168,7 +174,6 @@ build_module() {
 		rm -f "$copy"/*.ko
 		die "the module builds for Linux $name only with warnings (all of it: $log)"
 	fi
-	exec {lock}>&-
 }
 
 # module_make NAME DIR ARGS...: make with the kernel's own build system.
