@@ -102,21 +102,12 @@ static int open_queue(struct ring *ring, unsigned int index)
 	return q->fd < 0 ? q->fd : 0;
 }
 
-static int open_ring(struct ring *ring, unsigned int minor, uint64_t features, uint32_t flags)
+/* All queues of what is attached. */
+static int open_queues(struct ring *ring)
 {
 	unsigned int i;
-	int ret;
+	int ret = 0;
 
-	memset(ring, 0, sizeof(*ring));
-	ring->minor = minor;
-	ring->fd = ring_open_node(minor);
-	if (ring->fd < 0)
-		return ring->fd;
-	ret = attach_with(ring->fd, &ring->at, features, flags);
-	if (ret) {
-		close(ring->fd);
-		return ret;
-	}
 	ring->queues = calloc(ring->at.queues, sizeof(*ring->queues));
 	if (!ring->queues)
 		return -ENOMEM;
@@ -129,6 +120,29 @@ static int open_ring(struct ring *ring, unsigned int minor, uint64_t features, u
 		ring->queues = NULL;
 	}
 	return ret;
+}
+
+static int open_ring(struct ring *ring, unsigned int minor, uint64_t features, uint32_t flags)
+{
+	int ret;
+
+	memset(ring, 0, sizeof(*ring));
+	ring->minor = minor;
+	ring->fd = ring_open_node(minor);
+	if (ring->fd < 0)
+		return ring->fd;
+	ret = attach_with(ring->fd, &ring->at, features, flags);
+	if (ret) {
+		close(ring->fd);
+		return ret;
+	}
+	return open_queues(ring);
+}
+
+int ring_adopt(struct ring *ring, int fd, const struct blktap_attach *at)
+{
+	*ring = (struct ring){ .fd = fd, .minor = at->minor, .at = *at };
+	return open_queues(ring);
 }
 
 int ring_open(struct ring *ring, unsigned int minor)

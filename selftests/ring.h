@@ -38,6 +38,8 @@ int ring_attach(int fd, struct blktap_attach *at);
 int ring_open(struct ring *ring, unsigned int minor);	/* attach and map all */
 int ring_open_with(struct ring *ring, unsigned int minor, uint64_t features);
 int ring_succeed(struct ring *ring, unsigned int minor, uint64_t features);	/* TAKEOVER */
+/* What somebody else has attached: maps all. */
+int ring_adopt(struct ring *ring, int fd, const struct blktap_attach *at);
 void ring_close(struct ring *ring);
 
 int ring_queue_fd(int fd, unsigned int queue);

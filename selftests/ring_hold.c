@@ -324,6 +324,93 @@ static void test_fence_of_a_new_disk(void)
 	tap_stop(&second);
 }
 
+static int wait_recovery(uint64_t want)
+{
+	int tries;
+
+	for (tries = 0; tries < 500 && told(BLKTAP_A_RECOVERY) != want; tries++)
+		usleep(10 * 1000);
+	return told(BLKTAP_A_RECOVERY) == want ? 0 : -ETIMEDOUT;
+}
+
+/* Takes on the disk that is there. */
+static void begin_again(struct ring *ring)
+{
+	if (ring_open_with(ring, minor, FEATURES) || start(ring) ||
+	    wait_recovery(BLKTAP_RECOVERY_NONE))
+		ktap_die("nobody serves the disk");
+}
+
+/* The time goes on while a successor waits for the fence, and begins anew after one that served. */
+static void test_time_goes_on(void)
+{
+	struct ring first, second;
+	struct ring_request req;
+	uint64_t left;
+	struct io io;
+	int i;
+
+	begin(&first);
+	io_start(&io, minor, true, 0, PAGE, 't', 0);
+	tap_take(&first, &req);
+	break_ring(&first);
+	left = told(BLKTAP_A_HOLD_LEFT_MS);
+	for (i = 0; i < 2; i++) {
+		usleep(QUIET_MS * 1000);
+		if (ring_open_with(&second, minor, FEATURES) || start(&second))
+			ktap_die("no successor");
+		ktap(told(BLKTAP_A_RECOVERY) == BLKTAP_RECOVERY_HELD &&
+		     told(BLKTAP_A_HOLD_LEFT_MS) < left, "behind the fence the hold time goes on");
+		ring_close(&second);
+		ktap(told(BLKTAP_A_RECOVERY) == BLKTAP_RECOVERY_HELD &&
+		     told(BLKTAP_A_HOLD_LEFT_MS) < left, "also if one dies that has not served");
+		left = told(BLKTAP_A_HOLD_LEFT_MS);
+	}
+	close(first.fd);
+	unmap(&first);
+	begin_again(&second);
+	answer(tap_take(&second, &req), &req);
+	ktap_is(io_end(&io), PAGE, "the next one serves");
+	io_free(&io);
+	ring_close(&second);
+	ktap(told(BLKTAP_A_HOLD_LEFT_MS) > left, "and when that dies the time begins anew");
+	begin_again(&second);
+	tap_stop(&second);
+}
+
+/* A tap whose hold time is soon over. */
+static void test_time_is_over(void)
+{
+	struct ring first, second;
+	struct blktap_state state;
+	struct ring_request req;
+	struct io io;
+
+	begin(&first);
+	io_start(&io, minor, true, 0, PAGE, 'o', 0);
+	tap_take(&first, &req);
+	break_ring(&first);
+	ring_open_with(&second, minor, FEATURES);
+	ktap_is(start(&second), 0, "a successor that has to wait for the fence");
+	ktap_is(told(BLKTAP_A_RECOVERY), BLKTAP_RECOVERY_HELD, "does not end the hold time");
+	ktap_is(io_end(&io), -EIO, "when that is over, the request fails");
+	io_free(&io);
+	ktap_is(told(BLKTAP_A_RECOVERY), BLKTAP_RECOVERY_FAILED, "and so do others");
+	ktap_is(io_do(minor, true, 0, PAGE, 'o'), -EIO, "at once");
+	ktap(!comes(&second, 0), "none comes to the successor");
+
+	close(first.fd);
+	unmap(&first);
+	ktap_is(wait_recovery(BLKTAP_RECOVERY_NONE), 0, "then the first one lets go");
+	ring_state(second.fd, &state);
+	ktap_is(state.recovery, BLKTAP_RECOVERY_NONE, "and the successor is told");
+	io_start(&io, minor, true, 0, PAGE, 'n', 0);
+	answer(tap_take(&second, &req), &req);
+	ktap(io_end(&io) == PAGE, "it serves new requests");
+	io_free(&io);
+	tap_stop(&second);
+}
+
 /* ------------------------------------------------------------------- succession */
 
 /* Whose it may be, and nothing else. */
@@ -464,6 +551,22 @@ static void test_force(void)
 	tap_stop(&ring);
 }
 
+static void new_tap_holding_for(uint32_t ms)
+{
+	struct nl_msg msg;
+
+	minor = 70;
+	if (nl_open(&nl))
+		ktap_die("no blktap family");
+	nl_start(&nl, &msg, BLKTAP_CMD_NEW_TAP, NLM_F_ACK);
+	nl_put_u32(&msg, BLKTAP_A_MINOR, minor);
+	nl_put_u32(&msg, BLKTAP_A_QUEUES, 1);
+	nl_put_u32(&msg, BLKTAP_A_DEPTH, 8);
+	nl_put_u32(&msg, BLKTAP_A_HOLD_MS, ms);
+	if (nl_call(&nl, &msg, NULL, NULL))
+		ktap_die("cannot allocate a tap: %s", nl.text);
+}
+
 int main(void)
 {
 	ktap_start();
@@ -473,6 +576,7 @@ int main(void)
 	test_stop_while_holding();
 	test_end();
 	test_fence();
+	test_time_goes_on();
 	test_attach_rules();
 	test_succession();
 	test_promotion();
@@ -483,6 +587,11 @@ int main(void)
 	tap_new(&nl, &minor, 1, 8);
 	test_fence_without_holding();
 	test_fence_of_a_new_disk();
+	nl_del_wait(&nl, minor);
+	nl_close(&nl);
+
+	new_tap_holding_for(1500);
+	test_time_is_over();
 	nl_del_wait(&nl, minor);
 	return ktap_finish();
 }

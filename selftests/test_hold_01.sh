@@ -4,6 +4,7 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup ring_hold
 log_expect_errors
+log_expect 'no daemon for 1500 ms: requests fail'
 
 adopt ring_hold
 

@@ -9,8 +9,9 @@ log_expect 'no daemon for [0-9]* ms: requests fail'
 recovery() { tap_value "$MINOR" recovery; }
 is_held() { [ "$(recovery)" = 1 ]; }
 has_failed() { [ "$(recovery)" = 2 ]; }
+scanned() { [ "$(tap_value 7 state)" = 2 ]; }
 no_session() { [ -z "$(tap_value "$MINOR" pid)" ]; }
-happened() { grep -q " event=$1 " "$WORK/job.$MONITOR"; }
+happened() { grep -q " event=$1 minor=$MINOR" "$WORK/job.$MONITOR"; }
 order() { sed -n 's/.* event=\([a-z-]*\) .*/\1/p' "$WORK/job.$MONITOR" | tail -n "$1" | tr '\n' ' '; }
 killed() {
 	kill -KILL "$SERVER" 2>/dev/null
@@ -109,6 +110,13 @@ serve_dead 7
 dies "dying in the scan again" --die scan --size 4M
 check "one that nobody serves can be freed all the same" within 20 nl_tool del 7
 check_not "its disk has gone" test -e "$DISK"
+serve_dead 7 hold_ms=$((1500 * SLOWNESS))
+dies "dying in the scan once more" --die scan --size 4M
+same "the scan waits for somebody" "1 1" "$(tap_value 7 state) $(recovery)"
+check "and ends when the hold time is over" wait_for 10 scanned
+check "recovery: failed" has_failed
+check "the event hold-expired" wait_for 5 happened hold-expired
+check "the disk can be freed without force" within 20 nl_tool del 7
 
 # The time is over.
 serve "hold_ms=1500" --size 4M --no-scan --ram "$WORK/ram7" --fault never
