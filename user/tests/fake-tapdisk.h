@@ -6,6 +6,7 @@
 #define BLKTAP_FAKE_TAPDISK_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -52,6 +53,28 @@ static inline int remove_control_dir(void **state)
 	(void)state;
 	snprintf(command, sizeof(command), "rm -rf %s", control_dir);
 	return system(command);
+}
+
+/* Of a file in it; until the next call. */
+static inline const char *path_of(const char *name)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", control_dir, name);
+	return path;
+}
+
+static inline void make_file(const char *name)
+{
+	close(open(path_of(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static inline void move_file(const char *from, const char *to)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", path_of(from));
+	assert_int_equal(rename(path, path_of(to)), 0);
 }
 
 static inline int fake_listen(pid_t pid, int backlog)

@@ -246,27 +246,6 @@ static void test_as_recorded(void **state)
 
 /* --------------------------------------------------- an image that was replaced */
 
-static const char *path_of(const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", control_dir, name);
-	return path;
-}
-
-static void make_image(const char *name)
-{
-	close(open(path_of(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-}
-
-static void move(const char *from, const char *to)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s", path_of(from));
-	assert_int_equal(rename(path, path_of(to)), 0);
-}
-
 /* Of aio:DIR/image, as it is now. */
 static void put_record_of_image(const char *paused)
 {
@@ -293,13 +272,13 @@ static void test_replaced(void **state)
 	char image[80], expected[300];
 
 	(void)state;
-	make_image("image");
-	make_image("new");
+	make_file("image");
+	make_file("new");
 	put_record_of_image("false");
 	fake_start(&fake);
 	assert_int_equal(recover_image(false), 0);
-	move("image", "old");
-	move("new", "image");
+	move_file("image", "old");
+	move_file("new", "image");
 	fake.requests = 0;
 	tap->pid = 8;
 	assert_int_equal(recover_image(true), -ESTALE);
@@ -313,10 +292,10 @@ static void test_replaced(void **state)
 	tap->pid = 0;
 	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .image = image }), 0);
 	/* It comes back. */
-	move("image", "new");
+	move_file("image", "new");
 	assert_int_equal(recover_image(false), -ENOENT);
 	assert_non_null(strstr(err.text, "cannot be told: No such file"));
-	move("old", "image");
+	move_file("old", "image");
 	assert_int_equal(recover_image(false), 0);
 	fake_stop(&fake);
 }
@@ -327,10 +306,10 @@ static void test_replaced_while_paused(void **state)
 	struct fake fake = { .pid = 9, .answer = RESULT };
 
 	(void)state;
-	make_image("image");
-	make_image("new");
+	make_file("image");
+	make_file("new");
 	put_record_of_image("true");
-	move("new", "image");
+	move_file("new", "image");
 	fake_start(&fake);
 	assert_int_equal(recover_image(false), -EBUSY);
 	assert_int_equal(recover_image(true), 0);
@@ -342,7 +321,7 @@ static bool replaces(struct fake *fake)
 	bool opens = strstr(fake->request, "\"open\"");
 
 	if (opens)
-		move("new", "image");
+		move_file("new", "image");
 	fake->answer = opens ? ERROR("11") : RESULT;
 	fake->length = strlen(fake->answer);
 	return true;
@@ -354,8 +333,8 @@ static void test_replaced_meanwhile(void **state)
 	struct fake fake = { .pid = 9, .answer = RESULT, .asked = replaces };
 
 	(void)state;
-	make_image("image");
-	make_image("new");
+	make_file("image");
+	make_file("new");
 	put_record_of_image("false");
 	fake_start(&fake);
 	assert_int_equal(recover_image(false), -ESTALE);

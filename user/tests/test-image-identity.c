@@ -43,27 +43,6 @@ int statx(int fd, const char *path, int flags, unsigned int mask, struct statx *
 
 /* ------------------------------------------------------------------------- files */
 
-static const char *path_of(const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", control_dir, name);
-	return path;
-}
-
-static void make_file(const char *name)
-{
-	close(open(path_of(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-}
-
-static void move(const char *from, const char *to)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s", path_of(from));
-	assert_int_equal(rename(path, path_of(to)), 0);
-}
-
 static void test_file(void **state)
 {
 	char expected[IMAGE_IDENTITY_SIZE];
@@ -82,8 +61,8 @@ static void test_file(void **state)
 	assert_int_equal(image_identity(AT_FDCWD, path_of("file"), other), 0);
 	assert_string_equal(identity, other);
 	/* The open one stays what it is. */
-	move("file", "moved");
-	move("new", "file");
+	move_file("file", "moved");
+	move_file("new", "file");
 	assert_int_equal(image_identity(AT_FDCWD, path_of("file"), other), 0);
 	assert_string_not_equal(identity, other);
 	assert_int_equal(image_identity(AT_FDCWD, path_of("moved"), other), 0);

@@ -14,14 +14,6 @@
 
 static struct blktap_error err;
 
-static const char *path_of(const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", control_dir, name);
-	return path;
-}
-
 static int pass(const char *name, bool read_only)
 {
 	char image[PATH_MAX];
@@ -62,11 +54,6 @@ static void test_no_image(void **state)
 	assert_int_equal(passing_image("aio:/dev/null", false, &err), -EINVAL);
 	assert_string_equal(err.text, "/dev/null is neither a file nor a block device");
 	assert_int_equal(passing_image("ram:1M", false, &err), -EACCES);
-}
-
-static void make_file(const char *name)
-{
-	close(open(path_of(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 }
 
 static void make_folder(const char *name, mode_t mode)

@@ -24,14 +24,6 @@
 static struct blktap_record *record;
 static struct blktap_error err;
 
-static const char *path_of(const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", control_dir, name);
-	return path;
-}
-
 static void put(const char *text, mode_t mode)
 {
 	int fd;

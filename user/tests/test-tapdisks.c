@@ -6,14 +6,6 @@
 
 #include "fake-tapdisk.h"
 
-static void make_file(const char *name)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", control_dir, name);
-	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-}
-
 static void test_no_directory(void **state)
 {
 	pid_t *pids;
