@@ -41,17 +41,17 @@ close_all() {
 		check "$name: destroy" tap-ctl destroy -p "$PID" -m "${minor_of[$name]}"
 	done
 	ends "the tapdisk leaves by itself" 0 "$PID"
-	[ -n "${MONITOR-}" ] || return 0
-	kill "$MONITOR"
-	ends "tap-ctl monitor, too" 0 "$MONITOR"
-	unset MONITOR
+	[ -n "${WATCHER-}" ] || return 0
+	kill "$WATCHER"
+	ends "tap-ctl monitor, too" 0 "$WATCHER"
+	unset WATCHER
 }
 
 # monitor: what the kernel tells from now on is in EVENTS. It says nothing before the
 # first event.
 monitor() {
 	background "$(type -P tap-ctl)" monitor
-	MONITOR=$JOB EVENTS=$WORK/job.$JOB
+	WATCHER=$JOB EVENTS=$WORK/job.$JOB
 	wait_for 10 monitored || die "tap-ctl monitor does not listen"
 }
 monitored() { tap-ctl allocate -m 4999 && tap-ctl free -m 4999 && [ -s "$EVENTS" ]; }
