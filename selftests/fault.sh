@@ -17,7 +17,7 @@ fault_setup() {
 	# What fails on purpose is warned of at length; worse than a warning it must not be.
 	LOG_FATAL=${LOG_FATAL/|Call Trace/}
 	LOG_FATAL=${LOG_FATAL/kmemleak/kmemleak: [0-9]+ new}
-	log_expect '^<4>|kobject_add_internal failed'
+	log_expect '^<4>|kobject_add_internal failed|workqueue: Failed to (allocate|create) a rescuer'
 
 	for kind in "${FAULT_KINDS[@]}"; do
 		echo N >"$FAULTS/$kind/ignore-gfp-wait"
