@@ -9,6 +9,7 @@
 #include "ktap.h"
 
 #include <errno.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -95,6 +96,15 @@ static int run_end_force(void)
 	return end(true);
 }
 
+static void kill_holder(void)
+{
+	if (!holder)
+		return;
+	kill(holder, SIGKILL);
+	waitpid(holder, NULL, 0);
+	holder = 0;
+}
+
 /* A process that holds the session of tap 77, until it is killed. */
 static void hold_session(void)
 {
@@ -102,10 +112,7 @@ static void hold_session(void)
 	int ready[2];
 	char byte;
 
-	if (holder) {
-		kill(holder, SIGKILL);
-		waitpid(holder, NULL, 0);
-	}
+	kill_holder();
 	if (pipe(ready))
 		ktap_die("pipe: %s", strerror(errno));
 	holder = fork();
@@ -124,6 +131,39 @@ static void hold_session(void)
 		ktap_die("the other process: %s", strerror(errno));
 	close(ready[0]);
 	close(ready[1]);
+}
+
+static int run_del_force(void)
+{
+	struct nl_msg msg;
+
+	nl_start(&nl, &msg, BLKTAP_CMD_DEL_TAP, NLM_F_ACK);
+	nl_put_u32(&msg, BLKTAP_A_MINOR, 77);
+	nl_put(&msg, BLKTAP_A_FORCE, NULL, 0);
+	return nl_call(&nl, &msg, NULL, NULL);
+}
+
+/* It may be going: then it cannot be freed once more. */
+static void wait_gone(void)
+{
+	int tries, ret = -EBUSY;
+
+	for (tries = 0; tries < 2000 && ret && ret != -ENODEV; tries++) {
+		ret = nl_del_wait(&nl, 77);
+		usleep(10000);
+	}
+	if (ret && ret != -ENODEV)
+		ktap_die("tap 77 stays: %s", strerror(-ret));
+}
+
+/* A tap with a session, whatever has become of the one before. */
+static void renew(void)
+{
+	kill_holder();
+	wait_gone();
+	if (run_new())
+		ktap_die("cannot allocate a tap: %s", nl.text);
+	hold_session();
 }
 
 /* ----------------------------------------------------------------------- ring */
@@ -222,6 +262,36 @@ static void undo_stop(void)
 	ring_wait_state(ring.fd, BLKTAP_DISK_STATE_NONE, 20000);
 	run_start();
 	ring_wait_state(ring.fd, BLKTAP_DISK_STATE_LIVE, 20000);
+}
+
+/* -------------------------------------------------------------------- buffers */
+
+static char *buffers = MAP_FAILED;
+static const struct ring_request *touched;
+static sigjmp_buf back;
+
+static void on_fault(int sig)
+{
+	siglongjmp(back, sig);
+}
+
+/* A page that cannot be had now is asked for again: nobody is told by SIGBUS, nor killed. */
+static int run_touch(void)
+{
+	if (sigsetjmp(back, 1))
+		return -EIO;
+	*(volatile char *)(buffers + touched->desc.buffer) = 1;
+	return 0;
+}
+
+/* In a mapping that has no tables yet. */
+static void map_buffers(void)
+{
+	if (buffers != MAP_FAILED)
+		munmap(buffers, ring.at.buffer_area_bytes);
+	buffers = ring_map_buffer(ring.fd, &ring.at, 0);
+	if (buffers == MAP_FAILED)
+		ktap_die("cannot map the buffers: %s", strerror(errno));
 }
 
 static int run_state(void)
@@ -380,6 +450,10 @@ static const struct faults_step del_steps[] = {
 	{ "DEL_TAP", run_del, undo_del, 5 },
 };
 
+static const struct faults_step del_force_steps[] = {
+	{ "DEL_TAP with FORCE", run_del_force, renew, 5 },
+};
+
 static const struct faults_step session_steps[] = {
 	{ "opening the ring node", run_open, undo_open, 2 },
 	{ "ATTACH", run_attach, undo_attach, 20 },
@@ -405,6 +479,10 @@ static const struct faults_step ring_steps[] = {
 	{ "ATTACH as a successor", run_succeed, undo_succeed, 20 },
 };
 
+static const struct faults_step touch_steps[] = {
+	{ "the first touch of a request's buffer", run_touch, map_buffers, 1 },
+};
+
 static const struct faults_step unregister_steps[] = {
 	{ "UNREGISTER_FILE", run_unregister, undo_unregister, 1 },
 	{ "UNREGISTER_FILE that waits", run_unregister_wait, undo_unregister, 3 },
@@ -427,8 +505,13 @@ static void test_netlink(void)
 		faults_try_all(&end_steps[i], 1, faults_try);
 	}
 	waitpid(holder, NULL, 0);
+	holder = 0;
 	usleep(500 * 1000);
 	FAULTS_TRY(del_steps);
+	renew();
+	FAULTS_TRY(del_force_steps);
+	kill_holder();
+	wait_gone();
 }
 
 static void test_ring(void)
@@ -443,6 +526,28 @@ static void test_ring(void)
 	undo_succeed();
 	close(qfd);
 	undo_map();
+}
+
+static void test_touch(void)
+{
+	struct sigaction act = { .sa_handler = on_fault, .sa_flags = SA_NODEFER };
+	struct ring_request req;
+	struct ring_queue *q;
+	struct io io;
+
+	sigaction(SIGBUS, &act, NULL);
+	io_start(&io, minor, false, 0, PAGE, 0, 0);
+	q = tap_take(&ring, &req);
+	touched = &req;
+	map_buffers();
+	FAULTS_TRY(touch_steps);
+	memset(req.data, 0x42, PAGE);
+	ktap(buffers[req.desc.buffer] == 0x42, "it is the request's page");
+	ring_complete(q, &req, req.desc.length);
+	tap_enter(q, NULL);
+	ktap(io_end(&io) == PAGE && io_is(&io, 0, PAGE, 0x42), "which is read");
+	io_free(&io);
+	munmap(buffers, ring.at.buffer_area_bytes);
 }
 
 static void test_files(void)
@@ -480,6 +585,7 @@ int main(int argc, char **argv)
 	tap_new_holding(&nl, &minor, 1, 8);
 	test_netlink();
 	test_ring();
+	test_touch();
 	test_files();
 	test_stop();
 	ktap_is(nl_del_wait(&nl, minor), 0, "the tap can be freed");

@@ -235,8 +235,7 @@ static void test_twice(char *cq)
 static void test_emptied(const char *what, void *(*map)(int, const struct blktap_attach *, unsigned int),
 			 size_t len, char *first, size_t place)
 {
-	char *again = map(ring_fd, &at, 0), *third;
-	char byte = first[place];
+	char byte = first[place], *again = map(ring_fd, &at, 0), *third;
 	int ret, sig;
 
 	ret = madvise(again, len, MADV_DONTNEED);

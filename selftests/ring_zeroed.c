@@ -73,7 +73,7 @@ static void others_leave(void)
 		p = mmap(NULL, OTHERS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p != MAP_FAILED)
 			memset(p, SECRET, OTHERS);
-		_exit(p == MAP_FAILED);
+		_exit(p == MAP_FAILED ? 1 : 0);
 	}
 	waitpid(pid, NULL, 0);
 }
