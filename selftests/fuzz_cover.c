@@ -14,6 +14,15 @@
 static _Thread_local unsigned long *trace;
 static _Thread_local struct fuzz_cover *map;
 
+bool fuzz_cover_there(void)
+{
+	int fd = open(KCOV, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 void fuzz_cover_begin(struct fuzz_cover *cover)
 {
 	int fd = open(KCOV, O_RDWR | O_CLOEXEC);

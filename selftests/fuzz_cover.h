@@ -6,6 +6,7 @@
 #ifndef FUZZ_COVER_H
 #define FUZZ_COVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define FUZZ_COVER_WORDS	1024
@@ -14,6 +15,8 @@ struct fuzz_cover {
 	uint64_t words[FUZZ_COVER_WORDS];
 };
 
+/* Whether the kernel has KCOV. */
+bool fuzz_cover_there(void);
 /* For this thread, from now on; nothing where there is no KCOV. */
 void fuzz_cover_begin(struct fuzz_cover *cover);
 /* Puts what this thread has reached into the map, for a thread may be killed any time. */

@@ -14,8 +14,8 @@ log_expect_errors
 # Names of disks that have just gone, malformed messages, disks that were not to be.
 log_expect 'block device autoloading is deprecated|netlink: .*ring_fuzz|tapdev[0-9]*: cannot be added'
 log_expect 'no daemon for [0-9]* ms|has not answered a request for'
-# Of one that is killed in START.
-log_expect 'workqueue: Failed to create a rescuer kthread .* -EINTR'
+# Daemons that are killed while their disk is being made.
+log_expect 'Failed to create a rescuer kthread for wq "blktap[0-9]*": -EINTR'
 # Users of one disk through the page cache and past it, which is theirs to avoid.
 log_expect 'Page cache invalidation failure|File: /dev/xen/blktap-2/tapdev'
 log_expect 'tapdev[0-9]*: .*beyond EOD|ring_fuzz .*: attempted to duplicate a private mapping'
