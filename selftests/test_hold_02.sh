@@ -88,6 +88,7 @@ fi
 wait_for 10 is_held
 background dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
 reader=$JOB
+wait_for 10 blocked "$reader" || die "the reader does not wait"
 background ring_server --size 8M --write-cache "$MINOR"
 ends "another size is refused" 124 "$JOB"
 check "and the disk waits on" is_held
@@ -122,7 +123,7 @@ check "the disk can be freed without force" within 20 nl_tool del 7
 serve "hold_ms=1500" --size 4M --no-scan --ram "$WORK/ram7" --fault never
 background dd if=/dev/zero of="$DISK" bs=64k count=1 oflag=direct
 writer=$JOB
-wait_for 10 grep -q keeping "$WORK/job.$SERVER"
+wait_for 10 grep -q keeping "$WORK/job.$SERVER" || die "the server has no request"
 begin=$(date +%s%N)
 killed
 fails "a write fails when the time is over" "$writer" 10
