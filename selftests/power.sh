@@ -5,7 +5,7 @@
 # it. Sourced after common.sh. With BLKTAP_TEST_LONG=1 more is written, and cut more often.
 
 POWER_SECONDS=2 POWER_CUTS=8
-[ -z "${BLKTAP_TEST_LONG-}" ] || POWER_SECONDS=30 POWER_CUTS=100
+[ -z "${BLKTAP_TEST_LONG-}" ] || POWER_SECONDS=10 POWER_CUTS=25
 
 LOGGED_NAME=blktap-log
 LOGGED=/dev/mapper/$LOGGED_NAME
