@@ -372,8 +372,9 @@ static void blktap_disk_forget(struct blktap_disk *disk)
 	struct blktap_session *session = tap->session;
 
 	lockdep_assert_held(&tap->lock);
-	if (session && session->started) {
+	if (session)
 		blktap_session_notify(session);
+	if (session && session->started) {
 		blktap_extents_clear(session);
 		session->started = false;
 		WRITE_ONCE(session->holding, false);
@@ -423,7 +424,9 @@ static void blktap_disk_add_work(struct work_struct *work)
 	blktap_tap_lock(tap);
 	blktap_disk_set_state(disk, BLKTAP_DISK_STATE_LIVE);
 	blktap_netlink_event(tap, BLKTAP_EVENT_DISK_ADDED);
-	blktap_disk_notify(disk);
+	/* Also one that does not serve it yet, for the fence. */
+	if (tap->session)
+		blktap_session_notify(tap->session);
 	/* It may have been decided meanwhile that it must go. */
 	if (disk->condemned)
 		blktap_disk_remove(disk, true);
