@@ -237,6 +237,22 @@ fails() {
 	fi
 }
 
+# load_over TEXT PID [JOBS]: tells fio to end, which must not have done so by itself. It has
+# had no error, and of its JOBS, one if nothing else is said, each has written.
+load_over() {
+	local early='' hangs='' errors='' idle='' written
+	! job_gone "$2" || early="it has ended by itself"
+	kill -INT "$2"
+	reap "$2" 60
+	[ "$REAPED" != hangs ] || hangs="it hangs"
+	errors=$(grep -iE 'verify.*fail|bad magic|error[=,: ]' "$WORK/job.$2")
+	written=$(grep -cE '^ *write: .*\([1-9][0-9.]*[KMGT]?i?B/[0-9]+msec\)' "$WORK/job.$2")
+	[ "$written" -ge "${3:-1}" ] || idle="only $written of its jobs have written"
+	same "$1" "" "$early$hangs$errors$idle" && return
+	note "$(tail -n 20 "$WORK/job.$2")"
+	return 1
+}
+
 # -------------------------------------------------------------------- taps
 
 # tapdisks: the PIDs of all that run. The words of stat are PID (NAME) STATE.

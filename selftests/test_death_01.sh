@@ -19,7 +19,7 @@ load randread
 first=$JOB
 load randrw
 second=$JOB
-wait_for 20 busy
+wait_for 20 busy || die "there is no load"
 kill -KILL "$PID"
 fails "the reading job ends with an error" "$first"
 fails "the writing job ends with an error" "$second"

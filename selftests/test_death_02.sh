@@ -47,7 +47,7 @@ unserve
 serve "on_death=0" --size 4M --no-scan --fault never
 background dd if=/dev/zero of="$DISK" bs=64k count=1 oflag=direct
 writer=$JOB
-wait_for 10 grep -q keeping "$WORK/job.$SERVER"
+wait_for 10 grep -q keeping "$WORK/job.$SERVER" || die "the server has no request"
 check "a request that is never answered waits" test -e "/proc/$writer"
 kill -KILL "$SERVER"
 ends "its server is killed" 137 "$SERVER"

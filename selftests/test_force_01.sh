@@ -30,7 +30,7 @@ in_use() {
 	background fio --name=writer --directory="$MNT" --rw=randwrite --bs=4k --size=4M --direct=1 --ioengine=libaio \
 		--iodepth=8 --fsync=32 --time_based --runtime=300
 	WRITER=$JOB
-	wait_for 20 test -s "$MNT/writer.0.0"
+	wait_for 20 test -s "$MNT/writer.0.0" || die "$1: nobody writes"
 	stops
 	background dd if="$DISK" of=/dev/null bs=4k count=1 iflag=direct
 	READER=$JOB

@@ -49,7 +49,7 @@ for how in end free; do
 	must mount "$DISK" "$WORK/mnt"
 	background sh -c "while dd if=/dev/zero of='$WORK/mnt/file' bs=256k count=16 conv=fsync; do :; done; exit 1"
 	writer=$JOB
-	wait_for 10 test -s "$WORK/mnt/file"
+	wait_for 10 test -s "$WORK/mnt/file" || die "$how: nobody writes"
 	kill -STOP "$SERVER"
 	sleep 0.5
 	begin=$(date +%s%N)
@@ -73,7 +73,7 @@ must nl_tool new minor=9
 MINOR=9 DISK=$NODES/tapdev9
 background ring_server --size 4M --fault never 9
 SERVER=$JOB
-wait_for 10 grep -q keeping "$WORK/job.$SERVER"
+wait_for 10 grep -q keeping "$WORK/job.$SERVER" || die "the server has no request of the scan"
 check "in a scan that hangs" within 10 nl_tool free 9 force
 check "the tap goes" wait_for 10 happened freed
 ends "and its daemon" 137 "$SERVER"

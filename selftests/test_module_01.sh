@@ -16,7 +16,7 @@ must tap-ctl allocate
 in_use "a tap exists"
 background nl_tool stall
 stalled=$JOB
-wait_for 10 grep -qx asked "$WORK/job.$stalled"
+wait_for 10 grep -qx asked "$WORK/job.$stalled" || die "nobody has asked for a list"
 exec 8<>"$NODES/blktap0" 7<"/sys/class/blktap2/blktap!blktap0/task"
 must tap-ctl free -m 0
 in_use "the ring node of a freed tap is open"
@@ -43,7 +43,7 @@ in_use "a disk is mounted"
 must kill -STOP "$PID"
 background dd if=/dev/zero of="$WORK/mnt/file" bs=64k count=8 conv=fsync
 writer=$JOB
-wait_for 10 waiting 1
+wait_for 10 waiting 1 || die "the stopped tapdisk has no request"
 in_use "its tapdisk is stopped and has requests"
 must kill -CONT "$PID"
 ends "what was written meanwhile gets there" 0 "$writer"

@@ -12,7 +12,7 @@ must mount "$DISK" "$WORK/mnt"
 background fio --name=verify --directory="$WORK/mnt" --rw=randwrite --bs=4k --size=8M --direct=1 --ioengine=libaio \
 	--iodepth=16 --loops=6 --verify=crc32c --verify_fatal=1 --verify_state_save=0
 load=$JOB
-wait_for 20 test -s "$WORK/mnt/verify.0.0"
+wait_for 20 test -s "$WORK/mnt/verify.0.0" || die "there is no load"
 
 sums=()
 snapshot() {

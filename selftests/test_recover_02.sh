@@ -19,7 +19,7 @@ mounted() {
 	must mount "$DISK" "$MNT"
 	background fio --name=writer --directory="$MNT" --rw=randwrite --bs=4k --size=4M --fsync=8 --time_based --runtime=300
 	WRITER=$JOB
-	wait_for 10 test -s "$MNT/writer.0.0"
+	wait_for 10 test -s "$MNT/writer.0.0" || die "nobody writes"
 }
 # by_force TEXT ARGUMENT...: tap-ctl, in time; TOLD is what it says
 by_force() {
@@ -69,7 +69,7 @@ truncate -s 32M "$WORK/backing"
 hanging "$WORK/backing"
 mounted "aio:$WORK/fuse/image" --kernel-io=off
 hang
-wait_for 10 held write 1
+wait_for 10 held write 1 || die "the image does not hang"
 by_force "destroy -f of a disk whose image hangs" destroy -f -p "$PID" -m "$MINOR"
 gone
 let_go

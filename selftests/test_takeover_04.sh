@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A takeover in which one of the two goes, or stops, or does not play by the rules: the
-# disk is always with exactly one, and its users see nothing of it.
+# disk is always with exactly one, and its users see nothing of it. Below it is a slow disk, so
+# that there are always requests in hand where the daemon has them, and not too many a second.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 . "$HERE/deaths.sh"
 setup tap-ctl ctl_client fio jq
 deaths_setup
+slow_disk 40 || skip_all "needs brd and dm-delay"
 
 # Steps of a takeover, by a client that is no tapdisk and stays at the last one.
 lines() {
@@ -28,8 +30,7 @@ the_only_one() { [ "$(tapdisks)" = "$PID" ] && [ "$(tap_value 0 pid)" = "$PID" ]
 gone() { [ ! -e "/proc/$1" ]; }
 
 # Offers and hand-overs that lead to nothing.
-image disk.img 16M
-create -a "aio:$IMAGE"
+create -a "aio:$SLOW"
 load --filename="$DISK" "${VERIFY[@]}" --bs=4k --size=8M
 lines offer
 check "offered: it is served" reads
@@ -77,41 +78,108 @@ check "two at once: one of them gets it" test $(((first == 0) + (REAPED == 0))) 
 PID=$(tap_value 0 pid)
 check "and is the only one" wait_for 15 the_only_one
 
-# One of the two is killed at any moment.
+# One of the two is killed while the disk is on its way. A takeover takes LENGTH milliseconds.
+now() { echo $(($(date +%s%N) / 1000000)); }
+# successor: its PID is NEW, when it can be reached.
+successor() {
+	local socket
+	for socket in "$CONTROL"/ctl*; do
+		NEW=${socket##*/ctl}
+		[ "$NEW" = "$PID" ] || return 0
+	done
+	return 1
+}
+# begins: a takeover, in JOB.
+begins() {
+	# What earlier ones have left would look like a successor.
+	must tap-ctl list
+	trace_afresh
+	BEGIN=$(now)
+	background tap-ctl takeover -p "$PID" -t 30
+}
+measured() {
+	begins
+	until job_gone "$JOB"; do
+		sleep 0.01
+	done
+	LENGTH=$(($(now) - BEGIN))
+	ends "a takeover takes $LENGTH ms" 0 "$JOB"
+	PID=$(tap_value 0 pid)
+	check "by one alone" wait_for 15 the_only_one
+}
+
+# after PERCENT: of LENGTH; at once if it is not more than 0.
+after() {
+	local left
+	[ "$1" -gt 0 ] || return 0
+	left=$((BEGIN + LENGTH * $1 / 100 - $(now)))
+	[ "$left" -le 0 ] || sleep "$(printf '%d.%03d' $((left / 1000)) $((left % 1000)))"
+}
+
+# kills WHO PERCENT: of the time from the beginning; the new one, from when it can be reached.
+# Whoever has the disk then is PID. WHEN: was it early, late, or in between.
 kills() {
-	local delay=$1 who=$2 old=$PID victim
-	background tap-ctl takeover -p "$old" -t 30
-	sleep "$delay"
+	local old=$PID victim
+	begins
 	victim=$old
-	[ "$who" = old ] || victim=$(tapdisks | grep -vx "$old" | head -n 1)
+	if [ "$1" = new ]; then
+		until successor || job_gone "$JOB"; do
+			sleep 0.01
+		done
+		successor || die "a takeover without a successor: $(cat "$WORK/job.$JOB")"
+		BEGIN=$(now) victim=$NEW
+	fi
+	after "$2"
 	trace_mark dies
-	[ -z "$victim" ] || kill -KILL "$victim"
+	kill -KILL "$victim" 2>/dev/null
 	reap "$JOB" 60
-	outcome="$who killed after $delay s: status $REAPED"
+	WHEN=between
+	[ "$REAPED" != 0 ] || WHEN=late
+	! grep -q "no such tapdisk" "$WORK/job.$JOB" || WHEN=early
+	OUTCOME="$1 killed after $2 %, $WHEN: status $REAPED"
+	note "$OUTCOME: $(cat "$WORK/job.$JOB")"
 	wait_for 10 gone "$victim"
 	PID=$(tap_value 0 pid)
-	[ -z "$PID" ] || return 0
+	if [ -n "$PID" ]; then
+		kept "$mode" || die "$OUTCOME, but not all requests were kept"
+		return
+	fi
 	# The one that had it is dead: as after any death.
-	outcome="$outcome, recovered"
+	OUTCOME="$OUTCOME, recovered"
+	check "$OUTCOME: nobody else is left" wait_for 15 no_tapdisk
 	PID=$(tap-ctl spawn) || die "spawn"
 	must tap-ctl attach -p "$PID" -m 0
-	must tap-ctl open -p "$PID" -m 0 -a "aio:$IMAGE" --kernel-io="$mode"
-	died "$mode" || die "$outcome, but not with all its requests"
+	must tap-ctl open -p "$PID" -m 0 -a "aio:$SLOW" --kernel-io="$mode"
+	died "$mode" || die "$OUTCOME, but not with all its requests"
 }
+
+# If it was late the next one is earlier; else it is later, so that it is another moment.
+measured
+declare -A at=([new]=0 [old]=40) step=([new]=5 [old]=10) into=([new]=0 [old]=0) tries=([new]=0 [old]=0)
+other_of() { [ "$1" = old ] && echo new || echo old; }
 modes=(off redirect off auto off)
-for round in {1..5}; do
-	mode=${modes[round - 1]}
+for ((i = 0; i < 12 && (i < 8 || into[new] < 2 || into[old] < 2); i++)); do
+	who=$([ $((i % 2)) = 0 ] && echo new || echo old)
+	[ $i -lt 8 ] || [ "${into[$who]}" -lt 2 ] || who=$(other_of "$who")
+	mode=${modes[tries[$who]++ % 5]}
 	must tap-ctl kernel-io -p "$PID" -m 0 "$mode"
-	for who in new old; do
-		kills "0.$((round * 7 + 100 * (round % 4)))" $who
-		note "$outcome"
-		check "round $round, $mode: $who killed, the disk is served" reads 30
-		check "by one alone" wait_for 15 the_only_one
-	done
+	kills "$who" "${at[$who]}"
+	case $WHEN in
+	late) at[$who]=$((at[$who] - 2 * step[$who])) ;;
+	between) into[$who]=$((into[$who] + 1)) ;;&
+	*) at[$who]=$((at[$who] + step[$who])) ;;
+	esac
+	check "$mode: $OUTCOME: the disk is served" reads 30
+	check "by one alone" wait_for 15 the_only_one
 done
+for who in new old; do
+	check "killed while it was under way: $who, ${into[$who]} times of ${tries[$who]}" test "${into[$who]}" -ge 2
+done
+check "in mode off, too" test "${DEATHS[off]-0}" -gt 0
 deaths_told off
 load_ends "nobody saw anything of all that"
 check "destroy" destroy
+check "the slow disk is free" wait_for 10 slow_disk_gone
 # A socket of one that was killed is there until the next look.
 must tap-ctl list
 

@@ -19,7 +19,7 @@ listen
 serve "io_timeout_ms=1000" --size 4M --no-scan --fault never --times 1
 same "what follows: a report" 0 "$(tap_value "$MINOR" on_timeout)"
 write
-wait_for 10 keeping
+wait_for 10 keeping || die "the server has no request"
 check "a request is late: the event" wait_for 10 happened timeout
 check "and again" wait_for 10 happened timeout 2
 check "the request still waits" test -e "/proc/$writer"
@@ -35,7 +35,7 @@ unserve
 
 serve "io_timeout_ms=1000 on_timeout=1" --size 4M --no-scan --fault never --times 1
 write
-wait_for 10 keeping
+wait_for 10 keeping || die "the server has no request"
 ends "one that is late is killed" 137 "$SERVER" 10
 check "told so" happened timeout
 check "the request waits" test -e "/proc/$writer"
@@ -45,7 +45,7 @@ unserve
 
 serve "io_timeout_ms=1000 on_timeout=1" --size 4M --no-scan --fault never --times 1 --force
 write
-wait_for 10 keeping
+wait_for 10 keeping || die "the server has no request"
 kill -TERM "$SERVER"
 ends "one that stops its disk by force, and does not answer, too" 137 "$SERVER" 15
 fails "the request fails" "$writer"
