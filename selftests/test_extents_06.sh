@@ -20,7 +20,7 @@ done
 same "by extents" 1 "$(tap_value "$MINOR" extents)"
 unserve
 
-create -a "aio:$RAM" --queues 1 --depth 8
+create -a "aio:$RAM" --queues 1 --depth 8 --kernel-io=auto
 same "in use" auto "$(tap-ctl kernel-io -p "$PID" -m "$MINOR")"
 background fio --name=waits --filename="$DISK" "${MANY[@]}" --rw=randrw --size=1M --offset_increment=1M --runtime=300 \
 	--verify=crc32c --verify_backlog=16 --verify_fatal=1

@@ -5,7 +5,7 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl ring_server mkfs.ext4
 log_expect_errors
-log_expect 'EXT4-fs|JBD2|[Aa]borting journal|Remounting filesystem|I/O error|lost (sync|async) page write|no daemon for [0-9]* ms: requests fail'
+log_expect 'EXT4-fs|JBD2|[Aa]borting journal|Remounting filesystem|I/O error|lost (sync|async) page write|lost filesystem error report|no daemon for [0-9]* ms: requests fail'
 
 HOLD=$((4 * SLOWNESS))
 mkdir "$WORK/used" "$WORK/idle"
