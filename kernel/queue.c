@@ -319,6 +319,17 @@ static void blktap_queue_unclaim(struct blktap_queue *queue, u32 tag, u32 genera
 		blktap_queue_return(queue, rq);
 }
 
+struct request *blktap_queue_claim_answered(struct blktap_queue *queue, u16 tag, u32 generation)
+{
+	struct request *rq = blktap_queue_claim(queue, tag, generation);
+
+	if (!rq || likely(!blk_should_fake_timeout(rq->q)))
+		return rq;
+
+	blktap_queue_unclaim(queue, tag, generation);
+	return NULL;
+}
+
 /* --- taking completions -------------------------------------------------- */
 
 /* Shared memory is read once; what is checked is what is used. */
@@ -354,14 +365,9 @@ static bool blktap_queue_take_cqe(struct blktap_queue *queue, u32 index,
 	if (!blktap_cqe_is_sound(&cqe))
 		return false;
 
-	rq = blktap_queue_claim(queue, cqe.tag, cqe.generation);
+	rq = blktap_queue_claim_answered(queue, cqe.tag, cqe.generation);
 	if (!rq)
 		return false;
-	/* For tests: as if the daemon had kept it. */
-	if (unlikely(blk_should_fake_timeout(rq->q))) {
-		blktap_queue_unclaim(queue, cqe.tag, cqe.generation);
-		return false;
-	}
 
 	blktap_queue_finish(queue, rq, cqe.result, batch);
 	WRITE_ONCE(queue->ios_daemon, queue->ios_daemon + 1);

@@ -105,6 +105,8 @@ static inline void blktap_queue_kick_rest(struct blktap_queue *queue)
  * ends it.
  */
 struct request *blktap_queue_claim(struct blktap_queue *queue, u16 tag, u32 generation);
+/* By an answer, which a test may have dropped (fail_io_timeout): then it stays the daemon's. */
+struct request *blktap_queue_claim_answered(struct blktap_queue *queue, u16 tag, u32 generation);
 
 /* No more submissions; what the daemon has fails, or waits for another (@requeue). */
 void blktap_queue_kill(struct blktap_queue *queue, bool requeue);

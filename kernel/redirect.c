@@ -288,7 +288,7 @@ bool blktap_redirect_take(struct blktap_queue *queue, const struct blktap_cqe *c
 
 	queue->redirect->nr = 0;
 	if (blktap_redirect_read(queue, cqe))
-		rq = blktap_queue_claim(queue, cqe->tag, cqe->generation);
+		rq = blktap_queue_claim_answered(queue, cqe->tag, cqe->generation);
 	if (rq)
 		blktap_redirect_begin(queue, rq, barrier);
 	else

@@ -44,6 +44,7 @@ for mode in off redirect auto; do
 	ends "$mode: it can be written" 0 "$JOB" 20
 	is_replaced
 	is_replaced
+	check "$mode: who moves the bytes in the end" wait_for 20 moves $mode
 	load_ends "$mode: fio verify sees no error"
 	check "$mode: nobody waits any more" wait_for 10 nobody_waits
 	check "$mode: umount" umount "$MNT"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Tapdisks replace each other under checked writes and a mounted file system.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
-setup tap-ctl fio mkfs.ext4 e2fsck
+setup tap-ctl jq fio mkfs.ext4 e2fsck
 
 # second NAME: one more disk at the tapdisk PID, in DISK and MINOR.
 second() {
@@ -45,6 +45,7 @@ for mode in off redirect auto; do
 	load_over "$mode: what was written to files is right" "$files"
 	echo 1 >/proc/sys/vm/drop_caches
 	same "$mode: a file of before is right" "$before" "$(sha256sum "$WORK/mnt/before")"
+	check "$mode: who moved the bytes" moves $mode
 	must umount "$WORK/mnt"
 	check "$mode: the file system is intact" e2fsck -fn "$DISK"
 	sum=$(sha256sum <"$DISK")
@@ -53,6 +54,7 @@ for mode in off redirect auto; do
 	must tap-ctl free -m 1
 	same "$mode: the image holds it all" "$sum" "$(sha256sum <"$IMAGE")"
 	MINOR=0
+	check "$mode: and those of the other disk" moves $mode
 	check "$mode: destroy" destroy
 done
 
