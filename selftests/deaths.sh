@@ -101,9 +101,25 @@ look() {
 }
 all_again() { look && [ "$held" = "$again" ]; }
 
+# where PID...: what they do, and their threads.
+where() {
+	local pid task
+	for pid; do
+		for task in "/proc/$pid/task"/*; do
+			echo "$task: $(cut -d ' ' -f 2,3 "$task/stat") $(head -n 6 "$task/stack" | tr -s '\n' ' ')"
+		done
+	done 2>&1
+}
+
 # idle MODE: so no death means anything.
 idle() {
+	local children
 	note "$(tail -n 20 "$WORK/job.$LOAD")"
+	note "under way: $(cat "/sys/block/xen!blktap-2!tapdev$MINOR/inflight") of the disk, $(cat "/sys/block/${SLOW##*/}/inflight") below"
+	note "$(tap-ctl stats -p "$PID" -m "$MINOR")"
+	read -ra children <"/proc/$LOAD/task/$LOAD/children"
+	note "$(where "$PID" "$LOAD" "${children[@]}")"
+	note "$(tail -n 20 $TRACING/trace)"
 	die "$1: the tapdisk is given nothing to do"
 }
 

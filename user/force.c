@@ -166,6 +166,18 @@ static int find_pid(const struct removal *removal, pid_t *pid, struct blktap_err
 	return ret;
 }
 
+/*
+ * Its disk has not gone yet. If nobody serves it any more the tap goes with it, and nobody
+ * has to ask again.
+ */
+static void free_with_disk(struct removal *removal)
+{
+	struct blktap_tap tap;
+
+	if (!blktap_nl_get(removal->nl, removal->minor, &tap, NULL) && !tap.pid)
+		blktap_nl_free(removal->nl, removal->minor, true, 0, NULL);
+}
+
 int blktap_force_destroy(pid_t pid, unsigned int minor, int timeout_ms, pid_t *killed,
 			 struct blktap_error *err)
 {
@@ -178,6 +190,8 @@ int blktap_force_destroy(pid_t pid, unsigned int minor, int timeout_ms, pid_t *k
 		ret = find_pid(&removal, &pid, err);
 	if (!ret && pid)
 		ret = close_by_force(&removal, pid, timeout_ms, killed, err);
+	if (ret == -ETIMEDOUT)
+		free_with_disk(&removal);
 	if (ret)
 		return ret;
 	/* If that fails, freeing by force does it. */

@@ -28,6 +28,7 @@ static struct fake_kernel {
 	size_t ends;		/* how often it was tried */
 	pid_t ended;		/* which process, the last time */
 	bool forced;
+	bool disk_stays;	/* though it was forced */
 } kernel;
 
 static inline void kernel_reset(void)
@@ -139,7 +140,9 @@ int blktap_nl_end_session(struct blktap_nl *nl, unsigned int minor, pid_t pid, b
 			return blktap_error_set(err, -ESRCH, "minor %u: no daemon is attached, or "
 						"it is another process", minor);
 		kernel.taps[i].pid = 0;
-		kernel.taps[i].disk_state = force ? BLKTAP_DISK_STATE_NONE : BLKTAP_DISK_STATE_LIVE;
+		kernel.taps[i].disk_state = !force ? BLKTAP_DISK_STATE_LIVE :
+					    kernel.disk_stays ? BLKTAP_DISK_STATE_REMOVING :
+								BLKTAP_DISK_STATE_NONE;
 	}
 	return 0;
 }

@@ -153,6 +153,23 @@ static void test_its_storage_is_stuck(void **state)
 	assert_non_null(strstr(err.text, "aio:/old"));
 	assert_int_equal(killed, 0);
 	assert_int_equal(kernel.ends, 0);
+	assert_int_equal(kernel.count, 1);
+	fake_stop(&fake);
+}
+
+/* So is that of one that was killed: when it answers the tap goes, too. */
+static void test_nobody_is_left(void **state)
+{
+	struct fake fake = { .pid = 9 };
+
+	(void)state;
+	tap->pid = 9;
+	kernel.disk_stays = true;
+	stuck(3, BLKTAP_DISK_STATE_REMOVING);
+	fake_start(&fake);
+	assert_int_equal(blktap_force_destroy(0, 3, 0, &killed, &err), -ETIMEDOUT);
+	assert_int_equal(killed, 9);
+	assert_int_equal(kernel.count, 0);
 	fake_stop(&fake);
 }
 
