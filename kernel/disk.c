@@ -232,15 +232,16 @@ static int blktap_disk_open(BLKTAP_OPEN_ARGS)
 	return err;
 }
 
-static void blktap_disk_notify(struct blktap_disk *disk)
+/* Also a session that does not serve it yet, for the fence. */
+static void blktap_disk_close_work(struct work_struct *work)
 {
-	struct blktap_session *session;
+	struct blktap_disk *disk = container_of(work, struct blktap_disk, close_work);
+	struct blktap_tap *tap = disk->tap;
 
-	rcu_read_lock();
-	session = rcu_dereference(disk->session);
-	if (session)
-		blktap_session_notify(session);
-	rcu_read_unlock();
+	blktap_tap_lock(tap);
+	if (tap->disk == disk && tap->session)
+		blktap_session_notify(tap->session);
+	blktap_tap_unlock(tap);
 }
 
 static void blktap_disk_release(BLKTAP_RELEASE_ARGS)
@@ -250,10 +251,10 @@ static void blktap_disk_release(BLKTAP_RELEASE_ARGS)
 
 	spin_lock(&disk->lock);
 	last = !--disk->openers;
+	/* One that is being removed is told of when it has gone. */
+	if (last && disk->state != BLKTAP_DISK_STATE_REMOVING)
+		queue_work(blktap_retry_wq, &disk->close_work);
 	spin_unlock(&disk->lock);
-
-	if (last)
-		blktap_disk_notify(disk);
 }
 
 /* With the last tap the module may go, so that comes last. */
@@ -383,6 +384,15 @@ static void blktap_disk_forget(struct blktap_disk *disk)
 	tap->disk = NULL;
 }
 
+/* One that was never added: its last put does not free it. */
+static void blktap_disk_discard(struct blktap_disk *disk)
+{
+	put_disk(disk->gd);
+	blktap_workers_free(disk->workers);
+	blk_mq_free_tag_set(&disk->tags);
+	blktap_disk_free(disk);
+}
+
 static void blktap_disk_add_failed(struct blktap_disk *disk, int err)
 {
 	struct blktap_tap *tap = disk->tap;
@@ -394,15 +404,11 @@ static void blktap_disk_add_failed(struct blktap_disk *disk, int err)
 	blktap_disk_forget(disk);
 	blktap_tap_unlock(tap);
 	cancel_delayed_work_sync(&disk->watch_work);
+	cancel_work_sync(&disk->close_work);
 	cancel_work_sync(&disk->late_work);
 	blktap_ioerrors_stop(&disk->errors);
 	blktap_tap_try_remove(tap);
-
-	/* A disk that was never added is not freed by its last put. */
-	put_disk(disk->gd);
-	blktap_workers_free(disk->workers);
-	blk_mq_free_tag_set(&disk->tags);
-	blktap_disk_free(disk);
+	blktap_disk_discard(disk);
 	blktap_tap_put(tap);
 }
 
@@ -443,6 +449,7 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	if (READ_ONCE(disk->condemned))
 		blk_mark_disk_dead(disk->gd);
 	del_gendisk(disk->gd);
+	cancel_work_sync(&disk->close_work);
 	cancel_work_sync(&disk->late_work);
 	blktap_ioerrors_stop(&disk->errors);
 	/* Whoever brought the last requests has left queue_rq. */
@@ -484,6 +491,7 @@ static void blktap_disk_let_go(struct blktap_disk *disk, bool force)
 
 int blktap_disk_remove(struct blktap_disk *disk, bool force)
 {
+	bool again = disk->condemned;
 	int err = 0;
 	u32 state;
 
@@ -493,6 +501,7 @@ int blktap_disk_remove(struct blktap_disk *disk, bool force)
 		WRITE_ONCE(disk->condemned, true);
 	spin_lock(&disk->lock);
 	state = disk->state;
+	again |= state == BLKTAP_DISK_STATE_REMOVING;
 	if (!force && (state == BLKTAP_DISK_STATE_ADDING || disk->openers))
 		err = -EBUSY;
 	else if (state == BLKTAP_DISK_STATE_LIVE)
@@ -503,7 +512,9 @@ int blktap_disk_remove(struct blktap_disk *disk, bool force)
 		return err;
 
 	blktap_disk_let_go(disk, force);
-	disk->stuck_since = jiffies;
+	/* Who insists again does not give the daemon more time. */
+	if (!again)
+		disk->stuck_since = jiffies;
 	blktap_disk_watch(disk);
 	if (state == BLKTAP_DISK_STATE_LIVE)
 		queue_work(blktap_disk_wq, &disk->remove_work);
@@ -686,6 +697,7 @@ static struct blktap_disk *blktap_disk_alloc(struct blktap_tap *tap,
 	spin_lock_init(&disk->lock);
 	INIT_WORK(&disk->add_work, blktap_disk_add_work);
 	INIT_WORK(&disk->remove_work, blktap_disk_remove_work);
+	INIT_WORK(&disk->close_work, blktap_disk_close_work);
 	INIT_WORK(&disk->late_work, blktap_disk_late_work);
 	INIT_DELAYED_WORK(&disk->watch_work, blktap_disk_watch_work);
 	blktap_ioerrors_init(&disk->errors);
@@ -727,49 +739,78 @@ static bool blktap_tap_has_workers(const struct blktap_tap *tap)
 	return tap->disk && tap->disk->workers;
 }
 
-/*
- * Without the tap's lock: this waits for other threads of the kernel, which may be freeing
- * memory, and so may wait for requests of this very disk that wait for the lock's owner.
- */
-static int blktap_start_make_workers(struct blktap_session *session,
-				     struct blktap_workers **workers)
+/* What START may need, made before it is known whether it does. */
+struct blktap_kit {
+	struct blktap_workers *workers;
+	struct blktap_disk *disk;
+};
+
+static void blktap_kit_free(struct blktap_kit *kit)
 {
-	struct blktap_tap *tap = session->tap;
-	unsigned int noio;
-	bool have;
+	blktap_workers_free(kit->workers);
+	if (kit->disk)
+		blktap_disk_discard(kit->disk);
+}
 
-	*workers = NULL;
-	/* Of others no request is left to a worker. */
-	if (!blktap_session_may_register(session))
-		return 0;
+static int blktap_kit_fill(struct blktap_kit *kit, struct blktap_tap *tap,
+			   const struct blktap_start *start, bool workers, bool disk)
+{
+	unsigned int noio = memalloc_noio_save();
+	int err = 0;
 
-	blktap_tap_lock(tap);
-	have = blktap_tap_has_workers(tap);
-	blktap_tap_unlock(tap);
-	if (have)
-		return 0;
-
-	noio = memalloc_noio_save();
-	*workers = blktap_workers_new(tap->minor, tap->config.queues);
+	if (workers) {
+		kit->workers = blktap_workers_new(tap->minor, tap->config.queues);
+		if (!kit->workers)
+			err = -ENOMEM;
+	}
+	if (disk && !err) {
+		kit->disk = blktap_disk_alloc(tap, start);
+		err = PTR_ERR_OR_ZERO(kit->disk);
+		if (err)
+			kit->disk = NULL;
+	}
 	memalloc_noio_restore(noio);
 
-	return *workers ? 0 : -ENOMEM;
+	return err;
+}
+
+/*
+ * Without the tap's lock: this waits for memory, and for other threads of the kernel which may
+ * be freeing some, and so may wait for requests of this very disk that wait for the lock's owner.
+ */
+static int blktap_kit_make(struct blktap_kit *kit, struct blktap_session *session,
+			   const struct blktap_start *start)
+{
+	struct blktap_tap *tap = session->tap;
+	bool workers, disk;
+	int err;
+
+	blktap_tap_lock(tap);
+	/* Of sessions that register nothing no request is left to a worker. */
+	workers = blktap_session_may_register(session) && !blktap_tap_has_workers(tap);
+	disk = !tap->disk;
+	blktap_tap_unlock(tap);
+
+	err = blktap_kit_fill(kit, tap, start, workers, disk);
+	if (err)
+		blktap_kit_free(kit);
+	return err;
 }
 
 /* Those that were made are the disk's, unless it has some. */
-static void blktap_disk_give_workers(struct blktap_disk *disk, struct blktap_workers **workers)
+static void blktap_disk_give_workers(struct blktap_disk *disk, struct blktap_kit *kit)
 {
 	if (disk->workers)
 		return;
 
 	/* Pairs with the submitter's look: they are ready. */
-	smp_store_release(&disk->workers, *workers);
-	*workers = NULL;
+	smp_store_release(&disk->workers, kit->workers);
+	kit->workers = NULL;
 }
 
 /* Goes on with the disk of a session that has ended, or that this one succeeds. */
 static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *session,
-			      const struct blktap_start *start, struct blktap_workers **workers)
+			      const struct blktap_start *start, struct blktap_kit *kit)
 {
 	struct blktap_tap *tap = disk->tap;
 
@@ -782,7 +823,7 @@ static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *s
 
 	if (tap->successor == session)
 		blktap_session_supplant(tap->session);
-	blktap_disk_give_workers(disk, workers);
+	blktap_disk_give_workers(disk, kit);
 	WRITE_ONCE(disk->flags, (disk->flags & ~BLKTAP_DISK_DEMAND) |
 				(start->flags & BLKTAP_DISK_DEMAND));
 	session->demand = start->flags & BLKTAP_DISK_DEMAND;
@@ -793,16 +834,17 @@ static int blktap_disk_resume(struct blktap_disk *disk, struct blktap_session *s
 }
 
 static int blktap_disk_start_new(struct blktap_session *session, const struct blktap_start *start,
-				 struct blktap_workers **workers)
+				 struct blktap_kit *kit)
 {
 	struct blktap_tap *tap = session->tap;
-	struct blktap_disk *disk;
+	struct blktap_disk *disk = kit->disk;
 
-	disk = blktap_disk_alloc(tap, start);
-	if (IS_ERR(disk))
-		return PTR_ERR(disk);
+	/* The one before it was going, and is gone. */
+	if (!disk)
+		return -EBUSY;
 
-	blktap_disk_give_workers(disk, workers);
+	kit->disk = NULL;
+	blktap_disk_give_workers(disk, kit);
 	tap->start_error = 0;
 	tap->disk = disk;
 	session->demand = start->flags & BLKTAP_DISK_DEMAND;
@@ -813,8 +855,7 @@ static int blktap_disk_start_new(struct blktap_session *session, const struct bl
 }
 
 static int blktap_disk_start_locked(struct blktap_session *session,
-				    const struct blktap_start *start,
-				    struct blktap_workers **workers)
+				    const struct blktap_start *start, struct blktap_kit *kit)
 {
 	struct blktap_tap *tap = session->tap;
 
@@ -827,29 +868,29 @@ static int blktap_disk_start_locked(struct blktap_session *session,
 		return -ENODEV;
 
 	/* The disk that had them was going, and is gone. */
-	if (blktap_session_may_register(session) && !*workers && !blktap_tap_has_workers(tap))
+	if (blktap_session_may_register(session) && !kit->workers && !blktap_tap_has_workers(tap))
 		return -EBUSY;
 
-	return tap->disk ? blktap_disk_resume(tap->disk, session, start, workers) :
-			   blktap_disk_start_new(session, start, workers);
+	return tap->disk ? blktap_disk_resume(tap->disk, session, start, kit) :
+			   blktap_disk_start_new(session, start, kit);
 }
 
 int blktap_disk_start(struct blktap_session *session, const struct blktap_start *start)
 {
-	struct blktap_workers *workers;
+	struct blktap_kit kit = { };
 	int err;
 
 	err = blktap_start_check(session, start);
 	if (!err)
-		err = blktap_start_make_workers(session, &workers);
+		err = blktap_kit_make(&kit, session, start);
 	if (err)
 		return err;
 
 	blktap_tap_lock(session->tap);
-	err = blktap_disk_start_locked(session, start, &workers);
+	err = blktap_disk_start_locked(session, start, &kit);
 	blktap_tap_unlock(session->tap);
 
-	blktap_workers_free(workers);
+	blktap_kit_free(&kit);
 	return err;
 }
 
@@ -908,7 +949,8 @@ int blktap_disk_hold(struct blktap_session *session, bool hold)
 	return err;
 }
 
-static int blktap_disk_resize_locked(struct blktap_disk *disk, u64 capacity)
+static int blktap_disk_resize_locked(struct blktap_disk *disk, u64 capacity,
+				     struct gendisk **resized)
 {
 	if (!capacity || capacity > S64_MAX ||
 	    !blktap_is_multiple(capacity, disk->logical_block_size))
@@ -919,22 +961,41 @@ static int blktap_disk_resize_locked(struct blktap_disk *disk, u64 capacity)
 	if (disk->capacity == capacity)
 		return 0;
 	disk->capacity = capacity;
-	set_capacity_and_notify(disk->gd, capacity >> SECTOR_SHIFT);
+	set_capacity(disk->gd, capacity >> SECTOR_SHIFT);
 	blktap_netlink_event(disk->tap, BLKTAP_EVENT_RESIZED);
+	*resized = disk->gd;
+	get_device(disk_to_dev(disk->gd));
 	return 0;
+}
+
+/*
+ * Without the tap's lock: this waits for memory, and for others who wait for memory, which
+ * may come only when requests of this very disk end, or somebody uses force.
+ */
+static void blktap_disk_tell_resized(struct gendisk *gd)
+{
+	char *envp[2] = { "RESIZE=1" };
+	unsigned int noio = memalloc_noio_save();
+
+	kobject_uevent_env(&disk_to_dev(gd)->kobj, KOBJ_CHANGE, envp);
+	memalloc_noio_restore(noio);
+	put_device(disk_to_dev(gd));
 }
 
 int blktap_disk_resize(struct blktap_session *session, u64 capacity)
 {
+	struct gendisk *resized = NULL;
 	struct blktap_disk *disk;
 	int err = -ENODEV;
 
 	blktap_tap_lock(session->tap);
 	disk = blktap_session_disk(session);
 	if (disk)
-		err = blktap_disk_resize_locked(disk, capacity);
+		err = blktap_disk_resize_locked(disk, capacity, &resized);
 	blktap_tap_unlock(session->tap);
 
+	if (resized)
+		blktap_disk_tell_resized(resized);
 	return err;
 }
 

@@ -360,8 +360,11 @@ static bool blktap_queue_take_cqe(struct blktap_queue *queue, u32 index,
 	struct blktap_cqe cqe = blktap_queue_read_cqe(queue, index);
 	struct request *rq;
 
-	if (cqe.type == BLKTAP_CQE_REDIRECT)
+	if (cqe.type == BLKTAP_CQE_REDIRECT) {
+		/* It may wait for what is below; those that have been answered do not. */
+		blktap_batch_end(batch);
 		return blktap_redirect_take(queue, &cqe);
+	}
 	if (!blktap_cqe_is_sound(&cqe))
 		return false;
 

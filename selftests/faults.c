@@ -153,6 +153,12 @@ bool faults_sound(int ret)
 	       ret == -EMSGSIZE || ret == -EFAULT;
 }
 
+static void take_back(const struct faults_step *step)
+{
+	if (step->undo)
+		step->undo();
+}
+
 static bool strikes(const struct faults_step *step, int n, int *ret)
 {
 	faults_set(n);
@@ -167,7 +173,7 @@ static bool strikes_workers(const struct faults_step *step, int n, int *ret)
 
 	for (tries = 0; tries < 3; tries++) {
 		if (tries)
-			step->undo();
+			take_back(step);
 		faults_set_workers(n);
 		*ret = step->run();
 		if (faults_struck_workers())
@@ -185,8 +191,7 @@ static bool try_step(const struct faults_step *step,
 		/* To copy something is no allocation. */
 		struck += ret != -EFAULT;
 		fatal += ret != 0;
-		if (step->undo)
-			step->undo();
+		take_back(step);
 	}
 	printf("# %s: %d faults, %d of them in allocations, %d fatal for the call\n", step->what,
 	       n - 1, struck, fatal);

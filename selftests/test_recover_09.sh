@@ -76,8 +76,9 @@ done
 check "the slow disk is free" wait_for 10 slow_disk_gone
 
 # One that is to recover a disk: killed between attach and open, and while it opens the image.
+# That it is the same one is seen before, by recover itself.
 mode=auto
-hanging -o lookup,getattr,open "$WORK/backing"
+hanging -o open "$WORK/backing"
 create -a "aio:$WORK/fuse/image" --hold-time 120
 killed
 wait_for 10 is_held || die "the disk is not held"
@@ -91,7 +92,7 @@ hang
 background "$(type -P tap-ctl)" recover -m "$MINOR"
 wait_for 10 grep -q '^held' "$WORK/job.$HANG" || die "nobody opens the image"
 old=''
-another || die "nobody is to recover the disk"
+wait_for 10 another || die "nobody is to recover the disk"
 killed
 answer
 fails "killed while it opens the image: recover says so" "$JOB" 20
