@@ -38,6 +38,14 @@ static bool hung_up(const struct ring *ring)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
 }
 
+/* Whether something happens to the disk. */
+static bool has_news(const struct ring *ring)
+{
+	struct pollfd p = { ring->fd, POLLPRI, 0 };
+
+	return poll(&p, 1, 5000) > 0 && (p.revents & POLLPRI);
+}
+
 static uint64_t told(int attr)
 {
 	struct nl_attrs attrs;
@@ -304,6 +312,7 @@ static void test_fence_without_holding(void)
 static void test_fence_of_a_new_disk(void)
 {
 	struct ring_request req;
+	struct blktap_state state;
 	struct ring first, second;
 	struct io io;
 
@@ -314,6 +323,9 @@ static void test_fence_of_a_new_disk(void)
 	ktap_is(start_size(&second, 2 * DISK_SIZE), 0, "there is another one");
 	ktap_is(ring_wait_state(second.fd, BLKTAP_DISK_STATE_LIVE, 20000), 0, "of the same name");
 	ktap_is(told(BLKTAP_A_RECOVERY), BLKTAP_RECOVERY_HELD, "its requests wait");
+	ring_state(second.fd, &state);
+	close(ring_open_disk(minor, O_RDONLY | O_CLOEXEC));
+	ktap(has_news(&second), "whoever is to serve it is told of the last close");
 	io_start(&io, minor, true, 0, PAGE, 'n', 0);
 	ktap(!comes(&second, QUIET_MS) && !io.over, "for the session of the old one to let go");
 	close(first.fd);
