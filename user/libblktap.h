@@ -597,8 +597,9 @@ int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 
 /*
  * Holds the disk's requests and closes its image. ETIMEDOUT: requests were still
- * with the image after @timeout_ms; all goes on as before. Only after success may the image
- * be in other hands: until then the disk is recovered with it.
+ * with the image after @timeout_ms; all goes on as before, unless the image is being closed
+ * by then and its name leads to another one: then the disk stays paused. Only after success
+ * may the image be in other hands: until then the disk is recovered with it.
  */
 int blktap_ctl_pause(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err);
 /*
