@@ -71,13 +71,16 @@ static void look(const char *image, char identity[IMAGE_IDENTITY_SIZE])
 
 /* What is not said is the tapdisk's default, also that of the next. */
 static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
-			const char *user)
+			const char *identity, const char *user)
 {
 	const char *mode = blktap_kernel_io_name(open->kernel_io);
-	char identity[IMAGE_IDENTITY_SIZE];
+	char now[IMAGE_IDENTITY_SIZE];
 	json_t *json;
 
-	look(open->image, identity);
+	if (!identity) {
+		look(open->image, now);
+		identity = now;
+	}
 	json = json_pack("{s:i, s:i, s:s, s:s, s:s, s:b, s:b, s:s, s:i, s:b, s:b}",
 			 "minor", (int)minor, "pid", (int)pid, "user", user,
 			 "image", open->image, "image_identity", identity,
@@ -101,22 +104,23 @@ bool record_is_kept(pid_t pid)
 
 /* *@json stays NULL where nothing is kept. */
 static int make(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
-		json_t **json)
+		const char *identity, json_t **json)
 {
 	CLEANUP_FREE char *user = NULL;
 	int ret = process_user(pid, &user);
 
 	if (ret || !user)
 		return ret;
-	*json = describe(pid, minor, open, user);
+	*json = describe(pid, minor, open, identity, user);
 	return *json ? 0 : -ENOMEM;
 }
 
-void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open)
+void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
+		   const char *identity)
 {
 	CLEANUP_JSON json_t *json = NULL;
 	CLEANUP_CLOSE int lock = -1;
-	int ret = make(pid, minor, open, &json);
+	int ret = make(pid, minor, open, identity, &json);
 
 	if (!ret && !json)
 		return;
@@ -202,13 +206,13 @@ static void write_order(struct record_order *order, int lock, const json_t *json
 }
 
 void record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
-		       const struct blktap_open_params *open)
+		       const struct blktap_open_params *open, const char *identity)
 {
 	CLEANUP_JSON json_t *json = NULL;
 	CLEANUP_CLOSE int lock = -1;
 
 	*order = (struct record_order){ .minor = minor };
-	if (make(pid, minor, open, &json) || !json || !may_open(pid, minor))
+	if (make(pid, minor, open, identity, &json) || !json || !may_open(pid, minor))
 		return;
 	lock = record_lock();
 	if (record_load(minor, &order->before))

@@ -100,19 +100,27 @@ static int cannot_look(const struct recovery *recovery, int code, struct blktap_
 				strerror(-code));
 }
 
+/* Which image it has to be; NULL: any that bears the name. */
+static const char *expected(const struct recovery *recovery)
+{
+	const struct blktap_record *record = recovery->record;
+
+	return recovery->named || record->paused ? NULL : record->image_identity;
+}
+
 /* Its name may lead to something else now, whatever was meant by that. */
 static int check_same(const struct recovery *recovery, struct blktap_error *err)
 {
-	const struct blktap_record *record = recovery->record;
+	const char *identity = expected(recovery);
 	char now[IMAGE_IDENTITY_SIZE];
 	int ret;
 
-	if (recovery->named || record->paused || !record->image_identity)
+	if (!identity)
 		return 0;
 	ret = image_look(recovery->open.image, recovery->deadline, now);
 	if (ret)
 		return cannot_look(recovery, ret, err);
-	if (strcmp(now, record->image_identity) == 0)
+	if (strcmp(now, identity) == 0)
 		return 0;
 	return blktap_error_set(err, -ESTALE, "tapdev%u: %s is another %s than the disk had: say "
 				"-a %s to go on with it", recovery->tap.minor, recovery->open.image,
@@ -224,8 +232,9 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 {
 	int ret;
 
+	/* Whoever dies now leaves to the next what there was to compare with. */
 	record_order_open(&recovery->order, recovery->serving.pid, recovery->serving.minor,
-			  &recovery->open);
+			  &recovery->open, expected(recovery));
 	for (;;) {
 		ret = check_same(recovery, err);
 		if (!ret)
@@ -321,7 +330,7 @@ static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 	else if (ret)
 		undo(recovery);
 	if (!ret && !recovery->order.written)
-		record_opened(serving->pid, serving->minor, &recovery->open);
+		record_opened(serving->pid, serving->minor, &recovery->open, expected(recovery));
 	record_order_end(&recovery->order, ret && !recovery->unsure);
 	return ret;
 }
