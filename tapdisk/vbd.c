@@ -493,6 +493,8 @@ static void live(struct vbd *vbd)
 	const struct blktap_start *disk = &vbd->disk;
 
 	vbd->closed = false;
+	/* Which disk it is has not been known before. */
+	record_write(vbd->env->records, vbd);
 	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: %s, %llu bytes in blocks of %u%s", vbd->minor, vbd->spec,
 		   (unsigned long long)disk->capacity, disk->logical_block_size,

@@ -13,6 +13,7 @@
 #include <syslog.h>
 
 #include "cleanup.h"
+#include "disk-seq.h"
 #include "image-look.h"
 #include "process.h"
 #include "record.h"
@@ -69,6 +70,18 @@ static void look(const char *image, char identity[IMAGE_IDENTITY_SIZE])
 		identity[0] = '\0';
 }
 
+/* Of the disk that this tapdisk has; 0: it has none yet, or that cannot be told. */
+static uint64_t seq_of(pid_t pid, unsigned int minor)
+{
+	struct blktap_tap tap = { 0 };
+	uint64_t seq;
+
+	if (disk_seq(minor, &seq) || record_get_tap(minor, &tap) || tap.pid != pid ||
+	    tap.disk_state != BLKTAP_DISK_STATE_LIVE)
+		return 0;
+	return seq;
+}
+
 /* What is not said is the tapdisk's default, also that of the next. */
 static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
 			const char *identity, const char *user)
@@ -81,9 +94,10 @@ static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_
 		look(open->image, now);
 		identity = now;
 	}
-	json = json_pack("{s:i, s:i, s:s, s:s, s:s, s:b, s:b, s:s, s:i, s:b, s:b}",
+	json = json_pack("{s:i, s:i, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:i, s:b, s:b}",
 			 "minor", (int)minor, "pid", (int)pid, "user", user,
 			 "image", open->image, "image_identity", identity,
+			 "disk_seq", (json_int_t)seq_of(pid, minor),
 			 "read_only", open->read_only, "no_direct", open->no_direct,
 			 "kernel_io", mode ? mode : blktap_kernel_io_name(BLKTAP_KERNEL_IO_AUTO),
 			 "request_timeout_ms", open->request_timeout_ms < 0 ? -1 :
@@ -115,8 +129,8 @@ static int make(pid_t pid, unsigned int minor, const struct blktap_open_params *
 	return *json ? 0 : -ENOMEM;
 }
 
-void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
-		   const char *identity)
+static void write_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
+			 const char *identity)
 {
 	CLEANUP_JSON json_t *json = NULL;
 	CLEANUP_CLOSE int lock = -1;
@@ -219,6 +233,29 @@ void record_order_open(struct record_order *order, pid_t pid, unsigned int minor
 		order->before = NULL;
 	if (!is_ordered(order->before, pid))
 		write_order(order, lock, json);
+}
+
+/* A new disk has its number by now. */
+static void note_disk(const struct record_order *order, pid_t pid)
+{
+	uint64_t seq = seq_of(pid, order->minor);
+	CLEANUP_CLOSE int lock = seq ? record_lock() : -1;
+	CLEANUP_JSON json_t *json = NULL;
+
+	if (lock < 0 || !record_is(order->minor, &order->mark))
+		return;
+	json = find(pid, order->minor);
+	if (json && !json_object_set_new(json, "disk_seq", json_integer(seq)))
+		put(lock, order->minor, json);
+}
+
+void record_opened(const struct record_order *order, pid_t pid,
+		   const struct blktap_open_params *open, const char *identity)
+{
+	if (order->written)
+		note_disk(order, pid);
+	else
+		write_opened(pid, order->minor, open, identity);
 }
 
 void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,

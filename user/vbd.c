@@ -301,8 +301,8 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 
 	record_order_open(&order, pid, minor, open_params, NULL);
 	ret = vbd_ask_open(pid, minor, open_params, MARGIN_MS, &unsure, err);
-	if (!ret && !order.written)
-		record_opened(pid, minor, open_params, NULL);
+	if (!ret)
+		record_opened(&order, pid, open_params, NULL);
 	record_order_end(&order, ret && !unsure);
 	return ret;
 }

@@ -413,6 +413,56 @@ static void test_before_the_start(void **state)
 	assert_int_equal(close_image(0), 0);
 }
 
+static uint64_t recorded_disk(void)
+{
+	uint64_t seq;
+
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	seq = record->disk_seq;
+	blktap_record_free(record);
+	return seq;
+}
+
+static void disk_comes(void)
+{
+	fake_disk_seq = 7;
+}
+
+static uint64_t at_start;
+
+static void note_disk(void)
+{
+	at_start = recorded_disk();
+}
+
+/* Another disk of this minor has another number, that of a new one is known when it is there. */
+static void test_which_disk(void **state)
+{
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	fake_starting = disk_comes;
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(recorded_disk(), 7);
+	vbd_pause(world.vbd, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(recorded_disk(), 7);
+	assert_int_equal(close_image(0), 0);
+	/* It cannot be told. */
+	fake_disk_seq = 0;
+	fake_starting = note_disk;
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(recorded_disk(), 0);
+	assert_int_equal(close_image(0), 0);
+	/* That of one that was left over is known before. */
+	leave_over();
+	fake_disk_seq = 9;
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(at_start, 9);
+	assert_int_equal(recorded_disk(), 9);
+	assert_int_equal(close_image(0), 0);
+}
+
 /* A disk that could not be recovered can still be. */
 static void test_failed_open(void **state)
 {
@@ -460,6 +510,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_pause_without_image),
 	TEST(test_session_ends),
 	TEST(test_before_the_start),
+	TEST(test_which_disk),
 	TEST(test_failed_open),
 	TEST(test_failed_open_of_a_new_disk),
 	TEST(test_cannot_be_written),

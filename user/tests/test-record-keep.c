@@ -554,6 +554,58 @@ static void test_identity(void **state)
 	fake_stop(&fake);
 }
 
+static uint64_t recorded_disk(void)
+{
+	uint64_t seq;
+
+	assert_true(read_record());
+	seq = record->disk_seq;
+	blktap_record_free(record);
+	return seq;
+}
+
+static bool comes_with_open(struct fake *fake_tapdisk)
+{
+	if (!strstr(fake_tapdisk->request, "\"open\""))
+		return true;
+	assert_int_equal(recorded_disk(), 0);
+	tap()->disk_state = BLKTAP_DISK_STATE_LIVE;
+	kernel.disk_seq = 7;
+	return true;
+}
+
+/* A new disk has no number before it is open; one that was left over has it already. */
+static void test_which_disk(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+
+	needs_root(state);
+	tap();
+	answering(answers);
+	fake.asked = comes_with_open;
+	assert_int_equal(open_x(), 0);
+	assert_int_equal(recorded_disk(), 7);
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
+	assert_int_equal(blktap_ctl_unpause(pid, 7, "aio:/y", -1, NULL), 0);
+	assert_int_equal(recorded_disk(), 7);
+	/* Another client had ordered it. */
+	fake.asked = NULL;
+	assert_int_equal(open_x(), 0);
+	assert_true(is_recorded("aio:/x"));
+	assert_int_equal(recorded_disk(), 7);
+	fake_stop(&fake);
+	put_record_of(NO_PID, "aio:/z", false);
+	tap()->recovery = BLKTAP_RECOVERY_HELD;
+	assert_int_equal(interrupted(open_x), -EINTR);
+	assert_int_equal(recorded_disk(), 7);
+	/* That of one that is about to go is no other's. */
+	put_record_of(NO_PID, "aio:/z", false);
+	tap()->disk_state = BLKTAP_DISK_STATE_REMOVING;
+	assert_int_equal(interrupted(open_x), -EINTR);
+	assert_true(is_recorded("aio:/x"));
+	assert_int_equal(recorded_disk(), 0);
+}
+
 static char first[IMAGE_IDENTITY_SIZE];
 static bool on_record;	/* before it was refused */
 
@@ -715,6 +767,7 @@ int main(void)
 		TEST(test_recover_fails),
 		TEST(test_changed),
 		TEST(test_identity),
+		TEST(test_which_disk),
 		TEST(test_replaced_at_recovery),
 		TEST(test_pause_fails),
 		TEST(test_pause_and_death),
