@@ -13,6 +13,7 @@
 #include <syslog.h>
 
 #include "cleanup.h"
+#include "disk-seq.h"
 #include "image-look.h"
 #include "process.h"
 #include "record.h"
@@ -69,18 +70,34 @@ static void look(const char *image, char identity[IMAGE_IDENTITY_SIZE])
 		identity[0] = '\0';
 }
 
+/* Of the disk that this tapdisk has; 0: it has none yet, or that cannot be told. */
+static uint64_t seq_of(pid_t pid, unsigned int minor)
+{
+	struct blktap_tap tap = { 0 };
+	uint64_t seq;
+
+	if (disk_seq(minor, &seq) || record_get_tap(minor, &tap) || tap.pid != pid ||
+	    tap.disk_state != BLKTAP_DISK_STATE_LIVE)
+		return 0;
+	return seq;
+}
+
 /* What is not said is the tapdisk's default, also that of the next. */
 static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
-			const char *user)
+			const char *identity, const char *user)
 {
 	const char *mode = blktap_kernel_io_name(open->kernel_io);
-	char identity[IMAGE_IDENTITY_SIZE];
+	char now[IMAGE_IDENTITY_SIZE];
 	json_t *json;
 
-	look(open->image, identity);
-	json = json_pack("{s:i, s:i, s:s, s:s, s:s, s:b, s:b, s:s, s:i, s:b, s:b}",
+	if (!identity) {
+		look(open->image, now);
+		identity = now;
+	}
+	json = json_pack("{s:i, s:i, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:i, s:b, s:b}",
 			 "minor", (int)minor, "pid", (int)pid, "user", user,
 			 "image", open->image, "image_identity", identity,
+			 "disk_seq", (json_int_t)seq_of(pid, minor),
 			 "read_only", open->read_only, "no_direct", open->no_direct,
 			 "kernel_io", mode ? mode : blktap_kernel_io_name(BLKTAP_KERNEL_IO_AUTO),
 			 "request_timeout_ms", open->request_timeout_ms < 0 ? -1 :
@@ -101,22 +118,23 @@ bool record_is_kept(pid_t pid)
 
 /* *@json stays NULL where nothing is kept. */
 static int make(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
-		json_t **json)
+		const char *identity, json_t **json)
 {
 	CLEANUP_FREE char *user = NULL;
 	int ret = process_user(pid, &user);
 
 	if (ret || !user)
 		return ret;
-	*json = describe(pid, minor, open, user);
+	*json = describe(pid, minor, open, identity, user);
 	return *json ? 0 : -ENOMEM;
 }
 
-void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open)
+static void write_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
+			 const char *identity)
 {
 	CLEANUP_JSON json_t *json = NULL;
 	CLEANUP_CLOSE int lock = -1;
-	int ret = make(pid, minor, open, &json);
+	int ret = make(pid, minor, open, identity, &json);
 
 	if (!ret && !json)
 		return;
@@ -202,19 +220,42 @@ static void write_order(struct record_order *order, int lock, const json_t *json
 }
 
 void record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
-		       const struct blktap_open_params *open)
+		       const struct blktap_open_params *open, const char *identity)
 {
 	CLEANUP_JSON json_t *json = NULL;
 	CLEANUP_CLOSE int lock = -1;
 
 	*order = (struct record_order){ .minor = minor };
-	if (make(pid, minor, open, &json) || !json || !may_open(pid, minor))
+	if (make(pid, minor, open, identity, &json) || !json || !may_open(pid, minor))
 		return;
 	lock = record_lock();
 	if (record_load(minor, &order->before))
 		order->before = NULL;
 	if (!is_ordered(order->before, pid))
 		write_order(order, lock, json);
+}
+
+/* A new disk has its number by now. */
+static void note_disk(const struct record_order *order, pid_t pid)
+{
+	uint64_t seq = seq_of(pid, order->minor);
+	CLEANUP_CLOSE int lock = seq ? record_lock() : -1;
+	CLEANUP_JSON json_t *json = NULL;
+
+	if (lock < 0 || !record_is(order->minor, &order->mark))
+		return;
+	json = find(pid, order->minor);
+	if (json && !json_object_set_new(json, "disk_seq", json_integer(seq)))
+		put(lock, order->minor, json);
+}
+
+void record_opened(const struct record_order *order, pid_t pid,
+		   const struct blktap_open_params *open, const char *identity)
+{
+	if (order->written)
+		note_disk(order, pid);
+	else
+		write_opened(pid, order->minor, open, identity);
 }
 
 void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,

@@ -47,7 +47,6 @@ void record_forget(unsigned int minor, const struct record_mark *mark);
  * If that fails, the log has a warning.
  */
 bool record_is_kept(pid_t pid);
-void record_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open);
 /*
  * What is asked of a tapdisk is on record before that, for nobody may be there to write it down
  * when it has happened. If it is refused, what was on record comes back.
@@ -59,8 +58,12 @@ struct record_order {
 	struct record_mark mark;	/* of what was written */
 };
 
+/* @identity, of the image; NULL: of what its name leads to now. */
 void record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
-		       const struct blktap_open_params *open);
+		       const struct blktap_open_params *open, const char *identity);
+/* It has been done. */
+void record_opened(const struct record_order *order, pid_t pid,
+		   const struct blktap_open_params *open, const char *identity);
 /* @image: NULL: the one that it had. */
 void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
 			  const char *image);

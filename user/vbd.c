@@ -299,10 +299,10 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 	bool unsure;
 	int ret;
 
-	record_order_open(&order, pid, minor, open_params);
+	record_order_open(&order, pid, minor, open_params, NULL);
 	ret = vbd_ask_open(pid, minor, open_params, MARGIN_MS, &unsure, err);
-	if (!ret && !order.written)
-		record_opened(pid, minor, open_params);
+	if (!ret)
+		record_opened(&order, pid, open_params, NULL);
 	record_order_end(&order, ret && !unsure);
 	return ret;
 }
