@@ -61,9 +61,6 @@ has_some() {
 		}' $TRACING/trace
 }
 
-# below: SLOW has I/O under way.
-below() { [ "$(awk '{ print $1 + $2 }' "/sys/block/${SLOW##*/}/inflight")" -gt 0 ]; }
-
 # fates: of MINOR's requests that waited since "dies" was last marked, in three numbers: how
 # many, how many of them somebody was given again, and how often one went somewhere while it
 # was there already: to a daemon, or among those that wait.
@@ -115,7 +112,7 @@ where() {
 idle() {
 	local children
 	note "$(tail -n 20 "$WORK/job.$LOAD")"
-	note "under way: $(cat "/sys/block/xen!blktap-2!tapdev$MINOR/inflight") of the disk, $(cat "/sys/block/${SLOW##*/}/inflight") below"
+	note "under way: $(cat "/sys/block/xen!blktap-2!tapdev$MINOR/inflight")"
 	note "$(tap-ctl stats -p "$PID" -m "$MINOR")"
 	read -ra children <"/proc/$LOAD/task/$LOAD/children"
 	note "$(where "$PID" "$LOAD" "${children[@]}")"
@@ -123,12 +120,13 @@ idle() {
 	die "$1: the tapdisk is given nothing to do"
 }
 
-# dies MODE [SIGNAL]: of it, by default KILL. In mode off its I/O to a slow disk is under way. In
+# dies MODE [SIGNAL]: of it, by default KILL. In mode off requests are under way, and nearly all of
+# their time that is its I/O to a slow disk. (What a dm-delay keeps back, it does not count.) In
 # others it has little to do and is quick about it: there it is stopped before, so that what
 # it was given stays with it; then no other signal ends it.
 dies() {
 	if [ "$1" = off ]; then
-		wait_for 20 below || idle "$1"
+		wait_for 20 waiting 1 || idle "$1"
 	else
 		must kill -STOP "$PID"
 		sleep 0.1
