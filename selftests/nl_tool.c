@@ -271,7 +271,7 @@ static bool is_rivalry(int ret)
 	return ret == -EEXIST || ret == -ENODEV || ret == -EBUSY;
 }
 
-/* Allocates and frees a minor N times; others may do the same with it. */
+/* Tries N times to allocate a minor and free it; others may do the same with it. */
 static int do_cycle(struct nl *nl, int argc, char **argv)
 {
 	unsigned int count = argc == 2 ? strtoul(argv[0], NULL, 0) : 0, i, given = 0;
@@ -291,7 +291,7 @@ static int do_cycle(struct nl *nl, int argc, char **argv)
 			return ret;
 	}
 	printf("given=%u\n", given);
-	return given ? 0 : -EPROTO;
+	return 0;
 }
 
 /* Asks for all taps and reads nothing of the answer until it is killed. */

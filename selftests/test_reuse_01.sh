@@ -27,14 +27,16 @@ if [ "$SLOWNESS" = 1 ]; then
 	check "the kernel has kept nothing: $BEFORE KiB before, $NOW after" no_more
 fi
 
-jobs=()
+jobs=() given=0
 for ((i = 0; i < 4; i++)); do
 	background nl_tool cycle 300 7
 	jobs+=("$JOB")
 done
 for job in "${jobs[@]}"; do
 	ends "one of four that want the same" 0 "$job" 120
+	given=$((given + $(sed -n 's/^given=//p' "$WORK/job.$job")))
 done
+check "they were given it $given times" test "$given" -gt 0
 check "no more were given than one at a time" nl_tool new minor=7
 check "and it can be freed" nl_tool del 7
 
