@@ -732,6 +732,7 @@ int main(void)
 		TEST(test_it_is_busy),
 		TEST(test_it_keeps_silent),
 		TEST(test_its_storage_is_stuck),
+		TEST(test_nobody_is_left),
 		TEST(test_it_is_stuck_itself),
 		TEST(test_it_is_to_blame),
 		TEST(test_it_is_dead),
