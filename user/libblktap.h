@@ -163,7 +163,8 @@ struct blktap_event_msg {
 
 /*
  * ENOSYS: the module is not loaded and does not load on demand ("blktap kernel
- * module not installed"). EPERM: no CAP_SYS_ADMIN (reported by the calls).
+ * module not installed"); what keeps the kernel from saying so, such as ENOMEM, may
+ * pass. EPERM: no CAP_SYS_ADMIN (reported by the calls).
  */
 int blktap_nl_open(struct blktap_nl **nl, struct blktap_error *err);
 void blktap_nl_close(struct blktap_nl *nl);
