@@ -34,7 +34,7 @@ struct recovery {
 	bool named;			/* its image, by who asks for it */
 	struct serving serving;
 	struct record_order order;	/* to open it */
-	bool unsure;			/* what has become of that */
+	struct vbd_outcome outcome;	/* of that */
 	pid_t killed;
 };
 
@@ -193,7 +193,7 @@ static int ask_open(struct recovery *recovery, struct blktap_error *err)
 
 	recovery->open.timeout_ms = deadline_left(recovery->deadline) ?: 1;
 	return vbd_ask_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS,
-			    &recovery->unsure, err);
+			    &recovery->outcome, err);
 }
 
 /* Which image the disk had; whether the tapdisk knows what to do with that: older ones do not. */
@@ -224,8 +224,10 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 {
 	int ret;
 
-	record_order_open(&recovery->order, recovery->serving.pid, recovery->serving.minor,
-			  &recovery->open);
+	ret = record_order_open(&recovery->order, recovery->serving.pid, recovery->serving.minor,
+				&recovery->open, err);
+	if (ret)
+		return ret;
 	for (;;) {
 		ret = check_same(recovery, err);
 		if (!ret)
@@ -268,7 +270,7 @@ static int settle(struct recovery *recovery, struct blktap_error *err)
 	}
 	/* One that does not answer is asked once: it may still do what it was told. */
 	serving->attached = ret == -EBUSY || ret == -ETIMEDOUT;
-	recovery->unsure = serving->attached;
+	recovery->outcome.unsure = serving->attached;
 	if (!serving->attached)
 		return -EINTR;
 	if (has_image(serving) > 0)
@@ -291,8 +293,9 @@ static int settle_undisturbed(struct recovery *recovery, struct blktap_error *er
 static void undo(struct recovery *recovery)
 {
 	cancel_suspend();
-	if (recovery->order.written && recovery->unsure && has_image(&recovery->serving) == 0)
-		recovery->unsure = false;
+	if (recovery->order.written && recovery->outcome.unsure &&
+	    has_image(&recovery->serving) == 0)
+		recovery->outcome.unsure = false;
 	serving_undo(&recovery->serving, false);
 	cancel_resume();
 }
@@ -320,9 +323,9 @@ static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 		ret = settle_undisturbed(recovery, err);
 	else if (ret)
 		undo(recovery);
-	if (!ret && !recovery->order.written)
-		record_opened(serving->pid, serving->minor, &recovery->open);
-	record_order_end(&recovery->order, ret && !recovery->unsure);
+	if (!ret)
+		record_opened(&recovery->order, &recovery->open, recovery->outcome.identity);
+	record_order_end(&recovery->order, ret && !recovery->outcome.unsure);
 	return ret;
 }
 
