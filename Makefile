@@ -76,7 +76,7 @@ places = $(PREFIX) $(LIBDIR) $(INCLUDEDIR)
 objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 lib_objects := $(call objects,user/*.c)
 ctl_objects := $(call objects,ctl/*.c tapdisk/protect.c)
-tapdisk_objects := $(call objects,tapdisk/*.c tapdisk/drivers/*.c user/image-identity.c)
+tapdisk_objects := $(call objects,tapdisk/*.c tapdisk/drivers/*.c user/image-identity.c user/disk-seq.c)
 test_objects := $(call objects,user/tests/test-*.c ctl/tests/test-*.c tapdisk/tests/test-*.c)
 tests := $(test_objects:.o=)
 fuzz_objects := $(call objects,fuzz/*.c)
@@ -124,10 +124,10 @@ $(B)/tapdisk: $(tapdisk_objects) $(B)/$(SONAME)
 	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $(tapdisk_objects) -L$(B) -lblktap $(libs) $(tapdisk_libs)
 
 # Tests see the insides: they are linked with the static library, and those of
-# the programs with all of them but main().
+# the programs with all of them but main(), and what these have from the library.
 $(filter $(B)/obj/user/%,$(tests)): %: %.o $(B)/libblktap.a
 $(filter $(B)/obj/ctl/%,$(tests)): %: %.o $(filter-out %/main.o,$(ctl_objects)) $(B)/libblktap.a
-$(filter $(B)/obj/tapdisk/%,$(tests)): %: %.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
+$(filter $(B)/obj/tapdisk/%,$(tests)): %: %.o $(filter-out %/main.o $(B)/obj/user/%,$(tapdisk_objects)) $(B)/libblktap.a
 $(tests):
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(flags) $(LDFLAGS) -o $@ $^ $(libs) $(tapdisk_libs) -lcmocka
@@ -141,7 +141,7 @@ unit-run: $(tests) $(examples) header
 fuzz:
 	$(Q)$(MAKE) --no-print-directory FUZZ=1 SANITIZE=1 CC='$(FUZZ_CC)' fuzz-build
 fuzz-build: $(fuzzers)
-$(fuzzers): %: %.o $(B)/obj/fuzz/files.o $(filter-out %/main.o,$(tapdisk_objects)) $(B)/libblktap.a
+$(fuzzers): %: %.o $(B)/obj/fuzz/files.o $(filter-out %/main.o $(B)/obj/user/%,$(tapdisk_objects)) $(B)/libblktap.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(flags) -fsanitize=fuzzer $(LDFLAGS) -Wl,--wrap=open,--wrap=stat -o $@ $^ $(libs) $(tapdisk_libs)
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "cleanup.h"
@@ -30,18 +32,33 @@ static void describe(const struct blktap_tap *tap, struct held *disk)
 	if (blktap_record_read(tap->minor, &record, NULL))
 		return;
 	disk->of = record->pid;
+	if (record->spawn.user)
+		snprintf(disk->user, sizeof(disk->user), "%s", record->spawn.user);
+	disk->no_sandbox = record->spawn.no_sandbox;
 	disk->paused = record->paused;
 	disk->restart = record->open.restart;
 	blktap_record_free(record);
+}
+
+static int compare_tapdisk(const struct held *a, const struct held *b)
+{
+	if (a->of != b->of)
+		return a->of < b->of ? -1 : 1;
+	return a->no_sandbox != b->no_sandbox ? a->no_sandbox - b->no_sandbox :
+						strcmp(a->user, b->user);
 }
 
 static int compare(const void *a, const void *b)
 {
 	const struct held *left = a, *right = b;
 
-	if (left->of != right->of)
-		return left->of < right->of ? -1 : 1;
-	return (left->minor > right->minor) - (left->minor < right->minor);
+	return compare_tapdisk(left, right) ?:
+	       (left->minor > right->minor) - (left->minor < right->minor);
+}
+
+bool held_together(const struct held *a, const struct held *b)
+{
+	return a->of && compare_tapdisk(a, b) == 0;
 }
 
 int held_list(struct held **disks, size_t *count, struct blktap_error *err)
@@ -159,7 +176,7 @@ static void run_attempts(struct attempt *attempts, size_t count)
 	for (i = 0; i < count; i++) {
 		struct attempt *attempt = &attempts[i];
 
-		if (i && (!attempt->disk->of || attempt->disk->of != attempt[-1].disk->of))
+		if (i && !held_together(attempt->disk, attempt[-1].disk))
 			pid = 0;
 		attempt->pid = pid;
 		start_attempt(attempt);

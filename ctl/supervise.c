@@ -194,7 +194,7 @@ static int look(struct supervisor *supervisor, struct blktap_error *err)
 		if (is_due(supervisor, &disks[i], now_ms))
 			disks[used++] = disks[i];
 	for (first = 0; first < used; first = i) {
-		for (i = first + 1; i < used && disks[i].of == disks[first].of; i++)
+		for (i = first + 1; i < used && held_together(&disks[i], &disks[first]); i++)
 			;
 		if (supervisor->nr_children == MAX_CHILDREN)
 			break;	/* the end of one brings us back */

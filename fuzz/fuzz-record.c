@@ -76,6 +76,9 @@ static void check_record(const struct blktap_record *record, const json_t *json)
 	check_text(json, "user", record->spawn.user);
 	if (record->image_identity)
 		check_text(json, "image_identity", record->image_identity);
+	PROMISE(record->disk_seq <= INT64_MAX, "disk %llu", (unsigned long long)record->disk_seq);
+	if (record->disk_seq)
+		check_number(json, "disk_seq", record->disk_seq);
 }
 
 static void read_record(const json_t *json)

@@ -143,6 +143,39 @@ else
 	skip "a device made anew" "needs brd and dm-delay"
 fi
 
+# A record is of one disk: the next one with that minor has a tapdisk that keeps records elsewhere.
+seq() { cat "/sys/block/xen!blktap-2!tapdev$MINOR/diskseq"; }
+recorded() { jq .disk_seq "$CONTROL/tap$MINOR.json"; }
+elsewhere() { env BLKTAP_CONTROL_DIR="$WORK/elsewhere" "$@"; }
+image disk.img 4M
+create --hold-time 120 -a "aio:$IMAGE"
+was=$(seq) earlier=$MINOR
+same "which disk it is, is on record" "$was" "$(recorded)"
+lost
+recovers "which disk" 4194304
+same "after its tapdisk's death it is the same one" "$was $was" "$(seq) $(recorded)"
+check "takeover" take_over
+same "and after a takeover" "$was $was" "$(seq) $(recorded)"
+must cp -p "$CONTROL/tap$MINOR.json" "$WORK/record"
+check "destroy" destroy
+image next.img 4M
+DISK=$(elsewhere tap-ctl create --hold-time 120 -a "aio:$IMAGE") || die "tap-ctl create"
+MINOR=${DISK##*tapdev}
+[ "$MINOR" = "$earlier" ] || die "the next disk has another minor"
+PID=$(elsewhere tap-ctl info --json -m "$MINOR" | jq .pid)
+must cp -p "$WORK/record" "$CONTROL/tap$MINOR.json"
+lost
+writer
+refused "a record of an earlier disk" 116 "aio:$WORK/disk.img is on record for an earlier disk, $was, and this one is $(seq)" \
+	tap-ctl recover -m "$MINOR"
+check "the disk waits" is_held
+recovers "the image that it has" 4194304 -a "aio:$IMAGE"
+ends "what waited is written" 0 "$JOB"
+check "to that one" has_data "$IMAGE"
+check_not "the earlier disk's has not got it" has_data "$WORK/disk.img"
+same "which disk it is, is on record" "$(seq)" "$(recorded)"
+check "destroy" destroy
+
 # Nor does the supervisor take what has the name.
 background "$(type -P tap-ctl)" supervise
 supervisor=$JOB

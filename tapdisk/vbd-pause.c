@@ -8,8 +8,9 @@
  *   LIVE > RESIZING > LIVE
  *   LIVE > SWITCHING > LIVE
  *
- * Before RELEASING everything can be given up, and the disk goes on. A pause
- * that is no longer wanted by then is undone by REOPENING.
+ * Until RELEASING closes the image everything can be given up, and the disk goes on
+ * with it. A pause that is not wanted any more after that is undone by REOPENING, if the
+ * name still leads to this image.
  */
 #include <errno.h>
 #include <string.h>
@@ -79,7 +80,7 @@ void vbd_pause_drained(struct vbd *vbd)
 
 	if (ret && ret != -EOPNOTSUPP && ret != -ENODEV)
 		blktap_log(LOG_WARNING, "%s", err.text);
-	vbd_close_image(vbd, VBD_RELEASING);
+	vbd_stop_serving(vbd, VBD_RELEASING);
 }
 
 static void stay_paused(struct vbd *vbd)
@@ -88,27 +89,71 @@ static void stay_paused(struct vbd *vbd)
 	vbd_finish(vbd, VBD_PAUSED);
 }
 
+static void still_paused(struct vbd *vbd)
+{
+	blktap_log(LOG_ERR, "tapdev%u: still paused: %s", vbd->minor, vbd->failure.text);
+	vbd->unwanted = false;
+	if (vbd->image)
+		vbd_close_image(vbd, VBD_RELEASING);
+	else
+		stay_paused(vbd);
+}
+
 static void reopen(struct vbd *vbd, const char *spec)
 {
 	if (!vbd_open_image(vbd, spec, VBD_REOPENING))
 		return;
 	blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
-	stay_paused(vbd);
+	still_paused(vbd);
 }
 
-void vbd_released(struct vbd *vbd)
+/* Requests came before HOLD that are still in the rings, and HOLD says that none is begun. */
+static void serve_on(struct vbd *vbd)
+{
+	struct blktap_error err;
+
+	if (vbd_release(vbd, &err))
+		blktap_log(LOG_ERR, "%s", err.text);
+	kernel_io_map(vbd->kio);
+	blktap_log(LOG_INFO, "tapdev%u: goes on with %s", vbd->minor, vbd->spec);
+	vbd_go_on(vbd);
+}
+
+/* The image is open, and nothing is done with it: until here takes long what does. */
+static void close_or_keep(struct vbd *vbd)
+{
+	if (!vbd->unwanted || vbd->lost) {
+		strcpy(vbd->identity, vbd->image->identity);
+		vbd_close_image(vbd, VBD_RELEASING);
+		return;
+	}
+	vbd->unwanted = false;
+	if (vbd_prepare(vbd))
+		still_paused(vbd);
+	else
+		serve_on(vbd);
+}
+
+static void closed(struct vbd *vbd)
 {
 	bool was_paused = vbd->paused;
 
 	vbd->paused = true;
 	if (vbd->unwanted && !vbd->lost) {
-		vbd->unwanted = false;
 		reopen(vbd, vbd->spec);
 		return;
 	}
 	if (!was_paused)
 		blktap_log(LOG_INFO, "tapdev%u: paused", vbd->minor);
 	stay_paused(vbd);
+}
+
+void vbd_released(struct vbd *vbd)
+{
+	if (vbd->image)
+		close_or_keep(vbd);
+	else
+		closed(vbd);
 }
 
 /* ------------------------------------------------------------------- unpause */
@@ -168,21 +213,23 @@ int vbd_check_same_disk(struct vbd *vbd, const char *spec)
 	return 0;
 }
 
-static void still_paused(struct vbd *vbd)
+/* Nobody has said that it may be another one; what had no file has lost what it had. */
+static int check_same_image(struct vbd *vbd, const char *spec)
 {
-	blktap_log(LOG_ERR, "tapdev%u: still paused: %s", vbd->minor, vbd->failure.text);
-	if (vbd->image)
-		vbd_close_image(vbd, VBD_RELEASING);
-	else
-		stay_paused(vbd);
+	if (*vbd->identity && strcmp(vbd->image->identity, vbd->identity) == 0)
+		return 0;
+	return blktap_error_set(&vbd->failure, -ESTALE, "%s is not the image any more that "
+				"tapdev%u had", spec, vbd->minor);
 }
 
 void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 {
-	struct blktap_error err;
+	bool undone = vbd->unwanted;
 
+	vbd->unwanted = false;
 	vbd->image = image;
-	if (!image || vbd_check_same_disk(vbd, spec) || vbd_prepare(vbd)) {
+	if (!image || (undone && check_same_image(vbd, spec)) ||
+	    vbd_check_same_disk(vbd, spec) || vbd_prepare(vbd)) {
 		free(spec);
 		still_paused(vbd);
 		return;
@@ -191,12 +238,7 @@ void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 	vbd->spec = spec;
 	vbd->paused = false;
 	record_write(vbd->env->records, vbd);
-	/* Requests came before HOLD that are still in the rings, and HOLD says that none is begun. */
-	if (vbd_release(vbd, &err))
-		blktap_log(LOG_ERR, "%s", err.text);
-	kernel_io_map(vbd->kio);
-	blktap_log(LOG_INFO, "tapdev%u: goes on with %s", vbd->minor, spec);
-	vbd_go_on(vbd);
+	serve_on(vbd);
 }
 
 /* -------------------------------------------------------------------- resize */
@@ -372,7 +414,10 @@ void vbd_pause_too_slow(struct vbd *vbd)
 		vbd_go_on(vbd);
 		break;
 	case VBD_RELEASING:
-		too_slow(vbd, "has an image that takes long to close; it goes on then");
+		too_slow(vbd, vbd->image ?
+			 "has an image whose I/O takes long to end; it goes on then" :
+			 "has an image that takes long to close; it goes on then, unless the name "
+			 "leads to another one");
 		vbd->unwanted = !vbd->paused;
 		vbd_answer(vbd);
 		break;

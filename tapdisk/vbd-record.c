@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "disk-seq.h"
 #include "vbd-record.h"
 #include "vbd.h"
 
@@ -31,9 +32,11 @@ int record_open_folder(const char *control)
 static char *describe(const struct vbd *vbd)
 {
 	CLEANUP_JSON json_t *json = NULL;
+	uint64_t seq;
 
+	disk_seq(vbd->minor, &seq);
 	json = json_pack("{s:i, s:i, s:s, s:b, s:b, s:s, s:i, s:I, s:b, s:b, s:b, "
-			 "s:s}",
+			 "s:s, s:I}",
 			 "minor", (int)vbd->minor,
 			 "pid", (int)getpid(),
 			 "image", vbd->spec,
@@ -46,7 +49,8 @@ static char *describe(const struct vbd *vbd)
 			 "paused", vbd->paused,
 			 "no_sandbox", vbd->env->no_sandbox,
 			 /* While it is paused, that is nobody's business. */
-			 "image_identity", vbd->image ? vbd->image->identity : "");
+			 "image_identity", vbd->image ? vbd->image->identity : "",
+			 "disk_seq", (json_int_t)seq);
 	return json ? json_dumps(json, JSON_COMPACT) : NULL;
 }
 

@@ -129,11 +129,10 @@ static void close_done(struct work *work)
 		image_closed(vbd);
 }
 
-void vbd_close_image(struct vbd *vbd, enum vbd_state state)
+static void close_by_worker(struct vbd *vbd, struct image *image, enum vbd_state state)
 {
 	struct server *server = TAKE_POINTER(vbd->server);
 	struct kernel_io *kio = TAKE_POINTER(vbd->kio);
-	struct image *image = TAKE_POINTER(vbd->image);
 	struct vbd_job *job;
 
 	vbd->state = state;
@@ -150,6 +149,16 @@ void vbd_close_image(struct vbd *vbd, enum vbd_state state)
 	job->kio = kio;
 	job->image = image;
 	vbd_job_submit(job);
+}
+
+void vbd_close_image(struct vbd *vbd, enum vbd_state state)
+{
+	close_by_worker(vbd, TAKE_POINTER(vbd->image), state);
+}
+
+void vbd_stop_serving(struct vbd *vbd, enum vbd_state state)
+{
+	close_by_worker(vbd, NULL, state);
 }
 
 /* ------------------------------------------------------------------ serving */
@@ -484,6 +493,8 @@ static void live(struct vbd *vbd)
 	const struct blktap_start *disk = &vbd->disk;
 
 	vbd->closed = false;
+	/* Which disk it is has not been known before. */
+	record_write(vbd->env->records, vbd);
 	kernel_io_map(vbd->kio);
 	blktap_log(LOG_INFO, "tapdev%u: %s, %llu bytes in blocks of %u%s", vbd->minor, vbd->spec,
 		   (unsigned long long)disk->capacity, disk->logical_block_size,

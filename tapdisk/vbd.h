@@ -41,7 +41,7 @@ enum vbd_state {
 	VBD_DRAINING,		/* requests come back from the image, for the last time */
 	VBD_CLOSING_IMAGE,	/* a worker closes the image */
 	VBD_PAUSING,		/* requests come back, to go on later */
-	VBD_RELEASING,		/* a worker closes the image, for a pause */
+	VBD_RELEASING,		/* a worker ends I/O, then closes the image, for a pause */
 	VBD_PAUSED,
 	VBD_REOPENING,		/* a worker opens the image, after a pause */
 	VBD_RESIZING,		/* requests come back, then a worker resizes the image */
@@ -91,6 +91,7 @@ struct vbd {
 	bool paused;			/* no image, but a disk */
 	bool held;			/* requests, by the driver: there are no time-outs */
 	bool unwanted;			/* the pause or hand-over under way: to be undone */
+	char identity[IMAGE_IDENTITY_SIZE];	/* of the image that the pause closes */
 	bool force;			/* the close under way takes an open disk away */
 	bool aborting;			/* "open" failed: all is being undone */
 	bool lost;			/* the session has ended */
@@ -153,7 +154,8 @@ void vbd_close(struct vbd *vbd, int timeout_ms, bool force, vbd_done done, void 
 
 /*
  * Holds requests, waits for those with the image, closes it. ETIMEDOUT: some were
- * still there after @timeout_ms (negative: no limit), and all goes on as before.
+ * still there after @timeout_ms (negative: no limit), and all goes on as before. An image that
+ * is being closed by then is opened again, and if its name leads to another one, it is paused.
  */
 void vbd_pause(struct vbd *vbd, int timeout_ms, vbd_done done, void *data);
 /*
@@ -237,6 +239,8 @@ int vbd_serve(struct vbd *vbd);
 void vbd_session_lost(struct vbd *vbd, const char *reason);
 /* After draining: a worker frees server and image, then vbd->state changes. */
 void vbd_close_image(struct vbd *vbd, enum vbd_state state);
+/* Likewise, but the image stays open; no byte of it moves any more. */
+void vbd_stop_serving(struct vbd *vbd, enum vbd_state state);
 /* The worker for the image, in @state; vbd_opened() comes later. */
 int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state);
 /* What that is to do, without an owner yet. NULL: no memory. */

@@ -600,8 +600,9 @@ int blktap_ctl_close(pid_t pid, unsigned int minor, int timeout_ms, bool force,
 
 /*
  * Holds the disk's requests and closes its image. ETIMEDOUT: requests were still
- * with the image after @timeout_ms; all goes on as before. Only after success may the image
- * be in other hands: until then the disk is recovered with it.
+ * with the image after @timeout_ms; all goes on as before, unless the image is being closed
+ * by then and its name leads to another one: then the disk stays paused. Only after success
+ * may the image be in other hands: until then the disk is recovered with it.
  */
 int blktap_ctl_pause(pid_t pid, unsigned int minor, int timeout_ms, struct blktap_error *err);
 /*
@@ -712,6 +713,7 @@ struct blktap_record {
 	struct blktap_open_params open;	/* how to open it again; the record owns its image */
 	struct blktap_spawn_params spawn;	/* how it was started; the record owns its user */
 	char *image_identity;		/* which file or device that was; NULL: not known */
+	uint64_t disk_seq;		/* the disk's number in sysfs; 0: not known */
 };
 
 /*
@@ -736,8 +738,9 @@ struct blktap_recover_params {
  * 0: none), to another one, whose pid is in *@pid. Waits, at most @timeout_ms, until the
  * earlier one has let go of the image and requests pass. After a failure the disk is as
  * before, but for an earlier tapdisk that was killed; what is left besides is in the sentence.
- * ESTALE: what bears the recorded image's name is another file or device than the disk had,
- * and @image does not name it; EINVAL: there is no disk; EBUSY: its tapdisk answers, or is none and lives, it was paused, or
+ * ESTALE: what bears the recorded image's name is another file or device than the disk had, or
+ * the record is of an earlier disk of this minor, and @image does not name one; EINVAL: there
+ * is no disk; EBUSY: its tapdisk answers, or is none and lives, it was paused, or
  * somebody is at it already; ENOENT: there is no record, and no image is given; ETIMEDOUT.
  */
 int blktap_recover(const struct blktap_recover_params *params, pid_t *pid, pid_t *killed,

@@ -14,6 +14,7 @@
 
 #include "cancel.h"
 #include "cleanup.h"
+#include "disk-seq.h"
 #include "image-look.h"
 #include "process.h"
 #include "record.h"
@@ -96,6 +97,18 @@ static void identify(unsigned int minor, const char *image, const char *given,
 
 /* ------------------------------------------------------------ from open to close */
 
+/* Of the disk that this tapdisk has; 0: it has none yet, or that cannot be told. */
+static uint64_t seq_of(pid_t pid, unsigned int minor)
+{
+	struct blktap_tap tap = { 0 };
+	uint64_t seq;
+
+	if (disk_seq(minor, &seq) || record_get_tap(minor, &tap) || tap.pid != pid ||
+	    tap.disk_state != BLKTAP_DISK_STATE_LIVE)
+		return 0;
+	return seq;
+}
+
 /* What is not said is the tapdisk's default, also that of the next. */
 static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
 			const char *user, const char *identity)
@@ -103,9 +116,10 @@ static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_
 	const char *mode = blktap_kernel_io_name(open->kernel_io);
 	json_t *json;
 
-	json = json_pack("{s:i, s:i, s:s, s:s, s:s, s:b, s:b, s:s, s:i, s:b, s:b}",
+	json = json_pack("{s:i, s:i, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:i, s:b, s:b}",
 			 "minor", (int)minor, "pid", (int)pid, "user", user,
 			 "image", open->image, "image_identity", identity,
+			 "disk_seq", (json_int_t)seq_of(pid, minor),
 			 "read_only", open->read_only, "no_direct", open->no_direct,
 			 "kernel_io", mode ? mode : blktap_kernel_io_name(BLKTAP_KERNEL_IO_AUTO),
 			 "request_timeout_ms", open->request_timeout_ms < 0 ? -1 :
@@ -195,24 +209,27 @@ static int look_before(const char *image, char identity[IMAGE_IDENTITY_SIZE],
 }
 
 int record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
-		      const struct blktap_open_params *open, struct blktap_error *err)
+		      const struct blktap_open_params *open, const char *identity,
+		      struct blktap_error *err)
 {
-	char identity[IMAGE_IDENTITY_SIZE];
+	char now[IMAGE_IDENTITY_SIZE];
 	CLEANUP_FREE char *user = NULL;
 	CLEANUP_CLOSE int lock = -1;
-	int ret;
+	int ret = 0;
 
 	*order = (struct record_order){ .pid = pid, .minor = minor };
 	if (process_user(pid, &user) || !user)
 		return 0;
-	ret = look_before(open->image, identity, err);
+	if (!identity)
+		ret = look_before(open->image, now, err);
 	if (ret || !may_open(pid, minor))
 		return ret;
 	lock = record_lock();
 	if (record_load(minor, &order->before))
 		order->before = NULL;
 	if (!is_ordered(order->before, pid))
-		write_order(order, lock, describe(pid, minor, open, user, identity));
+		write_order(order, lock, describe(pid, minor, open, user,
+						  identity ? identity : now));
 	return 0;
 }
 
@@ -267,18 +284,23 @@ static bool find_identity(const struct record_order *order, const char *given,
 	return strcmp(identity, recorded) != 0;
 }
 
-/* It is on record already, but for that, if its storage was slow or its name led elsewhere. */
+/*
+ * It is on record already, but for that, if its storage was slow or its name led elsewhere,
+ * and for a new disk's number.
+ */
 static void settle(const struct record_order *order, const char *given)
 {
+	uint64_t seq = seq_of(order->pid, order->minor);
 	char identity[IMAGE_IDENTITY_SIZE];
-	CLEANUP_CLOSE int lock = -1;
+	bool other = find_identity(order, given, identity);
+	CLEANUP_CLOSE int lock = seq || other ? record_lock() : -1;
 
-	if (!find_identity(order, given, identity))
+	if (lock < 0 || !record_is(order->minor, &order->mark))
 		return;
-	lock = record_lock();
-	if (!record_is(order->minor, &order->mark))
-		return;
-	json_object_set_new(order->written, "image_identity", json_string(identity));
+	if (other)
+		json_object_set_new(order->written, "image_identity", json_string(identity));
+	if (seq)
+		json_object_set_new(order->written, "disk_seq", json_integer(seq));
 	put(lock, order->minor, order->written);
 }
 

@@ -80,23 +80,25 @@ static int take_strings(struct blktap_record *record, const char *image, const c
 static int parse(json_t *json, unsigned int minor, struct blktap_record *record)
 {
 	int read_only, no_direct, restart, paused, no_sandbox = 0;
-	json_int_t number, pid, timeout_ms, spin_us = -1;
+	json_int_t number, pid, timeout_ms, spin_us = -1, seq = 0;
 	const char *image, *mode, *user = NULL, *identity = NULL;
 
-	if (json_unpack(json, "{s:I, s:I, s:s, s:b, s:b, s:s, s:I, s?I, s:b, s:b, s?b, s?s, s?s}",
+	if (json_unpack(json, "{s:I, s:I, s:s, s:b, s:b, s:s, s:I, s?I, s:b, s:b, s?b, s?s, s?s, "
+			"s?I}",
 			"minor", &number, "pid", &pid, "image", &image, "read_only", &read_only,
 			"no_direct", &no_direct, "kernel_io", &mode,
 			"request_timeout_ms", &timeout_ms, "spin_us", &spin_us,
 			"restart", &restart, "paused", &paused, "no_sandbox", &no_sandbox,
-			"user", &user, "image_identity", &identity))
+			"user", &user, "image_identity", &identity, "disk_seq", &seq))
 		return -EPROTO;
 	if (number != minor || !is_within(pid, 1, INT_MAX) || !is_image(image) ||
 	    !is_within(timeout_ms, -1, INT_MAX) || !is_within(spin_us, -1, BLKTAP_MAX_SPIN_US) ||
-	    (user && !*user) || blktap_parse_kernel_io(mode, &record->open.kernel_io))
+	    seq < 0 || (user && !*user) || blktap_parse_kernel_io(mode, &record->open.kernel_io))
 		return -EPROTO;
 	record->minor = minor;
 	record->pid = pid;
 	record->paused = paused;
+	record->disk_seq = seq;
 	record->spawn.no_sandbox = no_sandbox;
 	record->open.read_only = read_only;
 	record->open.no_direct = no_direct;

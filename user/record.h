@@ -59,15 +59,19 @@ struct record_order {
 	struct record_mark mark;	/* of what was written */
 };
 
-/* EINTR: cancelled before it is known what the image is, so that nothing is to be asked for. */
+/*
+ * @identity, of the image; NULL: of what its name leads to now. EINTR: cancelled before that
+ * is known, so that nothing is to be asked for.
+ */
 int record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
-		      const struct blktap_open_params *open, struct blktap_error *err);
-/* @image: NULL: the one that it had. */
+		      const struct blktap_open_params *open, const char *identity,
+		      struct blktap_error *err);
+/* @image: NULL: the one that it had. EINTR: as above. */
 int record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
 			 const char *image, struct blktap_error *err);
 /*
- * It has been done; @identity is that of the descriptor which the tapdisk was given, or empty:
- * then it is what the image's name leads to.
+ * It has been done; @identity is that of the descriptor which the tapdisk was given, or what
+ * the image has to be. Empty: it is what its name leads to.
  */
 void record_opened(const struct record_order *order, const struct blktap_open_params *open,
 		   const char *identity);

@@ -13,6 +13,7 @@
 
 #include "cancel.h"
 #include "cleanup.h"
+#include "disk-seq.h"
 #include "image-look.h"
 #include "record.h"
 #include "serving.h"
@@ -100,19 +101,55 @@ static int cannot_look(const struct recovery *recovery, int code, struct blktap_
 				strerror(-code));
 }
 
+/* The tap may have had another disk since, of a daemon that keeps no records here. */
+static int compare_disk(const struct blktap_record *record, uint64_t *now)
+{
+	int ret;
+
+	if (!record->disk_seq)
+		return 0;
+	ret = disk_seq(record->minor, now);
+	if (ret)
+		return ret;
+	return *now == record->disk_seq ? 0 : -ESTALE;
+}
+
+static int check_disk(const struct recovery *recovery, struct blktap_error *err)
+{
+	const struct blktap_record *record = recovery->record;
+	uint64_t now;
+	int ret = compare_disk(record, &now);
+
+	if (ret == -ESTALE)
+		return blktap_error_set(err, ret, "tapdev%u: %s is on record for an earlier disk, "
+					"%llu, and this one is %llu: say -a with the image that it has",
+					record->minor, record->open.image,
+					(unsigned long long)record->disk_seq,
+					(unsigned long long)now);
+	return ret ? cannot_look(recovery, ret, err) : 0;
+}
+
+/* Which image it has to be; NULL: any that bears the name. */
+static const char *expected(const struct recovery *recovery)
+{
+	const struct blktap_record *record = recovery->record;
+
+	return recovery->named || record->paused ? NULL : record->image_identity;
+}
+
 /* Its name may lead to something else now, whatever was meant by that. */
 static int check_same(const struct recovery *recovery, struct blktap_error *err)
 {
-	const struct blktap_record *record = recovery->record;
+	const char *identity = expected(recovery);
 	char now[IMAGE_IDENTITY_SIZE];
-	int ret;
+	int ret = recovery->named ? 0 : check_disk(recovery, err);
 
-	if (recovery->named || record->paused || !record->image_identity)
-		return 0;
+	if (ret || !identity)
+		return ret;
 	ret = image_look(recovery->open.image, recovery->deadline, now);
 	if (ret)
 		return cannot_look(recovery, ret, err);
-	if (strcmp(now, record->image_identity) == 0)
+	if (strcmp(now, identity) == 0)
 		return 0;
 	return blktap_error_set(err, -ESTALE, "tapdev%u: %s is another %s than the disk had: say "
 				"-a %s to go on with it", recovery->tap.minor, recovery->open.image,
@@ -120,15 +157,28 @@ static int check_same(const struct recovery *recovery, struct blktap_error *err)
 				recovery->open.image);
 }
 
-/* A record that cannot be read is as none, where there is no need for it. */
+/* One that cannot be read, or is of another disk, is as none, where there is no need for it. */
+static int find_record(struct recovery *recovery, const struct blktap_recover_params *params,
+		       struct blktap_error *err)
+{
+	int ret = blktap_record_read(params->minor, &recovery->record, err);
+	uint64_t now;
+
+	if (!params->image)
+		return ret;
+	if (!ret && compare_disk(recovery->record, &now) == -ESTALE)
+		blktap_record_free(TAKE_POINTER(recovery->record));
+	return 0;
+}
+
 static int find_image(struct recovery *recovery, const struct blktap_recover_params *params,
 		      struct blktap_error *err)
 {
-	int ret = blktap_record_read(params->minor, &recovery->record, err);
+	int ret = find_record(recovery, params, err);
 
-	if (ret && !params->image)
+	if (ret)
 		return ret;
-	if (!ret)
+	if (recovery->record)
 		recovery->open = recovery->record->open;
 	recovery->named = params->image;
 	if (params->image)
@@ -224,8 +274,9 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 {
 	int ret;
 
+	/* Whoever dies now leaves to the next what there was to compare with. */
 	ret = record_order_open(&recovery->order, recovery->serving.pid, recovery->serving.minor,
-				&recovery->open, err);
+				&recovery->open, expected(recovery), err);
 	if (ret)
 		return ret;
 	for (;;) {
@@ -300,6 +351,14 @@ static void undo(struct recovery *recovery)
 	cancel_resume();
 }
 
+/* Which image that is, as far as it is known. */
+static const char *opened(const struct recovery *recovery)
+{
+	if (recovery->outcome.identity[0])
+		return recovery->outcome.identity;
+	return expected(recovery) ?: "";
+}
+
 static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 {
 	const struct blktap_record *record = recovery->record;
@@ -324,7 +383,7 @@ static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 	else if (ret)
 		undo(recovery);
 	if (!ret)
-		record_opened(&recovery->order, &recovery->open, recovery->outcome.identity);
+		record_opened(&recovery->order, &recovery->open, opened(recovery));
 	record_order_end(&recovery->order, ret && !recovery->outcome.unsure);
 	return ret;
 }

@@ -304,7 +304,7 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 	struct record_order order;
 	int ret;
 
-	ret = record_order_open(&order, pid, minor, open_params, err);
+	ret = record_order_open(&order, pid, minor, open_params, NULL, err);
 	if (ret)
 		return ret;
 	ret = vbd_ask_open(pid, minor, open_params, MARGIN_MS, &outcome, err);

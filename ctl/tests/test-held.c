@@ -70,7 +70,7 @@ static void told(const struct held *disk, pid_t pid, const struct blktap_error *
 	outcomes[nr_outcomes++].code = err ? err->code : 0;
 }
 
-static void recover(const pid_t *of, int timeout_ms)
+static void recover(const struct held *held, int timeout_ms)
 {
 	struct held disks[DISKS];
 	size_t i;
@@ -78,7 +78,8 @@ static void recover(const pid_t *of, int timeout_ms)
 	for (i = 0; i < DISKS; i++) {
 		kernel_add(i, 0)->disk_state = BLKTAP_DISK_STATE_LIVE;
 		put_record(i);
-		disks[i] = (struct held){ .minor = i, .of = of[i] };
+		disks[i] = held[i];
+		disks[i].minor = i;
 		fakes[i] = (struct fake){ .pid = start_process(be_as_we_are), .answer = RESULT,
 					  .asked = asked };
 		fake_start(&fakes[i]);
@@ -93,6 +94,8 @@ static void recover(const pid_t *of, int timeout_ms)
 	assert_int_equal(nr_outcomes, DISKS);
 }
 
+static const struct held of_two[DISKS] = { { .of = 5 }, { .of = 5 }, { .of = 5 }, { .of = 6 } };
+
 /* The others do not wait for the end of that, and are not its tapdisk's. */
 static void test_one_hangs(void **state)
 {
@@ -100,7 +103,7 @@ static void test_one_hangs(void **state)
 
 	(void)state;
 	asked = hangs;
-	recover((const pid_t []){ 5, 5, 5, 6 }, 6000);
+	recover(of_two, 6000);
 	for (i = 0; i < DISKS - 1; i++)
 		assert_int_equal(outcomes[i].code, 0);
 	assert_int_equal(outcomes[i].minor, 1);
@@ -120,12 +123,72 @@ static void test_they_stay_together(void **state)
 
 	(void)state;
 	asked = answers;
-	recover((const pid_t []){ 5, 5, 5, 6 }, 60000);
+	recover(of_two, 60000);
 	for (i = 0; i < DISKS; i++) {
 		assert_int_equal(outcomes[i].minor, i);
 		assert_int_equal(outcomes[i].code, 0);
 		assert_int_equal(outcomes[i].pid, fakes[i == 3].pid);
 	}
+}
+
+/* Two that had the same pid, one after the other, were started in another way. */
+static void test_other_rights(void **state)
+{
+	static const struct held disks[DISKS] = {
+		{ .of = 5 }, { .of = 5 }, { .of = 5, .user = "guest7" },
+		{ .of = 5, .no_sandbox = true },
+	};
+	static const size_t served_by[DISKS] = { 0, 0, 1, 2 };
+	size_t i;
+
+	(void)state;
+	asked = answers;
+	recover(disks, 60000);
+	for (i = 0; i < DISKS; i++) {
+		assert_int_equal(outcomes[i].code, 0);
+		assert_int_equal(outcomes[i].pid, fakes[served_by[i]].pid);
+	}
+}
+
+static void hold_disk(unsigned int minor, const char *more)
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	kernel_add(minor, 0)->disk_state = BLKTAP_DISK_STATE_LIVE;
+	kernel.taps[kernel.count - 1].recovery = BLKTAP_RECOVERY_HELD;
+	put_record(minor);
+	snprintf(path, sizeof(path), "%s/tap%u.json", control_dir, minor);
+	file = fopen(path, "r+e");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, -1, SEEK_END), 0);
+	fprintf(file, "%s}", more);
+	fclose(file);
+}
+
+static void test_list(void **state)
+{
+	static const unsigned int minors[] = { 1, 4, 0, 3, 2 };
+	struct held *disks;
+	size_t count, i;
+
+	(void)state;
+	hold_disk(0, ",\"user\":\"guest7\"");
+	hold_disk(1, "");
+	hold_disk(2, ",\"no_sandbox\":true");
+	hold_disk(3, ",\"user\":\"guest7\"");
+	hold_disk(4, "");
+	assert_int_equal(held_list(&disks, &count, NULL), 0);
+	assert_int_equal(count, 5);
+	for (i = 0; i < count; i++)
+		assert_int_equal(disks[i].minor, minors[i]);
+	assert_true(held_together(&disks[0], &disks[1]));
+	assert_false(held_together(&disks[1], &disks[2]));
+	assert_true(held_together(&disks[2], &disks[3]));
+	assert_string_equal(disks[3].user, "guest7");
+	assert_false(held_together(&disks[3], &disks[4]));
+	assert_true(disks[4].no_sandbox);
+	free(disks);
 }
 
 static int set_up(void **state)
@@ -141,6 +204,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_hangs),
 		TEST(test_they_stay_together),
+		TEST(test_other_rights),
+		TEST(test_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "disk-seq.h"
 #include "queue.h"
 
 #define FAKE_QUEUES	2
@@ -103,6 +104,7 @@ static int fake_resize_error;
 static int fake_start_error;
 static uint32_t fake_start_state = BLKTAP_DISK_STATE_LIVE;
 static unsigned int fake_rings;
+static uint64_t fake_disk_seq;	/* of each disk; 0: there is none */
 
 static void fake_reset(void)
 {
@@ -120,6 +122,7 @@ static void fake_reset(void)
 	fake_resize_error = 0;
 	fake_holds = 0;
 	fake_server = 0;
+	fake_disk_seq = 0;
 	fake_start_state = BLKTAP_DISK_STATE_LIVE;
 }
 
@@ -365,6 +368,13 @@ int blktap_ring_state(struct blktap_ring *ring, struct blktap_state *state,
 	(void)err;
 	*state = ring->state;
 	return 0;
+}
+
+int disk_seq(unsigned int minor, uint64_t *seq)
+{
+	(void)minor;
+	*seq = fake_disk_seq;
+	return *seq ? 0 : -ENOENT;
 }
 
 /* ------------------------------------------------------- files and extents */

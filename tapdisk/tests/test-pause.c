@@ -218,7 +218,7 @@ static void test_pause_is_cancelled(void **state)
 	unsigned int i;
 
 	(void)state;
-	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
 	hold_requests();
 	fake_submit(q, 1, BLKTAP_OP_READ, 0, 0, 4096);
 	turns(2);
@@ -253,6 +253,7 @@ static void test_pause_is_cancelled(void **state)
 	assert_int_equal(outcome.calls, 0);
 	complete_all(q, 1);
 	assert_int_equal(close_image(0), 0);
+	remove_images();
 }
 
 static void test_failed_unpause(void **state)

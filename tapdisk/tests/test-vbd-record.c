@@ -237,24 +237,126 @@ static void test_identity(void **state)
 	assert_int_equal(close_image(0), 0);
 }
 
-/* The pause is given up, but the image cannot be had again. */
-static void test_pause_that_stays(void **state)
+/* ------------------------------------------------------ a pause that is given up */
+
+static char named[64], other[64], kept[64];
+
+/* A disk with @named, which is @kept as well; @other is to take its name. */
+static void begin_pause(struct outcome *outcome)
 {
-	struct outcome outcome = { 0 };
-	char image[64], spec[80];
+	char spec[80];
+
+	snprintf(named, sizeof(named), "%s/image", folder);
+	snprintf(other, sizeof(other), "%s/other", folder);
+	snprintf(kept, sizeof(kept), "%s/kept", folder);
+	snprintf(spec, sizeof(spec), "aio:%s", named);
+	make_image(named);
+	make_image(other);
+	assert_int_equal(link(named, kept), 0);
+	assert_int_equal(open_image(spec), 0);
+	*outcome = (struct outcome){ 0 };
+	vbd_pause(world.vbd, -1, done, outcome);
+	wait_for_state(VBD_RELEASING);
+}
+
+/* Too late to keep it open. */
+static void wait_for_closing(void)
+{
+	while (world.vbd->image)
+		turn(2000);
+	assert_int_equal(world.vbd->state, VBD_RELEASING);
+}
+
+static void write_disk(void)
+{
+	memset(fake_data(&fake_ring->queues[0], 9), 'x', 4096);
+	assert_int_equal(do_request(BLKTAP_OP_WRITE, 0, 4096, 4096), 4096);
+}
+
+static bool was_written(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	assert_int_equal(pread(fd, &byte, 1, 4096), 1);
+	close(fd);
+	return byte == 'x';
+}
+
+/* The disk goes on with the image that it has, whatever its name leads to. */
+static void test_pause_given_up(void **state)
+{
+	struct outcome outcome;
 
 	(void)state;
-	snprintf(image, sizeof(image), "%s/image", folder);
-	snprintf(spec, sizeof(spec), "aio:%s", image);
-	close(open(image, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-	assert_int_equal(truncate(image, 1 << 20), 0);
-	assert_int_equal(open_image(spec), 0);
-	vbd_pause(world.vbd, -1, done, &outcome);
-	wait_for_state(VBD_RELEASING);
+	begin_pause(&outcome);
+	assert_int_equal(rename(other, named), 0);
 	assert_true(vbd_withdraw(world.vbd, &outcome));
-	assert_int_equal(unlink(image), 0);
+	wait_for_state(VBD_LIVE);
+	write_disk();
+	assert_true(was_written(kept));
+	assert_false(was_written(named));
+	assert_true(is_identified(kept));
+	assert_false(read_paused());
+	assert_int_equal(outcome.calls, 0);
+	assert_int_equal(close_image(0), 0);
+}
+
+/* Or with the one that is still there; else the pause stays. */
+static void test_pause_given_up_late(void **state)
+{
+	struct outcome outcome;
+
+	(void)state;
+	begin_pause(&outcome);
+	wait_for_closing();
+	assert_true(vbd_withdraw(world.vbd, &outcome));
+	wait_for_state(VBD_LIVE);
+	write_disk();
+	assert_true(was_written(kept));
+	assert_int_equal(close_image(0), 0);
+}
+
+static void test_pause_that_stays(void **state)
+{
+	struct outcome outcome;
+
+	(void)state;
+	begin_pause(&outcome);
+	wait_for_closing();
+	assert_int_equal(rename(other, named), 0);
+	assert_true(vbd_withdraw(world.vbd, &outcome));
 	wait_for_state(VBD_PAUSED);
 	assert_true(read_paused());
+	/* Who asks for it means what is there. */
+	memset(&outcome, 0, sizeof(outcome));
+	vbd_unpause(world.vbd, NULL, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, 0);
+	assert_true(is_identified(named));
+	assert_int_equal(close_image(0), 0);
+}
+
+/* It cannot be had again. */
+static void test_pause_without_image(void **state)
+{
+	struct outcome outcome;
+
+	(void)state;
+	begin_pause(&outcome);
+	wait_for_closing();
+	assert_int_equal(unlink(named), 0);
+	assert_true(vbd_withdraw(world.vbd, &outcome));
+	wait_for_state(VBD_PAUSED);
+	assert_true(read_paused());
+	assert_int_equal(close_image(0), 0);
+	/* What was in memory is gone. */
+	assert_int_equal(open_image("ram:1M"), 0);
+	vbd_pause(world.vbd, -1, done, &outcome);
+	wait_for_state(VBD_RELEASING);
+	wait_for_closing();
+	assert_true(vbd_withdraw(world.vbd, &outcome));
+	wait_for_state(VBD_PAUSED);
 	assert_int_equal(close_image(0), 0);
 }
 
@@ -311,6 +413,56 @@ static void test_before_the_start(void **state)
 	assert_int_equal(close_image(0), 0);
 }
 
+static uint64_t recorded_disk(void)
+{
+	uint64_t seq;
+
+	assert_int_equal(blktap_record_read(7, &record, &err), 0);
+	seq = record->disk_seq;
+	blktap_record_free(record);
+	return seq;
+}
+
+static void disk_comes(void)
+{
+	fake_disk_seq = 7;
+}
+
+static uint64_t at_start;
+
+static void note_disk(void)
+{
+	at_start = recorded_disk();
+}
+
+/* Another disk of this minor has another number, that of a new one is known when it is there. */
+static void test_which_disk(void **state)
+{
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	fake_starting = disk_comes;
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(recorded_disk(), 7);
+	vbd_pause(world.vbd, -1, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(recorded_disk(), 7);
+	assert_int_equal(close_image(0), 0);
+	/* It cannot be told. */
+	fake_disk_seq = 0;
+	fake_starting = note_disk;
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(recorded_disk(), 0);
+	assert_int_equal(close_image(0), 0);
+	/* That of one that was left over is known before. */
+	leave_over();
+	fake_disk_seq = 9;
+	assert_int_equal(open_image("ram:1M"), 0);
+	assert_int_equal(at_start, 9);
+	assert_int_equal(recorded_disk(), 9);
+	assert_int_equal(close_image(0), 0);
+}
+
 /* A disk that could not be recovered can still be. */
 static void test_failed_open(void **state)
 {
@@ -352,9 +504,13 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_pause_and_another_image),
 	TEST(test_change_cannot_be_written),
 	TEST(test_identity),
+	TEST(test_pause_given_up),
+	TEST(test_pause_given_up_late),
 	TEST(test_pause_that_stays),
+	TEST(test_pause_without_image),
 	TEST(test_session_ends),
 	TEST(test_before_the_start),
+	TEST(test_which_disk),
 	TEST(test_failed_open),
 	TEST(test_failed_open_of_a_new_disk),
 	TEST(test_cannot_be_written),

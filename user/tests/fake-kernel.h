@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disk-seq.h"
 #include "libblktap.h"
 
 #define FAKE_TAPS	2000
@@ -30,6 +31,7 @@ static struct fake_kernel {
 	pid_t ended;		/* which process, the last time */
 	bool forced;
 	bool disk_stays;	/* though it was forced */
+	uint64_t disk_seq;	/* of each disk; 0: it cannot be told */
 } kernel;
 
 static inline void kernel_reset(void)
@@ -50,6 +52,13 @@ static inline void kernel_event(enum blktap_event event, uint64_t seq, unsigned 
 	kernel.events[kernel.event_count++] = (struct blktap_event_msg){
 		.event = event, .seq = seq, .tap.minor = minor,
 	};
+}
+
+int disk_seq(unsigned int minor, uint64_t *seq)
+{
+	(void)minor;
+	*seq = kernel.disk_seq;
+	return *seq ? 0 : -ENOENT;
 }
 
 int blktap_nl_open(struct blktap_nl **nl, struct blktap_error *err)

@@ -362,6 +362,50 @@ static void test_replaced_meanwhile(void **state)
 	fake_stop(&fake);
 }
 
+/* ----------------------------------------------- a record of an earlier disk */
+
+static void put_record_of_disk(unsigned int seq)
+{
+	FILE *file = fopen(path_of("tap3.json"), "we");
+
+	fprintf(file, "{\"minor\":3,\"pid\":2147483647,\"image\":\"aio:/old\",\"read_only\":true,"
+		"\"no_direct\":false,\"kernel_io\":\"off\",\"request_timeout_ms\":7000,"
+		"\"restart\":true,\"paused\":false,\"disk_seq\":%u}", seq);
+	fchmod(fileno(file), 0600);
+	fclose(file);
+}
+
+/* A daemon that keeps no records here has served another one since, and has died. */
+static void test_of_an_earlier_disk(void **state)
+{
+	struct fake fake = { .pid = 9, .answer = RESULT };
+
+	(void)state;
+	put_record_of_disk(7);
+	fake_start(&fake);
+	kernel.disk_seq = 7;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), 0);
+	kernel.disk_seq = 12;
+	fake.requests = 0;
+	tap->pid = 8;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .force = true }),
+			 -ESTALE);
+	assert_string_equal(err.text, "tapdev3: aio:/old is on record for an earlier disk, 7, and "
+			    "this one is 12: say -a with the image that it has");
+	assert_int_equal(kernel.ends, 0);
+	assert_int_equal(fake.requests, 0);
+	/* What else is on record does not hold, either. */
+	tap->pid = 0;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9, .image = "aio:/new" }),
+			 0);
+	assert_non_null(strstr(fake.request, "\"image\":\"aio:/new\""));
+	assert_null(strstr(fake.request, "\"read_only\""));
+	kernel.disk_seq = 0;
+	assert_int_equal(recover((struct blktap_recover_params){ .pid = 9 }), -ENOENT);
+	assert_non_null(strstr(err.text, "cannot be told"));
+	fake_stop(&fake);
+}
+
 static void test_without_record(void **state)
 {
 	struct fake fake = { .pid = 9, .answer = RESULT };
@@ -744,6 +788,7 @@ int main(void)
 		TEST(test_replaced),
 		TEST(test_replaced_while_paused),
 		TEST(test_replaced_meanwhile),
+		TEST(test_of_an_earlier_disk),
 		TEST(test_without_record),
 		TEST(test_paused),
 		TEST(test_refused_is_alive),

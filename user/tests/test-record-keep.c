@@ -92,7 +92,7 @@ static bool is_paused(void)
 	return paused;
 }
 
-static void put_record_of(pid_t of, const char *image, bool paused)
+static void put_record_with(pid_t of, const char *image, bool paused, const char *identity)
 {
 	char path[PATH_MAX], new[PATH_MAX];
 	FILE *file;
@@ -103,11 +103,16 @@ static void put_record_of(pid_t of, const char *image, bool paused)
 	assert_non_null(file);
 	fprintf(file, "{\"minor\":7,\"pid\":%d,\"user\":\"nobody\",\"image\":\"%s\","
 		"\"read_only\":false,\"no_direct\":false,\"kernel_io\":\"off\","
-		"\"request_timeout_ms\":0,\"restart\":true,\"paused\":%s}", (int)of, image,
-		paused ? "true" : "false");
+		"\"request_timeout_ms\":0,\"restart\":true,\"paused\":%s,"
+		"\"image_identity\":\"%s\"}", (int)of, image, paused ? "true" : "false", identity);
 	assert_int_equal(fchmod(fileno(file), 0600), 0);
 	fclose(file);
 	assert_int_equal(rename(new, path), 0);
+}
+
+static void put_record_of(pid_t of, const char *image, bool paused)
+{
+	put_record_with(of, image, paused, "");
 }
 
 static void put_record(const char *image, bool paused)
@@ -695,6 +700,100 @@ static void test_passing_from_storage_that_hangs(void **state)
 	fake_stop(&fake);
 }
 
+static uint64_t recorded_disk(void)
+{
+	uint64_t seq;
+
+	assert_true(read_record());
+	seq = record->disk_seq;
+	blktap_record_free(record);
+	return seq;
+}
+
+static bool comes_with_open(struct fake *fake_tapdisk)
+{
+	if (!strstr(fake_tapdisk->request, "\"open\""))
+		return true;
+	assert_int_equal(recorded_disk(), 0);
+	tap()->disk_state = BLKTAP_DISK_STATE_LIVE;
+	kernel.disk_seq = 7;
+	return true;
+}
+
+/* A new disk has no number before it is open; one that was left over has it already. */
+static void test_which_disk(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+
+	needs_root(state);
+	tap();
+	answering(answers);
+	fake.asked = comes_with_open;
+	assert_int_equal(open_x(), 0);
+	assert_int_equal(recorded_disk(), 7);
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
+	assert_int_equal(blktap_ctl_unpause(pid, 7, "aio:/y", -1, NULL), 0);
+	assert_int_equal(recorded_disk(), 7);
+	/* Another client had ordered it. */
+	fake.asked = NULL;
+	assert_int_equal(open_x(), 0);
+	assert_true(is_recorded("aio:/x"));
+	assert_int_equal(recorded_disk(), 7);
+	fake_stop(&fake);
+	put_record_of(NO_PID, "aio:/z", false);
+	tap()->recovery = BLKTAP_RECOVERY_HELD;
+	assert_int_equal(interrupted(open_x), -EINTR);
+	assert_int_equal(recorded_disk(), 7);
+	/* That of one that is about to go is no other's. */
+	put_record_of(NO_PID, "aio:/z", false);
+	tap()->disk_state = BLKTAP_DISK_STATE_REMOVING;
+	assert_int_equal(interrupted(open_x), -EINTR);
+	assert_true(is_recorded("aio:/x"));
+	assert_int_equal(recorded_disk(), 0);
+}
+
+static char first[IMAGE_IDENTITY_SIZE];
+static bool on_record;	/* before it was refused */
+
+static bool replaced_at_attach(struct fake *fake_tapdisk)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	attach(fake_tapdisk);
+	if (strstr(fake_tapdisk->request, "\"attach\"")) {
+		snprintf(from, sizeof(from), "%s/b", control_dir);
+		snprintf(to, sizeof(to), "%s/a", control_dir);
+		assert_int_equal(rename(from, to), 0);
+	}
+	if (strstr(fake_tapdisk->request, "\"detach\""))
+		on_record = is_identified(first);
+	return true;
+}
+
+/* Who recovers it may be killed before it has looked whether it is the same image still. */
+static void test_replaced_at_recovery(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+	struct blktap_recover_params params = { .minor = 7, .pid = pid };
+	char image[PATH_MAX], second[IMAGE_IDENTITY_SIZE];
+	pid_t new, killed;
+
+	needs_root(state);
+	make_image("b", second);
+	strcpy(image, make_image("a", first));
+	put_record_with(NO_PID, image, false, first);
+	tap()->disk_state = BLKTAP_DISK_STATE_LIVE;
+	tap()->recovery = BLKTAP_RECOVERY_HELD;
+	tap()->pid = 0;
+	answering(answers);
+	fake.asked = replaced_at_attach;
+	on_record = false;
+	assert_int_equal(blktap_recover(&params, &new, &killed, NULL), -ESTALE);
+	fake_stop(&fake);
+	assert_true(on_record);
+	assert_true(is_identified(first));
+}
+
 /* Another client is told of the close before, and opens it again. */
 static bool opened_again(struct fake *fake_tapdisk)
 {
@@ -820,6 +919,8 @@ int main(void)
 		TEST(test_interrupted_before),
 		TEST(test_identity_of_what_is_passed),
 		TEST(test_passing_from_storage_that_hangs),
+		TEST(test_which_disk),
+		TEST(test_replaced_at_recovery),
 		TEST(test_pause_fails),
 		TEST(test_pause_and_death),
 		TEST(test_pause_interrupted),

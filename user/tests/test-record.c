@@ -99,6 +99,27 @@ static void test_identity(void **state)
 	blktap_record_free(record);
 }
 
+static uint64_t recorded_disk(const char *text)
+{
+	uint64_t seq;
+
+	put(text, 0600);
+	assert_int_equal(blktap_record_read(3, &record, &err), 0);
+	seq = record->disk_seq;
+	blktap_record_free(record);
+	return seq;
+}
+
+static void test_which_disk(void **state)
+{
+	(void)state;
+	assert_int_equal(recorded_disk(RIGHTS("\"disk_seq\":7")), 7);
+	assert_int_equal(recorded_disk(RIGHTS("\"disk_seq\":9223372036854775807")), INT64_MAX);
+	/* Not known, or of an older tapdisk. */
+	assert_int_equal(recorded_disk(RIGHTS("\"disk_seq\":0")), 0);
+	assert_int_equal(recorded_disk(RIGHTS("\"no_sandbox\":false")), 0);
+}
+
 static void test_nonsense(void **state)
 {
 	static const char *const wrong[] = {
@@ -117,7 +138,8 @@ static void test_nonsense(void **state)
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "0", "1001"),
 		RECORD("3", "9", "\"aio:/x\"", "\"auto\"", "0.5", "0"),
 		RIGHTS("\"user\":\"\""), RIGHTS("\"user\":0"), RIGHTS("\"no_sandbox\":1"),
-		RIGHTS("\"image_identity\":7"),
+		RIGHTS("\"image_identity\":7"), RIGHTS("\"disk_seq\":\"7\""),
+		RIGHTS("\"disk_seq\":-1"), RIGHTS("\"disk_seq\":7.5"),
 	};
 	size_t i;
 
@@ -193,6 +215,7 @@ int main(void)
 		TEST(test_rights),
 		TEST(test_without_limit),
 		TEST(test_identity),
+		TEST(test_which_disk),
 		TEST(test_nonsense),
 		TEST(test_not_a_record),
 		TEST(test_free_removes_it),
