@@ -57,6 +57,6 @@ int image_identity(int fd, const char *path, char identity[IMAGE_IDENTITY_SIZE])
 	else if (S_ISBLK(st.stx_mode))
 		describe_device(&st, identity);
 	else
-		return -EINVAL;
+		return S_ISDIR(st.stx_mode) ? -EISDIR : -EINVAL;
 	return 0;
 }

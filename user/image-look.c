@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
-#include "cancel.h"
-#include "cleanup.h"
+#include "aside.h"
 #include "image-look.h"
 
-/* It may be locked into memory. */
-#define STACK_BYTES	(256 << 10)
-
 struct look {
-	atomic_uint users;	/* who waits for it, and the thread: the last one frees it */
-	int seen;		/* an eventfd */
+	struct aside aside;
 	char *path;
 	int code;
 	char identity[IMAGE_IDENTITY_SIZE];
@@ -33,28 +24,19 @@ static char *path_of(const char *image)
 	return NULL;
 }
 
-static void free_look(struct look *look)
+static void do_look(struct aside *aside)
 {
-	if (look->seen >= 0)
-		close(look->seen);
-	free(look->path);
-	free(look);
-}
-
-static void put(struct look *look)
-{
-	if (atomic_fetch_sub(&look->users, 1) == 1)
-		free_look(look);
-}
-
-static void *run(void *data)
-{
-	struct look *look = data;
+	struct look *look = (struct look *)aside;
 
 	look->code = image_identity(AT_FDCWD, look->path, look->identity);
-	eventfd_write(look->seen, 1);
-	put(look);
-	return NULL;
+}
+
+static void free_look(struct aside *aside)
+{
+	struct look *look = (struct look *)aside;
+
+	free(look->path);
+	free(look);
 }
 
 /* Takes @path. */
@@ -66,41 +48,10 @@ static struct look *new_look(char *path)
 		free(path);
 		return NULL;
 	}
-	look->users = 2;
+	look->aside.call = do_look;
+	look->aside.release = free_look;
 	look->path = path;
-	look->seen = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return look;
-}
-
-/* Signals are for those who wait for them. */
-static int start(struct look *look)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, before;
-	int ret;
-
-	if (look->seen < 0)
-		return -EMFILE;
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(&thread, &attr, run, look);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -ret;
-}
-
-static int wait_for(const struct look *look, struct deadline deadline)
-{
-	int ret;
-
-	do {
-		ret = cancel_poll(look->seen, deadline_left(deadline));
-	} while (ret == 0 && !deadline_passed(deadline));
-	return ret < 0 ? ret : ret ? 0 : -ETIMEDOUT;
 }
 
 int image_look(const char *image, struct deadline deadline, char identity[IMAGE_IDENTITY_SIZE])
@@ -115,16 +66,11 @@ int image_look(const char *image, struct deadline deadline, char identity[IMAGE_
 	look = new_look(path);
 	if (!look)
 		return -ENOMEM;
-	ret = start(look);
-	if (ret) {
-		free_look(look);
-		return ret;
-	}
-	ret = wait_for(look, deadline);
+	ret = aside_run(&look->aside, deadline);
 	if (!ret)
 		ret = look->code;
 	if (!ret)
 		strcpy(identity, look->identity);
-	put(look);
+	aside_put(&look->aside);
 	return ret;
 }

@@ -61,6 +61,8 @@ enum blktap_log_target { BLKTAP_LOG_STDERR, BLKTAP_LOG_SYSLOG };
  *
  * A message waits for nobody: without room in a pipe, or in the log daemon's
  * socket, it is lost, and the next one that is not is told with their number.
+ * If standard error is a pipe here, that is opened once more, and is the log's
+ * from then on, whatever becomes of descriptor 2.
  */
 void blktap_log_init(const char *name, enum blktap_log_target target, int level);
 void blktap_log(int level, const char *fmt, ...)
@@ -161,7 +163,8 @@ struct blktap_event_msg {
 
 /*
  * ENOSYS: the module is not loaded and does not load on demand ("blktap kernel
- * module not installed"). EPERM: no CAP_SYS_ADMIN (reported by the calls).
+ * module not installed"); what keeps the kernel from saying so, such as ENOMEM, may
+ * pass. EPERM: no CAP_SYS_ADMIN (reported by the calls).
  */
 int blktap_nl_open(struct blktap_nl **nl, struct blktap_error *err);
 void blktap_nl_close(struct blktap_nl *nl);

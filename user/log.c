@@ -7,12 +7,14 @@
  * is lost, and counted.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <paths.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -25,17 +27,37 @@ static struct {
 	char name[32];
 	enum blktap_log_target target;
 	int level;
+	int fd;			/* for lines to standard error */
 } logging = {
 	.name = "blktap",
 	.target = BLKTAP_LOG_STDERR,
 	.level = LOG_INFO,
+	.fd = STDERR_FILENO,
 };
+
+/*
+ * Of several who see room in a pipe only one may find it: the others must not wait, either.
+ * As that is a matter of the open file, which other processes share, this is one of its own.
+ */
+static int open_output(void)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(STDERR_FILENO, &st) != 0 || !S_ISFIFO(st.st_mode))
+		return STDERR_FILENO;
+	fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 ? STDERR_FILENO : fd;
+}
 
 void blktap_log_init(const char *name, enum blktap_log_target target, int level)
 {
 	snprintf(logging.name, sizeof(logging.name), "%s", name);
 	logging.target = target;
 	logging.level = level;
+	if (logging.fd != STDERR_FILENO)
+		close(logging.fd);
+	logging.fd = target == BLKTAP_LOG_STDERR ? open_output() : STDERR_FILENO;
 }
 
 static atomic_uint lost;	/* since the last message that was not */
@@ -74,7 +96,7 @@ static bool log_to_stderr(const char *text)
 		line[length - 1] = '\n';
 	}
 	do {
-		done = write_now(STDERR_FILENO, line, length);
+		done = write_now(logging.fd, line, length);
 	} while (done < 0 && errno == EINTR);
 	return done >= 0;
 }

@@ -2,12 +2,11 @@
 /*
  * The kernel's netlink family.
  *
- * libnl makes the messages and finds the family; the answers are read here,
- * because it keeps neither the kernel's words nor the errors that end a dump.
+ * libnl makes the messages; the answers are read here, because it keeps neither
+ * the kernel's words nor the errors that end a dump.
  */
 #include <errno.h>
 #include <linux/genetlink.h>
-#include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -30,7 +29,7 @@
 struct blktap_nl {
 	struct nl_sock *socket;
 	int family;
-	int group;		/* of events; negative: the kernel has none */
+	uint32_t group;		/* of events; 0: the kernel has none */
 	char datagram[DATAGRAM_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
@@ -40,66 +39,6 @@ static void cleanup_message(struct nl_msg **message)
 }
 
 #define CLEANUP_MESSAGE	__attribute__((cleanup(cleanup_message)))
-
-/* ------------------------------------------------------------- opening, closing */
-
-/* The kernel then says in words what it refuses, and does not quote the request. */
-static void ask_for_words(int fd)
-{
-	int on = 1;
-
-	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
-	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
-}
-
-static int connect_family(struct blktap_nl *nl, struct blktap_error *err)
-{
-	int ret;
-
-	nl->socket = nl_socket_alloc();
-	if (!nl->socket)
-		return blktap_error_set(err, -ENOMEM, "no memory for a netlink socket");
-	ret = genl_connect(nl->socket);
-	if (ret)
-		return blktap_error_set(err, -EIO, "cannot make a netlink socket: %s",
-					nl_geterror(ret));
-	/* Asking for the family makes the kernel load its module. */
-	nl->family = genl_ctrl_resolve(nl->socket, BLKTAP_GENL_NAME);
-	if (nl->family == -NLE_OBJ_NOTFOUND)
-		return blktap_error_set(err, -ENOSYS, "blktap kernel module not installed");
-	if (nl->family < 0)
-		return blktap_error_set(err, -EIO, "cannot find the netlink family: %s",
-					nl_geterror(nl->family));
-	/* Now, since from here on libnl loses count of the sequence numbers. */
-	nl->group = genl_ctrl_resolve_grp(nl->socket, BLKTAP_GENL_NAME, BLKTAP_GENL_GROUP);
-	ask_for_words(nl_socket_get_fd(nl->socket));
-	return 0;
-}
-
-int blktap_nl_open(struct blktap_nl **nl, struct blktap_error *err)
-{
-	struct blktap_nl *opened = calloc(1, sizeof(*opened));
-	int ret;
-
-	*nl = NULL;
-	if (!opened)
-		return blktap_error_set(err, -ENOMEM, "no memory for a netlink socket");
-	ret = connect_family(opened, err);
-	if (ret) {
-		blktap_nl_close(opened);
-		return ret;
-	}
-	*nl = opened;
-	return 0;
-}
-
-void blktap_nl_close(struct blktap_nl *nl)
-{
-	if (!nl)
-		return;
-	nl_socket_free(nl->socket);
-	free(nl);
-}
 
 /* ----------------------------------------------------------------- transactions */
 
@@ -213,6 +152,95 @@ static int refuse(int code, const struct nl_answer *answer, int minor, struct bl
 static int no_memory(struct blktap_error *err)
 {
 	return blktap_error_set(err, -ENOMEM, "no memory for a netlink message");
+}
+
+/* ------------------------------------------------------------- opening, closing */
+
+/* The kernel then says in words what it refuses, and does not quote the request. */
+static void ask_for_words(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+}
+
+static int take_family(const struct nlmsghdr *message, void *data)
+{
+	struct blktap_nl *nl = data;
+	struct nl_family family;
+	int ret = nlmsg_to_family(message, &family);
+
+	if (ret)
+		return ret;
+	nl->family = family.id;
+	nl->group = family.group;
+	return 0;
+}
+
+/*
+ * Asking for it makes the kernel load its module. libnl could ask, but takes whatever keeps
+ * it from an answer for a no. ENOENT: the kernel has no such family, or not in this namespace.
+ */
+static int find_family(struct blktap_nl *nl, struct nl_answer *answer)
+{
+	CLEANUP_MESSAGE struct nl_msg *message = NULL;
+	int ret;
+
+	*answer = (struct nl_answer){ .each = take_family, .data = nl };
+	nl->family = GENL_ID_CTRL;
+	message = new_message(nl, CTRL_CMD_GETFAMILY, NLM_F_ACK);
+	if (!message || nla_put_string(message, CTRL_ATTR_FAMILY_NAME, BLKTAP_GENL_NAME))
+		return -ENOMEM;
+	ret = transact(nl, message, answer);
+	return !ret && nl->family == GENL_ID_CTRL ? -EPROTO : ret;
+}
+
+static int connect_family(struct blktap_nl *nl, struct blktap_error *err)
+{
+	struct nl_answer answer;
+	int ret;
+
+	nl->socket = nl_socket_alloc();
+	if (!nl->socket)
+		return blktap_error_set(err, -ENOMEM, "no memory for a netlink socket");
+	ret = genl_connect(nl->socket);
+	if (ret)
+		return blktap_error_set(err, -EIO, "cannot make a netlink socket: %s",
+					nl_geterror(ret));
+	ask_for_words(nl_socket_get_fd(nl->socket));
+	ret = find_family(nl, &answer);
+	if (ret == -ENOENT)
+		return blktap_error_set(err, -ENOSYS, "blktap kernel module not installed");
+	if (ret)
+		return blktap_error_set(err, ret, "cannot find the netlink family: %s",
+					reason(ret, &answer));
+	return 0;
+}
+
+int blktap_nl_open(struct blktap_nl **nl, struct blktap_error *err)
+{
+	struct blktap_nl *opened = calloc(1, sizeof(*opened));
+	int ret;
+
+	*nl = NULL;
+	if (!opened)
+		return blktap_error_set(err, -ENOMEM, "no memory for a netlink socket");
+	ret = connect_family(opened, err);
+	if (ret) {
+		blktap_nl_close(opened);
+		return ret;
+	}
+	*nl = opened;
+	return 0;
+}
+
+void blktap_nl_close(struct blktap_nl *nl)
+{
+	if (!nl)
+		return;
+	nl_socket_free(nl->socket);
+	free(nl);
 }
 
 /* --------------------------------------------------------------------- features */
@@ -499,7 +527,7 @@ int blktap_nl_list(struct blktap_nl *nl, struct blktap_tap **taps, size_t *count
 /* Of families that come and go; its number is that of the family of families. */
 #define FAMILIES_GROUP	GENL_ID_CTRL
 
-static int join_group(int fd, int group)
+static int join_group(int fd, uint32_t group)
 {
 	return setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
 }
@@ -509,7 +537,7 @@ int blktap_nl_subscribe(struct blktap_nl *nl, struct blktap_error *err)
 	int fd = nl_socket_get_fd(nl->socket);
 	struct nl_answer nothing = { .each = NULL };
 
-	if (nl->group < 0)
+	if (!nl->group)
 		return blktap_error_set(err, -EPROTO, "blktap: the kernel has no events");
 	nl_socket_set_buffer_size(nl->socket, EVENTS_SIZE, 0);
 	if (join_group(fd, nl->group) || join_group(fd, FAMILIES_GROUP))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
+#include <linux/genetlink.h>
 #include <netlink/attr.h>
 #include <netlink/genl/genl.h>
 #include <netlink/msg.h>
@@ -93,6 +94,50 @@ int nlmsg_walk(const void *datagram, size_t length, struct nl_answer *answer)
 		if (message->nlmsg_seq == answer->seq)
 			ret = take_message(message, answer);
 	return ret;
+}
+
+/* ------------------------------------------------------------------- a family */
+
+static const struct nla_policy family_policy[CTRL_ATTR_MAX + 1] = {
+	[CTRL_ATTR_FAMILY_ID] = { .type = NLA_U16, .minlen = sizeof(uint16_t) },
+	[CTRL_ATTR_MCAST_GROUPS] = { .type = NLA_NESTED },
+};
+
+static const struct nla_policy group_policy[CTRL_ATTR_MCAST_GRP_MAX + 1] = {
+	[CTRL_ATTR_MCAST_GRP_NAME] = { .type = NLA_STRING },
+	[CTRL_ATTR_MCAST_GRP_ID] = { .type = NLA_U32, .minlen = sizeof(uint32_t) },
+};
+
+static uint32_t find_group(struct nlattr *groups)
+{
+	struct nlattr *attrs[CTRL_ATTR_MCAST_GRP_MAX + 1], *group;
+	int left;
+
+	nla_for_each_nested(group, groups, left) {
+		if (nla_parse_nested(attrs, CTRL_ATTR_MCAST_GRP_MAX, group,
+				     (struct nla_policy *)group_policy))
+			continue;
+		if (attrs[CTRL_ATTR_MCAST_GRP_NAME] && attrs[CTRL_ATTR_MCAST_GRP_ID] &&
+		    nla_strcmp(attrs[CTRL_ATTR_MCAST_GRP_NAME], BLKTAP_GENL_GROUP) == 0)
+			return nla_get_u32(attrs[CTRL_ATTR_MCAST_GRP_ID]);
+	}
+	return 0;
+}
+
+int nlmsg_to_family(const struct nlmsghdr *message, struct nl_family *family)
+{
+	struct genlmsghdr *header = nlmsg_data(message);
+	struct nlattr *attrs[CTRL_ATTR_MAX + 1];
+
+	if (nlmsg_datalen(message) < (int)GENL_HDRLEN ||
+	    nla_parse(attrs, CTRL_ATTR_MAX, genlmsg_attrdata(header, 0),
+		      genlmsg_attrlen(header, 0), (struct nla_policy *)family_policy) ||
+	    !attrs[CTRL_ATTR_FAMILY_ID])
+		return -EPROTO;
+	family->id = nla_get_u16(attrs[CTRL_ATTR_FAMILY_ID]);
+	family->group = attrs[CTRL_ATTR_MCAST_GROUPS] ?
+			find_group(attrs[CTRL_ATTR_MCAST_GROUPS]) : 0;
+	return 0;
 }
 
 /* ---------------------------------------------------------------- attributes */

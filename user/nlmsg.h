@@ -25,7 +25,13 @@ struct nl_answer {
  */
 int nlmsg_walk(const void *datagram, size_t length, struct nl_answer *answer);
 
+struct nl_family {
+	uint16_t id;
+	uint32_t group;		/* of events; 0: there is none */
+};
+
 /* -EPROTO: an attribute is missing or misshapen. Unknown ones are passed over. */
+int nlmsg_to_family(const struct nlmsghdr *message, struct nl_family *family);
 int nlmsg_to_tap(const struct nlmsghdr *message, struct blktap_tap *tap);
 int nlmsg_to_features(const struct nlmsghdr *message, struct blktap_features *features);
 int nlmsg_to_event(const struct nlmsghdr *message, struct blktap_event_msg *event);

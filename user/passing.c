@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "aside.h"
 #include "cleanup.h"
 #include "passing.h"
 #include "record.h"
@@ -36,6 +38,8 @@ int passing_ring(unsigned int minor, struct blktap_error *err)
 {
 	return ring_open_node(minor, err);
 }
+
+/* -------------------------------------------------------------------------- a file */
 
 static int open_failed(const char *path, struct blktap_error *err)
 {
@@ -96,14 +100,104 @@ static int open_file(const char *path, bool read_only, struct blktap_error *err)
 	return ret;
 }
 
-int passing_image(const char *image, bool read_only, struct blktap_error *err)
+/* ------------------------------------------------------ whose storage may not answer */
+
+struct passing {
+	struct aside aside;
+	char *path;
+	bool read_only;
+	int fd;			/* or a negative errno, with @err */
+	char identity[IMAGE_IDENTITY_SIZE];
+	struct blktap_error err;
+};
+
+static void do_open(struct aside *aside)
+{
+	struct passing *passing = (struct passing *)aside;
+
+	passing->fd = open_file(passing->path, passing->read_only, &passing->err);
+	if (passing->fd >= 0)
+		image_identity(passing->fd, "", passing->identity);
+}
+
+static void free_passing(struct aside *aside)
+{
+	struct passing *passing = (struct passing *)aside;
+
+	if (passing->fd >= 0)
+		close(passing->fd);
+	free(passing->path);
+	free(passing);
+}
+
+static struct passing *new_passing(const char *path, bool read_only)
+{
+	struct passing *passing = calloc(1, sizeof(*passing));
+
+	if (!passing)
+		return NULL;
+	passing->aside.call = do_open;
+	passing->aside.release = free_passing;
+	passing->read_only = read_only;
+	passing->fd = -1;
+	passing->path = strdup(path);
+	if (passing->path)
+		return passing;
+	free(passing);
+	return NULL;
+}
+
+static int take(struct passing *passing, char identity[IMAGE_IDENTITY_SIZE],
+		struct blktap_error *err)
+{
+	if (passing->fd < 0) {
+		if (err)
+			*err = passing->err;
+		return passing->fd;
+	}
+	strcpy(identity, passing->identity);
+	return TAKE_FD(passing->fd);
+}
+
+static int not_opened(const char *path, int code, struct blktap_error *err)
+{
+	switch (code) {
+	case -EINTR:
+		return blktap_error_set(err, code, "interrupted while %s was opened", path);
+	case -ETIMEDOUT:
+		return blktap_error_set(err, code, "cannot open %s: its storage does not answer",
+					path);
+	default:
+		return blktap_error_set(err, code, "cannot open %s: %s", path, strerror(-code));
+	}
+}
+
+static int open_until(const char *path, bool read_only, struct deadline deadline,
+		      char identity[IMAGE_IDENTITY_SIZE], struct blktap_error *err)
+{
+	struct passing *passing = new_passing(path, read_only);
+	int ret;
+
+	if (!passing)
+		return not_opened(path, -ENOMEM, err);
+	ret = aside_run(&passing->aside, deadline);
+	ret = ret ? not_opened(path, ret, err) : take(passing, identity, err);
+	aside_put(&passing->aside);
+	return ret;
+}
+
+/* ------------------------------------------------------------------------ an image */
+
+int passing_image(const char *image, bool read_only, struct deadline deadline,
+		  char identity[IMAGE_IDENTITY_SIZE], struct blktap_error *err)
 {
 	static const char type[] = "aio:";
 
+	identity[0] = '\0';
 	if (strncmp(image, type, strlen(type)) != 0)
 		return blktap_error_set(err, -EACCES, "%s: the tapdisk's user may not open it, and "
 					"only aio: images can be passed", image);
-	return open_file(image + strlen(type), read_only, err);
+	return open_until(image + strlen(type), read_only, deadline, identity, err);
 }
 
 /*
@@ -111,11 +205,13 @@ int passing_image(const char *image, bool read_only, struct blktap_error *err)
  * tapdisk cannot write, that tells what it was given.
  */
 int passing_paused_image(pid_t pid, unsigned int minor, const char *image,
+			 struct deadline deadline, char identity[IMAGE_IDENTITY_SIZE],
 			 struct blktap_error *err)
 {
 	struct blktap_record *record;
 	int ret;
 
+	identity[0] = '\0';
 	ret = blktap_record_read(minor, &record, err);
 	if (ret)
 		return ret;
@@ -125,7 +221,7 @@ int passing_paused_image(pid_t pid, unsigned int minor, const char *image,
 				       (int)record->pid, (int)pid);
 	else
 		ret = passing_image(image ? image : record->open.image, record->open.read_only,
-				    err);
+				    deadline, identity, err);
 	blktap_record_free(record);
 	return ret;
 }

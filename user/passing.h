@@ -6,6 +6,7 @@
 #define BLKTAP_PASSING_H
 
 #include "deadline.h"
+#include "image-identity.h"
 #include "libblktap.h"
 
 /* Whether the tapdisk takes descriptors, and runs as a user who may need them. */
@@ -15,12 +16,15 @@ bool passing_wanted(pid_t pid, struct deadline deadline);
 
 int passing_ring(unsigned int minor, struct blktap_error *err);
 /*
- * @image is "type:path". EACCES: its type is none that can be passed; EPERM: others may change
- * what its path leads to.
+ * @image is "type:path", @identity that of the descriptor, or empty. EACCES: its type is none
+ * that can be passed; EPERM: others may change what its path leads to; ETIMEDOUT: its storage
+ * has not answered; EINTR: cancelled.
  */
-int passing_image(const char *image, bool read_only, struct blktap_error *err);
+int passing_image(const char *image, bool read_only, struct deadline deadline,
+		  char identity[IMAGE_IDENTITY_SIZE], struct blktap_error *err);
 /* For a paused disk; @image NULL: the one that it had. */
 int passing_paused_image(pid_t pid, unsigned int minor, const char *image,
+			 struct deadline deadline, char identity[IMAGE_IDENTITY_SIZE],
 			 struct blktap_error *err);
 
 #endif /* BLKTAP_PASSING_H */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "cancel.h"
 #include "cleanup.h"
 #include "disk-seq.h"
 #include "image-look.h"
@@ -61,14 +62,40 @@ static void put(int lock, unsigned int minor, const json_t *json)
 		   "image: %s", minor, strerror(-ret));
 }
 
-/* ------------------------------------------------------------ from open to close */
+/* ----------------------------------------------------------- which image it is */
 
-/* What the tapdisk has open nobody else sees: it is what its name led to when it was asked. */
-static void look(const char *image, char identity[IMAGE_IDENTITY_SIZE])
+/*
+ * What the tapdisk has open nobody else sees, unless it was opened here: it is what its name
+ * leads to when it is asked.
+ */
+static int look(const char *image, char identity[IMAGE_IDENTITY_SIZE])
 {
-	if (image_look(image, deadline_in(LOOK_MS), identity))
-		identity[0] = '\0';
+	return image_look(image, deadline_in(LOOK_MS), identity);
 }
+
+/* Once it is open, which cannot be cancelled any more. */
+static void look_again(unsigned int minor, const char *image, char identity[IMAGE_IDENTITY_SIZE])
+{
+	int ret;
+
+	cancel_suspend();
+	ret = look(image, identity);
+	cancel_resume();
+	if (ret)
+		blktap_log(LOG_WARNING, "tapdev%u: which file or device %s is cannot be recorded: "
+			   "recovering it will compare nothing: %s", minor, image, strerror(-ret));
+}
+
+/* Of what has been opened; @given: that of its descriptor, or empty. */
+static void identify(unsigned int minor, const char *image, const char *given,
+		     char identity[IMAGE_IDENTITY_SIZE])
+{
+	snprintf(identity, IMAGE_IDENTITY_SIZE, "%s", given);
+	if (!given[0] && image)
+		look_again(minor, image, identity);
+}
+
+/* ------------------------------------------------------------ from open to close */
 
 /* Of the disk that this tapdisk has; 0: it has none yet, or that cannot be told. */
 static uint64_t seq_of(pid_t pid, unsigned int minor)
@@ -84,16 +111,11 @@ static uint64_t seq_of(pid_t pid, unsigned int minor)
 
 /* What is not said is the tapdisk's default, also that of the next. */
 static json_t *describe(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
-			const char *identity, const char *user)
+			const char *user, const char *identity)
 {
 	const char *mode = blktap_kernel_io_name(open->kernel_io);
-	char now[IMAGE_IDENTITY_SIZE];
 	json_t *json;
 
-	if (!identity) {
-		look(open->image, now);
-		identity = now;
-	}
 	json = json_pack("{s:i, s:i, s:s, s:s, s:s, s:I, s:b, s:b, s:s, s:i, s:b, s:b}",
 			 "minor", (int)minor, "pid", (int)pid, "user", user,
 			 "image", open->image, "image_identity", identity,
@@ -116,32 +138,6 @@ bool record_is_kept(pid_t pid)
 	return process_user(pid, &user) || user;
 }
 
-/* *@json stays NULL where nothing is kept. */
-static int make(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
-		const char *identity, json_t **json)
-{
-	CLEANUP_FREE char *user = NULL;
-	int ret = process_user(pid, &user);
-
-	if (ret || !user)
-		return ret;
-	*json = describe(pid, minor, open, identity, user);
-	return *json ? 0 : -ENOMEM;
-}
-
-static void write_opened(pid_t pid, unsigned int minor, const struct blktap_open_params *open,
-			 const char *identity)
-{
-	CLEANUP_JSON json_t *json = NULL;
-	CLEANUP_CLOSE int lock = -1;
-	int ret = make(pid, minor, open, identity, &json);
-
-	if (!ret && !json)
-		return;
-	lock = ret ? ret : record_lock();
-	put(lock, minor, json);
-}
-
 /* What is kept here of this tapdisk's disk, or NULL. */
 static json_t *find(pid_t pid, unsigned int minor)
 {
@@ -162,27 +158,6 @@ void record_changed(pid_t pid, unsigned int minor, json_t *changes)
 
 	if (json)
 		put(lock, minor, json_object_update(json, owned) ? NULL : json);
-}
-
-/* What changes when a paused disk goes on; NULL: no memory, or nothing is kept. */
-static json_t *describe_unpaused(pid_t pid, unsigned int minor, const char *image)
-{
-	CLEANUP_JSON json_t *json = find(pid, minor);
-	char identity[IMAGE_IDENTITY_SIZE] = "";
-
-	if (!json)
-		return NULL;
-	if (!image)
-		image = json_string_value(json_object_get(json, "image"));
-	if (image)
-		look(image, identity);
-	return json_pack("{s:s*, s:s, s:b}", "image", image, "image_identity", identity,
-			 "paused", 0);
-}
-
-void record_unpaused(pid_t pid, unsigned int minor, const char *image)
-{
-	record_changed(pid, minor, describe_unpaused(pid, minor, image));
 }
 
 void record_closed(pid_t pid, unsigned int minor, const struct record_mark *mark)
@@ -212,72 +187,171 @@ static bool is_ordered(const json_t *record, pid_t pid)
 	return json_integer_value(json_object_get(record, "pid")) == pid;
 }
 
-static void write_order(struct record_order *order, int lock, const json_t *json)
+/* Takes @json. */
+static void write_order(struct record_order *order, int lock, json_t *json)
 {
 	put(lock, order->minor, json);
 	record_look(order->minor, &order->mark);
-	order->written = order->mark.there;
+	if (order->mark.there)
+		order->written = json;
+	else
+		json_decref(json);
 }
 
-void record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
-		       const struct blktap_open_params *open, const char *identity)
+/* Storage that does not answer yet may do so while the tapdisk opens it. */
+static int look_before(const char *image, char identity[IMAGE_IDENTITY_SIZE],
+		       struct blktap_error *err)
 {
-	CLEANUP_JSON json_t *json = NULL;
-	CLEANUP_CLOSE int lock = -1;
+	int ret = look(image, identity);
 
-	*order = (struct record_order){ .minor = minor };
-	if (make(pid, minor, open, identity, &json) || !json || !may_open(pid, minor))
-		return;
+	return ret == -EINTR ? blktap_error_set(err, ret, "interrupted while %s was looked at",
+						image) : 0;
+}
+
+int record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
+		      const struct blktap_open_params *open, const char *identity,
+		      struct blktap_error *err)
+{
+	char now[IMAGE_IDENTITY_SIZE];
+	CLEANUP_FREE char *user = NULL;
+	CLEANUP_CLOSE int lock = -1;
+	int ret = 0;
+
+	*order = (struct record_order){ .pid = pid, .minor = minor };
+	if (process_user(pid, &user) || !user)
+		return 0;
+	if (!identity)
+		ret = look_before(open->image, now, err);
+	if (ret || !may_open(pid, minor))
+		return ret;
 	lock = record_lock();
 	if (record_load(minor, &order->before))
 		order->before = NULL;
 	if (!is_ordered(order->before, pid))
-		write_order(order, lock, json);
+		write_order(order, lock, describe(pid, minor, open, user,
+						  identity ? identity : now));
+	return 0;
 }
 
-/* A new disk has its number by now. */
-static void note_disk(const struct record_order *order, pid_t pid)
+/* What changes when it goes on; @image may be NULL, then that is not among it. */
+static json_t *describe_unpaused(const char *image, const char *identity)
 {
-	uint64_t seq = seq_of(pid, order->minor);
-	CLEANUP_CLOSE int lock = seq ? record_lock() : -1;
-	CLEANUP_JSON json_t *json = NULL;
+	return json_pack("{s:s*, s:s, s:b}", "image", image, "image_identity", identity,
+			 "paused", 0);
+}
+
+int record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
+			 const char *image, struct blktap_error *err)
+{
+	CLEANUP_JSON json_t *now = find(pid, minor), *changes = NULL;
+	char identity[IMAGE_IDENTITY_SIZE] = "";
+	CLEANUP_CLOSE int lock = -1;
+	json_t *json;
+	int ret = 0;
+
+	*order = (struct record_order){ .pid = pid, .minor = minor };
+	if (!image)
+		image = json_string_value(json_object_get(now, "image"));
+	if (now && image)
+		ret = look_before(image, identity, err);
+	if (ret)
+		return ret;
+	changes = describe_unpaused(image, identity);
+	lock = record_lock();
+	order->before = find(pid, minor);
+	if (!json_is_true(json_object_get(order->before, "paused")))
+		return 0;
+	json = json_copy(order->before);
+	if (json_object_update(json, changes))
+		json_decref(TAKE_POINTER(json));
+	write_order(order, lock, json);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ what is done */
+
+/* Whether it is not what is on record by now. */
+static bool find_identity(const struct record_order *order, const char *given,
+			  char identity[IMAGE_IDENTITY_SIZE])
+{
+	const char *recorded = json_string_value(json_object_get(order->written,
+								 "image_identity"));
+	const char *image = json_string_value(json_object_get(order->written, "image"));
+
+	if (!given[0] && recorded[0])
+		return false;
+	identify(order->minor, image, given, identity);
+	return strcmp(identity, recorded) != 0;
+}
+
+/*
+ * It is on record already, but for that, if its storage was slow or its name led elsewhere,
+ * and for a new disk's number.
+ */
+static void settle(const struct record_order *order, const char *given)
+{
+	uint64_t seq = seq_of(order->pid, order->minor);
+	char identity[IMAGE_IDENTITY_SIZE];
+	bool other = find_identity(order, given, identity);
+	CLEANUP_CLOSE int lock = seq || other ? record_lock() : -1;
 
 	if (lock < 0 || !record_is(order->minor, &order->mark))
 		return;
-	json = find(pid, order->minor);
-	if (json && !json_object_set_new(json, "disk_seq", json_integer(seq)))
-		put(lock, order->minor, json);
+	if (other)
+		json_object_set_new(order->written, "image_identity", json_string(identity));
+	if (seq)
+		json_object_set_new(order->written, "disk_seq", json_integer(seq));
+	put(lock, order->minor, order->written);
 }
 
-void record_opened(const struct record_order *order, pid_t pid,
-		   const struct blktap_open_params *open, const char *identity)
+void record_opened(const struct record_order *order, const struct blktap_open_params *open,
+		   const char *given)
 {
-	if (order->written)
-		note_disk(order, pid);
-	else
-		write_opened(pid, order->minor, open, identity);
-}
-
-void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
-			  const char *image)
-{
-	CLEANUP_JSON json_t *changes = describe_unpaused(pid, minor, image);
-	CLEANUP_CLOSE int lock = record_lock();
+	char identity[IMAGE_IDENTITY_SIZE];
 	CLEANUP_JSON json_t *json = NULL;
+	CLEANUP_FREE char *user = NULL;
+	CLEANUP_CLOSE int lock = -1;
+	int ret;
 
-	*order = (struct record_order){ .minor = minor, .before = find(pid, minor) };
-	if (!json_is_true(json_object_get(order->before, "paused")))
+	if (order->written) {
+		settle(order, given);
 		return;
-	json = json_copy(order->before);
-	write_order(order, lock, json_object_update(json, changes) ? NULL : json);
+	}
+	ret = process_user(order->pid, &user);
+	if (!ret && !user)
+		return;
+	identify(order->minor, open->image, given, identity);
+	if (!ret)
+		json = describe(order->pid, order->minor, open, user, identity);
+	lock = ret ? ret : record_lock();
+	put(lock, order->minor, json);
+}
+
+void record_unpaused(const struct record_order *order, const char *image, const char *given)
+{
+	CLEANUP_JSON json_t *now = NULL;
+	char identity[IMAGE_IDENTITY_SIZE];
+
+	if (order->written) {
+		settle(order, given);
+		return;
+	}
+	now = find(order->pid, order->minor);
+	if (!now)
+		return;
+	if (!image)
+		image = json_string_value(json_object_get(now, "image"));
+	identify(order->minor, image, given, identity);
+	record_changed(order->pid, order->minor, describe_unpaused(image, identity));
 }
 
 void record_order_end(struct record_order *order, bool refused)
 {
 	CLEANUP_JSON json_t *before = TAKE_POINTER(order->before);
+	CLEANUP_JSON json_t *written = TAKE_POINTER(order->written);
 	CLEANUP_CLOSE int lock = -1;
 
-	if (!order->written || !refused)
+	if (!written || !refused)
 		return;
 	lock = record_lock();
 	if (!record_is(order->minor, &order->mark))

@@ -52,26 +52,33 @@ bool record_is_kept(pid_t pid);
  * when it has happened. If it is refused, what was on record comes back.
  */
 struct record_order {
+	pid_t pid;
 	unsigned int minor;
-	bool written;		/* false: not kept here, or not likely to be done */
+	json_t *written;	/* NULL: not kept here, or not likely to be done */
 	json_t *before;		/* NULL: there was none */
 	struct record_mark mark;	/* of what was written */
 };
 
-/* @identity, of the image; NULL: of what its name leads to now. */
-void record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
-		       const struct blktap_open_params *open, const char *identity);
-/* It has been done. */
-void record_opened(const struct record_order *order, pid_t pid,
-		   const struct blktap_open_params *open, const char *identity);
-/* @image: NULL: the one that it had. */
-void record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
-			  const char *image);
+/*
+ * @identity, of the image; NULL: of what its name leads to now. EINTR: cancelled before that
+ * is known, so that nothing is to be asked for.
+ */
+int record_order_open(struct record_order *order, pid_t pid, unsigned int minor,
+		      const struct blktap_open_params *open, const char *identity,
+		      struct blktap_error *err);
+/* @image: NULL: the one that it had. EINTR: as above. */
+int record_order_unpause(struct record_order *order, pid_t pid, unsigned int minor,
+			 const char *image, struct blktap_error *err);
+/*
+ * It has been done; @identity is that of the descriptor which the tapdisk was given, or what
+ * the image has to be. Empty: it is what its name leads to.
+ */
+void record_opened(const struct record_order *order, const struct blktap_open_params *open,
+		   const char *identity);
+void record_unpaused(const struct record_order *order, const char *image, const char *identity);
 /* @refused: it has not been done, and will not be. */
 void record_order_end(struct record_order *order, bool refused);
 
-/* It goes on with @image; NULL: the one that it had. */
-void record_unpaused(pid_t pid, unsigned int minor, const char *image);
 /* Takes @changes, an object; NULL: no memory for it. */
 void record_changed(pid_t pid, unsigned int minor, json_t *changes);
 /* @mark: the record before it was closed. It may be open again. */

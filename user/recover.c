@@ -35,7 +35,7 @@ struct recovery {
 	bool named;			/* its image, by who asks for it */
 	struct serving serving;
 	struct record_order order;	/* to open it */
-	bool unsure;			/* what has become of that */
+	struct vbd_outcome outcome;	/* of that */
 	pid_t killed;
 };
 
@@ -243,7 +243,7 @@ static int ask_open(struct recovery *recovery, struct blktap_error *err)
 
 	recovery->open.timeout_ms = deadline_left(recovery->deadline) ?: 1;
 	return vbd_ask_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS,
-			    &recovery->unsure, err);
+			    &recovery->outcome, err);
 }
 
 /* Which image the disk had; whether the tapdisk knows what to do with that: older ones do not. */
@@ -275,8 +275,10 @@ static int open_image(struct recovery *recovery, struct blktap_error *err)
 	int ret;
 
 	/* Whoever dies now leaves to the next what there was to compare with. */
-	record_order_open(&recovery->order, recovery->serving.pid, recovery->serving.minor,
-			  &recovery->open, expected(recovery));
+	ret = record_order_open(&recovery->order, recovery->serving.pid, recovery->serving.minor,
+				&recovery->open, expected(recovery), err);
+	if (ret)
+		return ret;
 	for (;;) {
 		ret = check_same(recovery, err);
 		if (!ret)
@@ -319,7 +321,7 @@ static int settle(struct recovery *recovery, struct blktap_error *err)
 	}
 	/* One that does not answer is asked once: it may still do what it was told. */
 	serving->attached = ret == -EBUSY || ret == -ETIMEDOUT;
-	recovery->unsure = serving->attached;
+	recovery->outcome.unsure = serving->attached;
 	if (!serving->attached)
 		return -EINTR;
 	if (has_image(serving) > 0)
@@ -342,10 +344,19 @@ static int settle_undisturbed(struct recovery *recovery, struct blktap_error *er
 static void undo(struct recovery *recovery)
 {
 	cancel_suspend();
-	if (recovery->order.written && recovery->unsure && has_image(&recovery->serving) == 0)
-		recovery->unsure = false;
+	if (recovery->order.written && recovery->outcome.unsure &&
+	    has_image(&recovery->serving) == 0)
+		recovery->outcome.unsure = false;
 	serving_undo(&recovery->serving, false);
 	cancel_resume();
+}
+
+/* Which image that is, as far as it is known. */
+static const char *opened(const struct recovery *recovery)
+{
+	if (recovery->outcome.identity[0])
+		return recovery->outcome.identity;
+	return expected(recovery) ?: "";
 }
 
 static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
@@ -372,8 +383,8 @@ static int serve(struct recovery *recovery, pid_t pid, struct blktap_error *err)
 	else if (ret)
 		undo(recovery);
 	if (!ret)
-		record_opened(&recovery->order, serving->pid, &recovery->open, expected(recovery));
-	record_order_end(&recovery->order, ret && !recovery->unsure);
+		record_opened(&recovery->order, &recovery->open, opened(recovery));
+	record_order_end(&recovery->order, ret && !recovery->outcome.unsure);
 	return ret;
 }
 

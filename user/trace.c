@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <inttypes.h>
+#include <linux/genetlink.h>
 #include <netlink/attr.h>
 #include <netlink/genl/genl.h>
 #include <netlink/msg.h>
@@ -173,6 +174,8 @@ void trace_message(char direction, const struct nlmsghdr *message)
 		put_code("status", message);
 	else if (message->nlmsg_type == NLMSG_DONE)
 		put_code("done", message);
+	else if (message->nlmsg_type == GENL_ID_CTRL)
+		fputs("family", trace);
 	else if (nlmsg_datalen(message) >= (int)GENL_HDRLEN)
 		put_family_message(message);
 	putc('\n', trace);

@@ -151,8 +151,9 @@ struct opening {
 	unsigned int minor;
 	const char *image;	/* may be NULL */
 	bool read_only;
-	struct deadline deadline;
-	bool *unsure;		/* as of call_passing() */
+	struct deadline deadline;	/* for the answer */
+	struct deadline limit;	/* for opening it here */
+	struct vbd_outcome *outcome;
 	/* Opens it here; a descriptor or a negative errno. */
 	int (*open)(const struct opening *opening, struct blktap_error *err);
 };
@@ -165,7 +166,7 @@ static int pass(const struct opening *opening, json_t *params, struct blktap_err
 		return fd;
 	json_object_set_new(params, "descriptor", json_true());
 	return call_passing(opening->pid, opening->method, json_incref(params), fd,
-			    deadline_left(opening->deadline), NULL, opening->unsure, err);
+			    deadline_left(opening->deadline), NULL, &opening->outcome->unsure, err);
 }
 
 /* Most tapdisks can open it; one that has given up that right gets it in a second try. */
@@ -176,7 +177,7 @@ static int call_opening(const struct opening *opening, json_t *params, struct bl
 
 	json_object_set_new(params, "minor", json_integer(opening->minor));
 	ret = call_passing(opening->pid, opening->method, params, -1,
-			   deadline_left(opening->deadline), NULL, opening->unsure, err);
+			   deadline_left(opening->deadline), NULL, &opening->outcome->unsure, err);
 	if (ret == -EACCES && passing_wanted(opening->pid, opening->deadline))
 		ret = pass(opening, kept, err);
 	return ret;
@@ -190,11 +191,13 @@ static int open_ring(const struct opening *opening, struct blktap_error *err)
 int vbd_ask_attach(pid_t pid, unsigned int minor, struct deadline deadline,
 		   struct blktap_error *err)
 {
+	struct vbd_outcome outcome;
 	const struct opening opening = {
 		.pid = pid,
 		.method = "attach",
 		.minor = minor,
 		.deadline = deadline,
+		.outcome = &outcome,
 		.open = open_ring,
 	};
 
@@ -249,11 +252,12 @@ static int image_params(const char *image, json_t **params, struct blktap_error 
 
 static int open_image(const struct opening *opening, struct blktap_error *err)
 {
-	return passing_image(opening->image, opening->read_only, err);
+	return passing_image(opening->image, opening->read_only, opening->limit,
+			     opening->outcome->identity, err);
 }
 
 int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
-		 int margin_ms, bool *unsure, struct blktap_error *err)
+		 int margin_ms, struct vbd_outcome *outcome, struct blktap_error *err)
 {
 	int timeout_ms = open_params->timeout_ms ? open_params->timeout_ms : CALL_MS;
 	const struct opening opening = {
@@ -263,13 +267,14 @@ int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params 
 		.image = open_params->image,
 		.read_only = open_params->read_only,
 		.deadline = deadline_in(with_margin(timeout_ms, margin_ms)),
-		.unsure = unsure,
+		.limit = deadline_in(timeout_ms),
+		.outcome = outcome,
 		.open = open_image,
 	};
 	json_t *params;
 	int ret;
 
-	*unsure = false;
+	*outcome = (struct vbd_outcome){ .unsure = false };
 	ret = image_params(open_params->image, &params, err);
 	if (ret)
 		return ret;
@@ -295,15 +300,17 @@ int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params 
 int blktap_ctl_open(pid_t pid, unsigned int minor,
 		    const struct blktap_open_params *open_params, struct blktap_error *err)
 {
+	struct vbd_outcome outcome;
 	struct record_order order;
-	bool unsure;
 	int ret;
 
-	record_order_open(&order, pid, minor, open_params, NULL);
-	ret = vbd_ask_open(pid, minor, open_params, MARGIN_MS, &unsure, err);
+	ret = record_order_open(&order, pid, minor, open_params, NULL, err);
+	if (ret)
+		return ret;
+	ret = vbd_ask_open(pid, minor, open_params, MARGIN_MS, &outcome, err);
 	if (!ret)
-		record_opened(&order, pid, open_params, NULL);
-	record_order_end(&order, ret && !unsure);
+		record_opened(&order, open_params, outcome.identity);
+	record_order_end(&order, ret && !outcome.unsure);
 	return ret;
 }
 
@@ -357,20 +364,22 @@ int blktap_ctl_pause(pid_t pid, unsigned int minor, int timeout_ms, struct blkta
 
 static int open_paused_image(const struct opening *opening, struct blktap_error *err)
 {
-	return passing_paused_image(opening->pid, opening->minor, opening->image, err);
+	return passing_paused_image(opening->pid, opening->minor, opening->image, opening->limit,
+				    opening->outcome->identity, err);
 }
 
 int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int timeout_ms,
 		       struct blktap_error *err)
 {
-	bool unsure = false;
+	struct vbd_outcome outcome = { .unsure = false };
 	const struct opening opening = {
 		.pid = pid,
 		.method = "unpause",
 		.minor = minor,
 		.image = image,
 		.deadline = deadline_in(with_margin(timeout_ms, MARGIN_MS)),
-		.unsure = &unsure,
+		.limit = deadline_in(timeout_ms),
+		.outcome = &outcome,
 		.open = open_paused_image,
 	};
 	struct record_order order;
@@ -381,11 +390,15 @@ int blktap_ctl_unpause(pid_t pid, unsigned int minor, const char *image, int tim
 	if (ret)
 		return ret;
 	add_timeout(params, timeout_ms);
-	record_order_unpause(&order, pid, minor, image);
+	ret = record_order_unpause(&order, pid, minor, image, err);
+	if (ret) {
+		json_decref(params);
+		return ret;
+	}
 	ret = call_opening(&opening, params, err);
-	if (!ret && !order.written)
-		record_unpaused(pid, minor, image);
-	record_order_end(&order, ret && !unsure);
+	if (!ret)
+		record_unpaused(&order, image, outcome.identity);
+	record_order_end(&order, ret && !outcome.unsure);
 	return ret;
 }
 

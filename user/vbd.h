@@ -3,6 +3,7 @@
 #define BLKTAP_VBD_H
 
 #include "deadline.h"
+#include "image-identity.h"
 #include "libblktap.h"
 
 /* The VBDs of "list" (an array) by ascending minor; -EPROTO, -ENOMEM. */
@@ -16,11 +17,19 @@ bool vbd_answers(pid_t pid, int timeout_ms);
 /* As blktap_ctl_attach(), until @deadline. */
 int vbd_ask_attach(pid_t pid, unsigned int minor, struct deadline deadline,
 		   struct blktap_error *err);
+
+/* What has come of a request to open an image. */
+struct vbd_outcome {
+	bool unsure;		/* see call_passing() */
+	/* Of what was opened here, as the tapdisk may not; else empty. */
+	char identity[IMAGE_IDENTITY_SIZE];
+};
+
 /*
  * As blktap_ctl_open(), but for the record, and with so much time for the answer, past the
- * tapdisk's own limit. @unsure: see call_passing().
+ * tapdisk's own limit.
  */
 int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
-		 int margin_ms, bool *unsure, struct blktap_error *err);
+		 int margin_ms, struct vbd_outcome *outcome, struct blktap_error *err);
 
 #endif /* BLKTAP_VBD_H */

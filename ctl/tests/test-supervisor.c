@@ -214,21 +214,6 @@ static void test_it_cannot_look(void **state)
 	assert_int_equal(status_at_end(supervise_with(-ENOSYS)), ENOSYS);
 }
 
-static void end_at_second_list(void)
-{
-	if (kernel.lists == 2)
-		raise(SIGTERM);
-}
-
-/* Events that could not be had: then a list tells. */
-static void test_it_cannot_watch(void **state)
-{
-	(void)state;
-	kernel.event_failures = 2;
-	kernel.listed = end_at_second_list;
-	assert_int_equal(status_at_end(supervise_with(0)), 0);
-}
-
 static void put_record(void)
 {
 	char path[PATH_MAX];
@@ -251,6 +236,37 @@ static void kernel_add_held(void)
 	tap->recovery = BLKTAP_RECOVERY_HELD;
 	put_record();
 	setenv("TAPDISK", "/bin/false", 1);
+}
+
+static void end_at_second_list(void)
+{
+	if (kernel.lists == 2)
+		raise(SIGTERM);
+}
+
+/* Events that could not be had: then a list tells. */
+static void test_it_cannot_watch(void **state)
+{
+	(void)state;
+	kernel.event_failures = 2;
+	kernel.listed = end_at_second_list;
+	assert_int_equal(status_at_end(supervise_with(0)), 0);
+}
+
+static void fail_once_then_end(void)
+{
+	if (kernel.lists == 1)
+		kernel.open_failures = 1;
+	end_at_second_list();
+}
+
+/* Nor does it take a moment without memory for the end of the module. */
+static void test_it_cannot_ask(void **state)
+{
+	(void)state;
+	kernel_add_held();
+	kernel.listed = fail_once_then_end;
+	assert_int_equal(status_at_end(supervise_with(0)), 0);
 }
 
 /* Whoever recovers a disk is missed when he is done, whatever there is to watch him by. */
@@ -328,6 +344,7 @@ int main(int argc, char **argv)
 		TEST(test_it_cannot_start),
 		TEST(test_it_cannot_look),
 		TEST(test_it_cannot_watch),
+		TEST(test_it_cannot_ask),
 		TEST(test_it_cannot_watch_children),
 		TEST(test_it_cannot_remember),
 		TEST(test_unsafe_directory),

@@ -17,6 +17,7 @@
 
 static struct fake_kernel {
 	int open_code;		/* what opening gives */
+	size_t open_failures;	/* so often there is no memory first */
 	struct blktap_tap taps[FAKE_TAPS];	/* by minor */
 	size_t count;
 	int list_code;		/* what listing them gives */
@@ -63,6 +64,10 @@ int disk_seq(unsigned int minor, uint64_t *seq)
 int blktap_nl_open(struct blktap_nl **nl, struct blktap_error *err)
 {
 	*nl = NULL;
+	if (kernel.open_failures) {
+		kernel.open_failures--;
+		return blktap_error_set(err, -ENOMEM, "cannot find the netlink family");
+	}
 	if (kernel.open_code)
 		return blktap_error_set(err, kernel.open_code, "%s",
 					"blktap kernel module not installed");

@@ -38,6 +38,28 @@ static inline struct nl_msg *tap_message(int flags, int minor)
 	return message;
 }
 
+/* What the family of families says of one that has a group of this number, and another. */
+static inline struct nl_msg *family_message(int id, uint32_t group)
+{
+	struct nl_msg *message = nlmsg_alloc();
+	struct nlattr *groups, *nest;
+	uint32_t i;
+
+	genlmsg_put(message, 0, SEQ, GENL_ID_CTRL, 0, 0, CTRL_CMD_NEWFAMILY, 2);
+	nla_put_string(message, CTRL_ATTR_FAMILY_NAME, BLKTAP_GENL_NAME);
+	if (id >= 0)
+		nla_put_u16(message, CTRL_ATTR_FAMILY_ID, id);
+	groups = nla_nest_start(message, CTRL_ATTR_MCAST_GROUPS);
+	for (i = 0; i < 2; i++) {
+		nest = nla_nest_start(message, i + 1);
+		nla_put_u32(message, CTRL_ATTR_MCAST_GRP_ID, group - 1 + i);
+		nla_put_string(message, CTRL_ATTR_MCAST_GRP_NAME, i ? BLKTAP_GENL_GROUP : "other");
+		nla_nest_end(message, nest);
+	}
+	nla_nest_end(message, groups);
+	return message;
+}
+
 /* @quoted: how much of the request follows the code; -1: nothing, it is capped. */
 static inline struct nl_msg *error_message(int code, int quoted, const char *text)
 {

@@ -312,6 +312,9 @@ static void test_replaced(void **state)
 	move_file("image", "new");
 	assert_int_equal(recover_image(false), -ENOENT);
 	assert_non_null(strstr(err.text, "cannot be told: No such file"));
+	assert_int_equal(mkdir(path_of("image"), 0700), 0);
+	assert_int_equal(recover_image(false), -EISDIR);
+	assert_int_equal(rmdir(path_of("image")), 0);
 	move_file("old", "image");
 	assert_int_equal(recover_image(false), 0);
 	fake_stop(&fake);

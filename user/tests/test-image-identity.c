@@ -98,7 +98,7 @@ static void test_neither(void **state)
 {
 	(void)state;
 	assert_int_equal(image_identity(AT_FDCWD, "/dev/null", identity), -EINVAL);
-	assert_int_equal(image_identity(AT_FDCWD, control_dir, identity), -EINVAL);
+	assert_int_equal(image_identity(AT_FDCWD, control_dir, identity), -EISDIR);
 	assert_int_equal(image_identity(AT_FDCWD, path_of("none"), identity), -ENOENT);
 	assert_string_equal(identity, "");
 }

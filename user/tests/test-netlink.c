@@ -400,6 +400,31 @@ static void test_recovery(void **state)
 	nlmsg_free(message);
 }
 
+static void test_family(void **state)
+{
+	struct nl_msg *message = family_message(FAMILY, 9);
+	struct nl_family family;
+
+	(void)state;
+	assert_int_equal(nlmsg_to_family(nlmsg_hdr(message), &family), 0);
+	assert_int_equal(family.id, FAMILY);
+	assert_int_equal(family.group, 9);
+	nlmsg_free(message);
+	message = family_message(-1, 9);
+	assert_int_equal(nlmsg_to_family(nlmsg_hdr(message), &family), -EPROTO);
+	nlmsg_free(message);
+	message = nlmsg_alloc();
+	genlmsg_put(message, 0, SEQ, GENL_ID_CTRL, 0, 0, CTRL_CMD_NEWFAMILY, 2);
+	nla_put_u16(message, CTRL_ATTR_FAMILY_ID, FAMILY);
+	assert_int_equal(nlmsg_to_family(nlmsg_hdr(message), &family), 0);
+	assert_int_equal(family.group, 0);
+	nlmsg_free(message);
+	message = nlmsg_alloc();
+	nlmsg_put(message, 0, SEQ, GENL_ID_CTRL, 0, 0);
+	assert_int_equal(nlmsg_to_family(nlmsg_hdr(message), &family), -EPROTO);
+	nlmsg_free(message);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -464,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_event),
 		cmocka_unit_test(test_kernel_io),
 		cmocka_unit_test(test_recovery),
+		cmocka_unit_test(test_family),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_no_generic_header),
 		cmocka_unit_test(test_open),

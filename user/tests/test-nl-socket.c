@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <netlink/errno.h>
-#include <netlink/genl/ctrl.h>
 #include <netlink/socket.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -14,6 +13,8 @@
 
 #define STEPS	16
 #define FD	1000		/* of the first socket; the next one is that of events */
+#define FAMILY_SILENT	(-10000)
+#define FAMILY_NONE	(-10001)
 
 /* What recvmsg() has next for a socket: an error, or a datagram of somebody. */
 struct step {
@@ -28,7 +29,11 @@ static struct {
 	struct step *steps[STEPS];
 	unsigned int count, next;
 	const struct nl_sock *sockets[2];
-	int connect, family, group, join_error;
+	int connect, join_error;
+	int family;		/* its number; or negative, then what is said when it is asked for */
+	uint32_t group;
+	int ask_error;		/* of asking for it */
+	struct step asked;	/* the answer to that */
 	int send_errors[2];
 	unsigned int sent;
 	uint8_t command;	/* of the last request */
@@ -46,21 +51,6 @@ int genl_connect(struct nl_sock *socket)
 	return kernel.connect;
 }
 
-int genl_ctrl_resolve(struct nl_sock *socket, const char *name)
-{
-	(void)socket;
-	assert_string_equal(name, BLKTAP_GENL_NAME);
-	return kernel.family;
-}
-
-int genl_ctrl_resolve_grp(struct nl_sock *socket, const char *family, const char *group)
-{
-	(void)socket;
-	(void)family;
-	assert_string_equal(group, BLKTAP_GENL_GROUP);
-	return kernel.group;
-}
-
 int nl_socket_get_fd(const struct nl_sock *socket)
 {
 	return FD + (socket == kernel.sockets[1]);
@@ -75,13 +65,41 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 	return level == SOL_NETLINK && name == NETLINK_ADD_MEMBERSHIP && errno ? -1 : 0;
 }
 
+/* There is such a family, or an error; FAMILY_SILENT: nothing at all, FAMILY_NONE: just yes. */
+static void answer_for_family(int fd)
+{
+	struct step *asked = &kernel.asked;
+
+	*asked = (struct step){ .fd = kernel.family == FAMILY_SILENT ? -1 : fd };
+	if (kernel.family >= 0)
+		append(&asked->datagram, family_message(kernel.family, kernel.group));
+	append(&asked->datagram, error_message(kernel.family < 0 && kernel.family > FAMILY_SILENT ?
+					       kernel.family : 0, -1, NULL));
+}
+
+static ssize_t ask_for_family(int fd, const struct nlmsghdr *header)
+{
+	struct genlmsghdr *generic = nlmsg_data(header);
+	const struct nlattr *name = nla_find(genlmsg_attrdata(generic, 0),
+					     genlmsg_attrlen(generic, 0), CTRL_ATTR_FAMILY_NAME);
+
+	assert_int_equal(generic->cmd, CTRL_CMD_GETFAMILY);
+	assert_non_null(name);
+	assert_int_equal(nla_strcmp(name, BLKTAP_GENL_NAME), 0);
+	answer_for_family(fd);
+	errno = kernel.ask_error;
+	return errno ? -1 : (ssize_t)header->nlmsg_len;
+}
+
 ssize_t send(int fd, const void *data, size_t length, int flags)
 {
 	const struct nlmsghdr *header = data;
 
-	assert_int_equal(fd, FD);
 	assert_int_equal(flags, 0);
 	kernel.seq = header->nlmsg_seq;
+	if (header->nlmsg_type == GENL_ID_CTRL)
+		return ask_for_family(fd, header);
+	assert_int_equal(fd, FD);
 	kernel.command = ((const struct genlmsghdr *)(header + 1))->cmd;
 	errno = kernel.sent < 2 ? kernel.send_errors[kernel.sent] : 0;
 	kernel.sent++;
@@ -92,6 +110,8 @@ static struct step *next_step(int fd)
 {
 	struct step *step = kernel.next < kernel.count ? kernel.steps[kernel.next] : NULL;
 
+	if (kernel.asked.fd == fd)
+		return &kernel.asked;
 	return step && step->fd == fd ? step : NULL;
 }
 
@@ -129,7 +149,10 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 		errno = EAGAIN;
 		return -1;
 	}
-	kernel.next++;
+	if (step == &kernel.asked)
+		step->fd = -1;
+	else
+		kernel.next++;
 	errno = step->error;
 	if (errno)
 		return -1;
@@ -219,6 +242,7 @@ static void check_open(int connect, int family, int code, const char *text)
 {
 	struct blktap_nl *opened;
 
+	kernel.sockets[1] = NULL;
 	kernel.connect = connect;
 	kernel.family = family;
 	assert_int_equal(blktap_nl_open(&opened, &err), code);
@@ -226,12 +250,17 @@ static void check_open(int connect, int family, int code, const char *text)
 	assert_non_null(strstr(err.text, text));
 }
 
+/* Only a kernel that says so does not have the module. */
 static void test_cannot_open(void **state)
 {
 	(void)state;
 	check_open(-NLE_NOMEM, FAMILY, -EIO, "netlink socket");
-	check_open(0, -NLE_OBJ_NOTFOUND, -ENOSYS, "module not installed");
-	check_open(0, -NLE_PERM, -EIO, "netlink family");
+	check_open(0, -ENOENT, -ENOSYS, "module not installed");
+	check_open(0, -ENOMEM, -ENOMEM, "netlink family: Cannot allocate memory");
+	check_open(0, FAMILY_SILENT, -ETIMEDOUT, "netlink family: the kernel does not answer");
+	check_open(0, FAMILY_NONE, -EPROTO, "netlink family: the kernel's answer makes no sense");
+	kernel.ask_error = ENOBUFS;
+	check_open(0, FAMILY, -ENOBUFS, "netlink family: No buffer space");
 }
 
 static void test_get(void **state)
@@ -430,7 +459,7 @@ static void test_delete_fails(void **state)
 static void test_delete_without_group(void **state)
 {
 	(void)state;
-	kernel.group = -NLE_OBJ_NOTFOUND;
+	kernel.group = 0;
 	assert_int_equal(blktap_nl_free(nl, 3, false, 1000, &err), -EPROTO);
 	kernel.sockets[1] = NULL;
 	kernel.group = 5;

@@ -4,22 +4,49 @@
  */
 #include "test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "fake-tapdisk.h"
 #include "passing.h"
 
 #define NOBODY	65534
 
+static const struct deadline never = { INT64_MAX };
+static char identity[IMAGE_IDENTITY_SIZE];
 static struct blktap_error err;
 
-static int pass(const char *name, bool read_only)
+/* ------------------------------------------------------------ storage that hangs */
+
+static pthread_mutex_t hanging = PTHREAD_MUTEX_INITIALIZER;
+static const char *hangs_at;	/* a name; NULL: nothing does */
+
+/* Nobody makes a file with it here. */
+int openat(int folder, const char *name, int flags, ...)
+{
+	if (hangs_at && strcmp(name, hangs_at) == 0) {
+		pthread_mutex_lock(&hanging);
+		pthread_mutex_unlock(&hanging);
+	}
+	return syscall(SYS_openat, folder, name, flags, 0);
+}
+
+/* ------------------------------------------------------------------------- files */
+
+static int pass_within(const char *name, bool read_only, int timeout_ms)
 {
 	char image[PATH_MAX];
 
 	snprintf(image, sizeof(image), "aio:%s/%s", control_dir, name);
-	return passing_image(image, read_only, &err);
+	return passing_image(image, read_only, deadline_in(timeout_ms), identity, &err);
+}
+
+static int pass(const char *name, bool read_only)
+{
+	return pass_within(name, read_only, -1);
 }
 
 static void test_file(void **state)
@@ -39,6 +66,22 @@ static void test_file(void **state)
 	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 	close(fd);
 	assert_int_equal(pass("none", true), -ENOENT);
+	assert_string_equal(identity, "");
+}
+
+/* Which one it is that was opened. */
+static void test_identity(void **state)
+{
+	char expected[IMAGE_IDENTITY_SIZE];
+	int fd;
+
+	(void)state;
+	make_file("file");
+	assert_int_equal(image_identity(AT_FDCWD, path_of("file"), expected), 0);
+	fd = pass("file", true);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_string_equal(identity, expected);
 }
 
 /* Some devices begin to do something when they are opened. */
@@ -51,9 +94,9 @@ static void test_no_image(void **state)
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(pass("pipe", false), -EINVAL);
 	assert_int_equal(pass(".", true), -EISDIR);
-	assert_int_equal(passing_image("aio:/dev/null", false, &err), -EINVAL);
+	assert_int_equal(passing_image("aio:/dev/null", false, never, identity, &err), -EINVAL);
 	assert_string_equal(err.text, "/dev/null is neither a file nor a block device");
-	assert_int_equal(passing_image("ram:1M", false, &err), -EACCES);
+	assert_int_equal(passing_image("ram:1M", false, never, identity, &err), -EACCES);
 }
 
 static void make_folder(const char *name, mode_t mode)
@@ -107,7 +150,7 @@ static void test_links(void **state)
 	assert_int_equal(pass("here", false), -EISDIR);
 	assert_int_equal(pass("folder/inner/file/", false), -ENOTDIR);
 	assert_int_equal(pass("folder/inner/file/..", false), -ENOTDIR);
-	assert_int_equal(passing_image("aio:file", false, &err), -EINVAL);
+	assert_int_equal(passing_image("aio:file", false, never, identity, &err), -EINVAL);
 }
 
 /* The tapdisk's user may be the owner, and what he puts there is not what was meant. */
@@ -203,6 +246,11 @@ static void expect_access(int fd, int access)
 	close(fd);
 }
 
+static int pass_paused(pid_t pid, const char *image)
+{
+	return passing_paused_image(pid, 3, image, never, identity, &err);
+}
+
 /* It is not asked: there is no such tapdisk. */
 static void test_of_a_paused_disk(void **state)
 {
@@ -212,14 +260,64 @@ static void test_of_a_paused_disk(void **state)
 	snprintf(path, sizeof(path), "%s/file", control_dir);
 	snprintf(image, sizeof(image), "aio:%s", path);
 	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-	assert_int_equal(passing_paused_image(9, 3, NULL, &err), -ENOENT);
+	assert_int_equal(pass_paused(9, NULL), -ENOENT);
 	put_record(9, "file", false);
-	expect_access(passing_paused_image(9, 3, NULL, &err), O_RDWR);
-	assert_int_equal(passing_paused_image(10, 3, NULL, &err), -EACCES);
-	assert_int_equal(passing_paused_image(10, 3, image, &err), -EACCES);
+	expect_access(pass_paused(9, NULL), O_RDWR);
+	assert_int_equal(pass_paused(10, NULL), -EACCES);
+	assert_int_equal(pass_paused(10, image), -EACCES);
 	put_record(9, "none", true);
-	assert_int_equal(passing_paused_image(9, 3, NULL, &err), -ENOENT);
-	expect_access(passing_paused_image(9, 3, image, &err), O_RDONLY);
+	assert_int_equal(pass_paused(9, NULL), -ENOENT);
+	expect_access(pass_paused(9, image), O_RDONLY);
+}
+
+static unsigned int count_descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned int count = 0;
+
+	assert_non_null(folder);
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+static void assert_hangs(int timeout_ms, int code, const char *text)
+{
+	struct deadline slow = deadline_in(20000);
+
+	assert_int_equal(pass_within("folder/file", false, timeout_ms), code);
+	assert_int_equal(err.code, code);
+	assert_non_null(strstr(err.text, text));
+	assert_false(deadline_passed(slow));
+}
+
+/* On the way to it, or the file itself. What comes of it when nobody waits any more is closed. */
+static void test_storage_that_hangs(void **state)
+{
+	unsigned int descriptors = count_descriptors(), tries;
+	int cancelling;
+
+	(void)state;
+	make_folder("folder", 0755);
+	make_file("folder/file");
+	pthread_mutex_lock(&hanging);
+	hangs_at = "folder";
+	assert_hangs(50, -ETIMEDOUT, "folder/file: its storage does not answer");
+	hangs_at = "file";
+	assert_hangs(50, -ETIMEDOUT, "folder/file: its storage does not answer");
+	cancelling = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	blktap_cancel_on(cancelling);
+	assert_hangs(-1, -EINTR, "interrupted while ");
+	blktap_cancel_on(-1);
+	close(cancelling);
+	assert_true(count_descriptors() > descriptors);
+	pthread_mutex_unlock(&hanging);
+	for (tries = 0; count_descriptors() != descriptors && tries < 1000; tries++)
+		usleep(10000);
+	assert_int_equal(count_descriptors(), descriptors);
+	expect_access(pass_within("folder/file", false, 20000), O_RDWR);
+	hangs_at = NULL;
 }
 
 #define TEST(test)	cmocka_unit_test_setup_teardown(test, make_control_dir, remove_control_dir)
@@ -228,13 +326,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_file),
+		TEST(test_identity),
 		TEST(test_no_image),
 		TEST(test_links),
 		TEST(test_folder_of_another),
 		TEST(test_folder_that_others_may_write),
 		TEST(test_sticky_folder),
 		TEST(test_of_a_paused_disk),
+		TEST(test_storage_that_hangs),
 	};
 
+	alarm(60);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,16 +6,20 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "fake-kernel.h"
 #include "fake-tapdisk.h"
+#include "deadline.h"
 #include "image-identity.h"
 #include "processes.h"
 #include "record.h"
 
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
+#define FORBIDDEN	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-13,\"message\":\"no\"}}\n"
 #define REFUSED	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-16,\"message\":\"no\"}}\n"
 
 #define NO_PID	2147483647	/* that nobody has, any more */
@@ -29,6 +33,27 @@ static struct blktap_record *record;
 static struct fake fake;
 static pid_t pid;
 static int cancelling;
+
+/* ------------------------------------------------------------ storage that hangs */
+
+static atomic_bool looking_hangs, opening_hangs;
+
+int statx(int fd, const char *path, int flags, unsigned int mask, struct statx *st)
+{
+	while (looking_hangs)
+		usleep(1000);
+	return syscall(SYS_statx, fd, path, flags, mask, st);
+}
+
+/* Nobody makes a file with it here. */
+int openat(int folder, const char *name, int flags, ...)
+{
+	while (opening_hangs)
+		usleep(1000);
+	return syscall(SYS_openat, folder, name, flags, 0);
+}
+
+/* ----------------------------------------------------------------- the tapdisk */
 
 /* To start a process of another user. */
 static void needs_root(void **state)
@@ -554,6 +579,127 @@ static void test_identity(void **state)
 	fake_stop(&fake);
 }
 
+static int open_a(int timeout_ms)
+{
+	char image[PATH_MAX];
+	struct blktap_open_params params = { .image = image, .timeout_ms = timeout_ms };
+
+	snprintf(image, sizeof(image), "aio:%s/a", control_dir);
+	return blktap_ctl_open(pid, 7, &params, NULL);
+}
+
+static bool answers_by_now(struct fake *fake_tapdisk)
+{
+	(void)fake_tapdisk;
+	looking_hangs = false;
+	return true;
+}
+
+/* It was too slow to tell before, but not to be opened. */
+static void test_identity_of_slow_storage(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+	char a[IMAGE_IDENTITY_SIZE];
+
+	needs_root(state);
+	make_image("a", a);
+	tap();
+	answering(answers);
+	fake.asked = answers_by_now;
+	looking_hangs = true;
+	assert_int_equal(open_a(0), 0);
+	assert_true(is_identified(a));
+	assert_int_equal(blktap_ctl_pause(pid, 7, -1, NULL), 0);
+	looking_hangs = true;
+	assert_int_equal(blktap_ctl_unpause(pid, 7, NULL, -1, NULL), 0);
+	assert_true(is_identified(a));
+	fake_stop(&fake);
+}
+
+static int unpause(void)
+{
+	return blktap_ctl_unpause(pid, 7, NULL, -1, NULL);
+}
+
+static int open_a_now(void)
+{
+	return open_a(0);
+}
+
+/* Whoever gives up before that has asked for nothing. */
+static void test_interrupted_before(void **state)
+{
+	static const char *const answers[] = { ANSWER("{}"), NULL };
+	char a[IMAGE_IDENTITY_SIZE], image[PATH_MAX];
+	int (*const calls[])(void) = { open_a_now, unpause };
+	size_t i;
+
+	needs_root(state);
+	snprintf(image, sizeof(image), "%s", make_image("a", a));
+	tap();
+	answering(answers);
+	cancelling = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	looking_hangs = true;
+	for (i = 0; i < 2; i++) {
+		put_record_of(i ? pid : NO_PID, image, true);
+		blktap_cancel_on(cancelling);
+		assert_int_equal(calls[i](), -EINTR);
+		blktap_cancel_on(-1);
+		assert_true(is_recorded(image));
+		assert_true(is_paused());
+	}
+	assert_int_equal(fake.requests, 0);
+	close(cancelling);
+	fake_stop(&fake);
+}
+
+static const char *const may_not_open[] = {
+	FORBIDDEN, ANSWER("{\"user\":\"nobody\",\"features\":[\"descriptors\"]}"), ANSWER("{}"), NULL,
+};
+
+static bool replaced_meanwhile(struct fake *fake_tapdisk)
+{
+	if (fake_tapdisk->requests == 1)
+		move_file("b", "a");
+	return true;
+}
+
+/* It has what was opened for it, not what its name led to before. */
+static void test_identity_of_what_is_passed(void **state)
+{
+	char a[IMAGE_IDENTITY_SIZE], b[IMAGE_IDENTITY_SIZE];
+
+	needs_root(state);
+	make_image("a", a);
+	make_image("b", b);
+	tap();
+	answering(may_not_open);
+	fake.asked = replaced_meanwhile;
+	assert_int_equal(open_a(0), 0);
+	assert_int_equal(fake.requests, 3);
+	assert_true(is_identified(b));
+	fake_stop(&fake);
+}
+
+/* The limit is the client's, not that of the answer. */
+static void test_passing_from_storage_that_hangs(void **state)
+{
+	struct deadline slow = deadline_in(5000);
+	char a[IMAGE_IDENTITY_SIZE];
+
+	needs_root(state);
+	make_image("a", a);
+	tap();
+	answering(may_not_open);
+	opening_hangs = true;
+	assert_int_equal(open_a(300), -ETIMEDOUT);
+	assert_false(deadline_passed(slow));
+	assert_int_equal(fake.requests, 2);
+	assert_false(read_record());
+	opening_hangs = false;
+	fake_stop(&fake);
+}
+
 static uint64_t recorded_disk(void)
 {
 	uint64_t seq;
@@ -748,6 +894,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+	looking_hangs = false;
+	opening_hangs = false;
 	end_process(pid);
 	return remove_control_dir(state);
 }
@@ -767,6 +915,10 @@ int main(void)
 		TEST(test_recover_fails),
 		TEST(test_changed),
 		TEST(test_identity),
+		TEST(test_identity_of_slow_storage),
+		TEST(test_interrupted_before),
+		TEST(test_identity_of_what_is_passed),
+		TEST(test_passing_from_storage_that_hangs),
 		TEST(test_which_disk),
 		TEST(test_replaced_at_recovery),
 		TEST(test_pause_fails),
