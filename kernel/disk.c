@@ -630,7 +630,7 @@ static void blktap_start_limits(const struct blktap_start *start, u32 max_io,
 	limits->rotational = start->flags & BLKTAP_DISK_ROTATIONAL;
 }
 
-static int blktap_disk_alloc_tags(struct blktap_disk *disk)
+static int blktap_disk_alloc_tags(struct blktap_disk *disk, u64 features)
 {
 	const struct blktap_config *config = &disk->tap->config;
 	struct blk_mq_tag_set *tags = &disk->tags;
@@ -644,7 +644,7 @@ static int blktap_disk_alloc_tags(struct blktap_disk *disk)
 	/* Stacking: a CPU that goes offline does not wait for a daemon. */
 	tags->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT | BLK_MQ_F_STACKING;
 	/* I/O to a disk below can be started by whoever brings the request. */
-	if (disk->tap->session->features & BLKTAP_F_EXTENTS)
+	if (features & BLKTAP_F_EXTENTS)
 		tags->flags |= BLK_MQ_F_BLOCKING;
 
 	return blk_mq_alloc_tag_set(tags);
@@ -679,9 +679,10 @@ static int blktap_disk_alloc_gendisk(struct blktap_disk *disk, const struct blkt
 	return 0;
 }
 
-static struct blktap_disk *blktap_disk_alloc(struct blktap_tap *tap,
+static struct blktap_disk *blktap_disk_alloc(struct blktap_session *session,
 					     const struct blktap_start *start)
 {
+	struct blktap_tap *tap = session->tap;
 	struct blktap_disk *disk = kzalloc(sizeof(*disk), GFP_KERNEL);
 	int err;
 
@@ -702,7 +703,7 @@ static struct blktap_disk *blktap_disk_alloc(struct blktap_tap *tap,
 	INIT_DELAYED_WORK(&disk->watch_work, blktap_disk_watch_work);
 	blktap_ioerrors_init(&disk->errors);
 
-	err = blktap_disk_alloc_tags(disk);
+	err = blktap_disk_alloc_tags(disk, session->features);
 	if (err)
 		goto err_free;
 
@@ -739,6 +740,20 @@ static bool blktap_tap_has_workers(const struct blktap_tap *tap)
 	return tap->disk && tap->disk->workers;
 }
 
+/* Whether this session can have a disk now. */
+static int blktap_start_may(const struct blktap_session *session)
+{
+	const struct blktap_tap *tap = session->tap;
+
+	if (tap->session != session && tap->successor != session)
+		return -ENODEV;
+	/* A successor has to wait until there is nothing under way. */
+	if (tap->successor == session && (!tap->session->started || !tap->session->holding))
+		return -EBUSY;
+
+	return tap->dying ? -ENODEV : 0;
+}
+
 /* What START may need, made before it is known whether it does. */
 struct blktap_kit {
 	struct blktap_workers *workers;
@@ -752,9 +767,10 @@ static void blktap_kit_free(struct blktap_kit *kit)
 		blktap_disk_discard(kit->disk);
 }
 
-static int blktap_kit_fill(struct blktap_kit *kit, struct blktap_tap *tap,
+static int blktap_kit_fill(struct blktap_kit *kit, struct blktap_session *session,
 			   const struct blktap_start *start, bool workers, bool disk)
 {
+	struct blktap_tap *tap = session->tap;
 	unsigned int noio = memalloc_noio_save();
 	int err = 0;
 
@@ -764,7 +780,7 @@ static int blktap_kit_fill(struct blktap_kit *kit, struct blktap_tap *tap,
 			err = -ENOMEM;
 	}
 	if (disk && !err) {
-		kit->disk = blktap_disk_alloc(tap, start);
+		kit->disk = blktap_disk_alloc(session, start);
 		err = PTR_ERR_OR_ZERO(kit->disk);
 		if (err)
 			kit->disk = NULL;
@@ -786,12 +802,15 @@ static int blktap_kit_make(struct blktap_kit *kit, struct blktap_session *sessio
 	int err;
 
 	blktap_tap_lock(tap);
+	err = blktap_start_may(session);
 	/* Of sessions that register nothing no request is left to a worker. */
 	workers = blktap_session_may_register(session) && !blktap_tap_has_workers(tap);
 	disk = !tap->disk;
 	blktap_tap_unlock(tap);
+	if (err)
+		return err;
 
-	err = blktap_kit_fill(kit, tap, start, workers, disk);
+	err = blktap_kit_fill(kit, session, start, workers, disk);
 	if (err)
 		blktap_kit_free(kit);
 	return err;
@@ -858,14 +877,10 @@ static int blktap_disk_start_locked(struct blktap_session *session,
 				    const struct blktap_start *start, struct blktap_kit *kit)
 {
 	struct blktap_tap *tap = session->tap;
+	int err = blktap_start_may(session);
 
-	if (tap->session != session && tap->successor != session)
-		return -ENODEV;
-	/* A successor has to wait until there is nothing under way. */
-	if (tap->successor == session && (!tap->session->started || !tap->session->holding))
-		return -EBUSY;
-	if (tap->dying)
-		return -ENODEV;
+	if (err)
+		return err;
 
 	/* The disk that had them was going, and is gone. */
 	if (blktap_session_may_register(session) && !kit->workers && !blktap_tap_has_workers(tap))
