@@ -69,7 +69,7 @@ truncate -s 32M "$WORK/backing"
 hanging "$WORK/backing"
 mounted "aio:$WORK/fuse/image" --kernel-io=off
 hang
-wait_for 10 held write 1 || die "the image does not hang"
+wait_for 30 held write 1 || die "the image does not hang"
 by_force "destroy -f of a disk whose image hangs" destroy -f -p "$PID" -m "$MINOR"
 gone
 let_go
