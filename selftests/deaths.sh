@@ -19,9 +19,13 @@ deaths_setup() {
 	for event in submitted reaped redirected mapped moved held; do
 		echo 1 >$TRACING/events/blktap/blktap_$event/enable
 	done
+	echo >$TRACING/trace
+	cat $TRACING/trace_pipe >>"$WORK/trace" &
+	READER=$!
 }
 
 deaths_over() {
+	kill "$READER"
 	echo 0 >$TRACING/events/blktap/enable
 	echo local >$TRACING/trace_clock
 }
@@ -41,14 +45,17 @@ load_ends() { load_over "$1" "$LOAD" "$LOAD_JOBS"; }
 
 # trace_afresh: what was begun before, and is soon over, is not known any more.
 trace_afresh() {
-	echo >$TRACING/trace
+	: >"$WORK/trace"
 	sleep 0.2
 }
+# traced: what happened since, in its order. Nothing is missing: a trace that is read while it
+# goes on has gaps, and keeps only so much; what is taken out of it has and does not.
+traced() { sed -n 's/.* \([0-9]*\): \(blktap\|tracing\)_/\1 \2_/p' "$WORK/trace" | sort -n; }
 trace_mark() { echo "$1" >$TRACING/trace_marker; }
 
 # has_some: requests that the tapdisk was given and has not answered.
 has_some() {
-	awk -v disk="tapdev$MINOR" '
+	traced | awk -v disk="tapdev$MINOR" '
 		!match($0, /blktap_[a-z]+: /) { next }
 		{ split(substr($0, RSTART), w, /[ =]+/) }
 		w[2] != disk { next }
@@ -58,14 +65,14 @@ has_some() {
 			for (tag in given)
 				exit 0
 			exit 1
-		}' $TRACING/trace
+		}'
 }
 
 # fates: of MINOR's requests that waited since "dies" was last marked, in three numbers: how
 # many, how many of them somebody was given again, and how often one went somewhere while it
 # was there already: to a daemon, or among those that wait.
 fates() {
-	awk -v disk="tapdev$MINOR" '
+	traced | awk -v disk="tapdev$MINOR" '
 		function is(tag, place) {
 			twice += dead && at[tag] == place
 			at[tag] = place
@@ -89,7 +96,7 @@ fates() {
 		w[1] == "blktap_mapped:" { is(tag, "given"); done = (waits["read " w[9]] > 0 ? "read " : "write ") w[9] }
 		w[1] !~ /^blktap_(submitted|mapped):$/ { next }
 		waits[done] > 0 { waits[done]--; again++ }
-		END { print held + 0, again + 0, twice + 0 }' $TRACING/trace
+		END { print held + 0, again + 0, twice + 0 }'
 }
 
 look() {
@@ -116,7 +123,7 @@ idle() {
 	note "$(tap-ctl stats -p "$PID" -m "$MINOR")"
 	read -ra children <"/proc/$LOAD/task/$LOAD/children"
 	note "$(where "$PID" "$LOAD" "${children[@]}")"
-	note "$(tail -n 20 $TRACING/trace)"
+	note "$(traced | tail -n 20)"
 	die "$1: the tapdisk is given nothing to do"
 }
 
@@ -125,6 +132,7 @@ idle() {
 # others it has little to do and is quick about it: there it is stopped before, so that what
 # it was given stays with it; then no other signal ends it.
 dies() {
+	trace_afresh
 	if [ "$1" = off ]; then
 		wait_for 20 waiting 1 || idle "$1"
 	else
@@ -138,14 +146,10 @@ dies() {
 
 # kept MODE: when the disk is served again, what waited has all been given out again, once.
 kept() {
-	if wait_for 20 all_again; then
-		# While it is read, a trace that goes on has gaps.
-		echo 0 >$TRACING/tracing_on
-		look
-		echo 1 >$TRACING/tracing_on
-		[ "$twice" != 0 ] || return 0
-	fi
+	wait_for 20 all_again && [ "$twice" = 0 ] && return
 	note "$1: $again of $held requests were given out again, $twice twice"
+	note "$(grep LOST "$WORK/trace")"
+	note "$(traced | sed -n '/mark_write: dies/,$p' | head -n 200)"
 	return 1
 }
 
