@@ -81,7 +81,8 @@ fates() {
 		!match($0, /blktap_[a-z]+: /) { next }
 		{ split(substr($0, RSTART), w, /[ =]+/) }
 		w[2] != disk { next }
-		# NAME: DISK queue Q tag T [generation G OP flags F offset O | file offset O]
+		# NAME: DISK queue Q tag T [generation G OP flags F offset O | file offset O]; in the
+		# file it has the same place.
 		{ tag = w[4] " " w[6] }
 		w[1] == "blktap_reaped:" || w[1] == "blktap_moved:" { delete at[tag]; next }
 		w[1] == "blktap_held:" {
@@ -92,10 +93,10 @@ fates() {
 			}
 			next
 		}
-		w[1] == "blktap_submitted:" { is(tag, "given"); what[tag] = w[9] " " w[13]; done = what[tag] }
-		w[1] == "blktap_mapped:" { is(tag, "given"); done = (waits["read " w[9]] > 0 ? "read " : "write ") w[9] }
+		w[1] == "blktap_submitted:" { is(tag, "given"); what[tag] = w[9] == "flush" ? "flush" : w[13] }
+		w[1] == "blktap_mapped:" { is(tag, "given"); what[tag] = w[9] }
 		w[1] !~ /^blktap_(submitted|mapped):$/ { next }
-		waits[done] > 0 { waits[done]--; again++ }
+		waits[what[tag]] > 0 { waits[what[tag]]--; again++ }
 		END { print held + 0, again + 0, twice + 0 }'
 }
 
