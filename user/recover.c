@@ -134,7 +134,7 @@ static const char *expected(const struct recovery *recovery)
 {
 	const struct blktap_record *record = recovery->record;
 
-	return recovery->named || record->paused ? NULL : record->image_identity;
+	return record && !recovery->named && !record->paused ? record->image_identity : NULL;
 }
 
 /* Its name may lead to something else now, whatever was meant by that. */
