@@ -15,7 +15,7 @@ log_expect_errors
 log_expect 'block device autoloading is deprecated|netlink: .*ring_fuzz|tapdev[0-9]*: cannot be added'
 log_expect 'no daemon for [0-9]* ms|has not answered a request for'
 # Daemons that are killed while their disk is being made.
-log_expect 'Failed to create a rescuer kthread for wq "blktap[0-9]*": -EINTR'
+log_expect 'Failed to create a rescuer kthread for wq "blktap[0-9]*(_near)?": -(EINTR|4)'
 # Users of one disk through the page cache and past it, which is theirs to avoid.
 log_expect 'Page cache invalidation failure|File: /dev/xen/blktap-2/tapdev'
 log_expect 'tapdev[0-9]*: .*beyond EOD|ring_fuzz .*: attempted to duplicate a private mapping'
