@@ -64,12 +64,13 @@ for command in close destroy free; do
 	must tap-ctl destroy -p "$(pid_of "$other")" -m "$other"
 done
 
-# What it had from its image will never be answered.
+# What it had from its image will never be answered: a write, or what a FLUSH is to a file.
+hangs() { held write 1 || held fsync 1; }
 truncate -s 32M "$WORK/backing"
 hanging "$WORK/backing"
 mounted "aio:$WORK/fuse/image" --kernel-io=off
 hang
-wait_for 30 held write 1 || die "the image does not hang"
+wait_for 30 hangs || die "the image does not hang"
 by_force "destroy -f of a disk whose image hangs" destroy -f -p "$PID" -m "$MINOR"
 gone
 let_go
