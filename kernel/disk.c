@@ -232,16 +232,23 @@ static int blktap_disk_open(BLKTAP_OPEN_ARGS)
 	return err;
 }
 
-/* Also a session that does not serve it yet, for the fence. */
+/* Something has become of the disk. Also a session that does not serve it yet, for the fence. */
+static void blktap_disk_notify(struct blktap_disk *disk)
+{
+	struct blktap_session *session = disk->tap->session;
+
+	lockdep_assert_held(&disk->tap->lock);
+	if (disk->tap->disk == disk && session)
+		blktap_session_notify(session);
+}
+
 static void blktap_disk_close_work(struct work_struct *work)
 {
 	struct blktap_disk *disk = container_of(work, struct blktap_disk, close_work);
-	struct blktap_tap *tap = disk->tap;
 
-	blktap_tap_lock(tap);
-	if (tap->disk == disk && tap->session)
-		blktap_session_notify(tap->session);
-	blktap_tap_unlock(tap);
+	blktap_tap_lock(disk->tap);
+	blktap_disk_notify(disk);
+	blktap_tap_unlock(disk->tap);
 }
 
 static void blktap_disk_release(BLKTAP_RELEASE_ARGS)
@@ -372,9 +379,7 @@ static void blktap_disk_forget(struct blktap_disk *disk)
 	struct blktap_tap *tap = disk->tap;
 	struct blktap_session *session = tap->session;
 
-	lockdep_assert_held(&tap->lock);
-	if (session)
-		blktap_session_notify(session);
+	blktap_disk_notify(disk);
 	if (session && session->started) {
 		blktap_extents_clear(session);
 		session->started = false;
@@ -430,9 +435,7 @@ static void blktap_disk_add_work(struct work_struct *work)
 	blktap_tap_lock(tap);
 	blktap_disk_set_state(disk, BLKTAP_DISK_STATE_LIVE);
 	blktap_netlink_event(tap, BLKTAP_EVENT_DISK_ADDED);
-	/* Also one that does not serve it yet, for the fence. */
-	if (tap->session)
-		blktap_session_notify(tap->session);
+	blktap_disk_notify(disk);
 	/* It may have been decided meanwhile that it must go. */
 	if (disk->condemned)
 		blktap_disk_remove(disk, true);
