@@ -51,6 +51,23 @@ ends "one that stops its disk by force, and does not answer, too" 137 "$SERVER" 
 fails "the request fails" "$writer"
 check "the disk goes" wait_for 10 nl_tool del "$MINOR"
 
+# insists: on what it has been told already.
+insists() {
+	while kill -TERM "$SERVER"; do
+		sleep 0.3
+	done 2>/dev/null
+}
+serve "io_timeout_ms=1000 on_timeout=1" --size 4M --no-scan --fault never --times 1 --force
+write
+wait_for 10 keeping || die "the server has no request"
+background insists
+insisting=$JOB
+ends "one that goes on stopping it has no longer" 137 "$SERVER" 15
+check "it has stopped it more than once" test "$(grep -c '^stop: 0' "$WORK/job.$SERVER")" -gt 1
+ends "and ends" 0 "$insisting"
+fails "its request fails" "$writer"
+check "its disk goes" wait_for 10 nl_tool del "$MINOR"
+
 serve "io_timeout_ms=1500" --size 4M --no-scan --fault delay=700
 before=$(times timeout)
 dd if=/dev/zero of="$DISK" bs=4k count=4 oflag=direct status=none
