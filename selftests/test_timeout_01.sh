@@ -73,13 +73,13 @@ before=$(times timeout)
 dd if=/dev/zero of="$DISK" bs=4k count=4 oflag=direct status=none
 same "one that is slow, but in time" "$before" "$(times timeout)"
 unserve
-# So many at once that each is answered at about the time when it is late: whenever the driver
-# looks, some are just being answered.
+# So many at once that each is answered soon after it is late, 64 times 17 ms: whenever the
+# driver looks, some are late, and just being answered.
 late() {
 	within 60 fio --name=late --rw=randwrite --bs=4k --size=4M --number_ios=256 --verify=crc32c \
 		--verify_state_save=0 --output="$WORK/fio" "$@"
 }
-serve "queues=1 io_timeout_ms=1000" --size 4M --no-scan --ram "$WORK/late" --fault delay=15
+serve "queues=1 io_timeout_ms=1000" --size 4M --no-scan --ram "$WORK/late" --fault delay=17
 before=$(times timeout)
 check "requests that are answered when they become late" late --filename="$DISK" --direct=1 --ioengine=libaio \
 	--iodepth=64 --do_verify=0
