@@ -451,6 +451,8 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	/* Who has it open learns of it now, not when a write fails. */
 	if (READ_ONCE(disk->condemned))
 		blk_mark_disk_dead(disk->gd);
+	/* Only a live disk is told of, and none that is not in sysfs. */
+	cancel_work_sync(&disk->resize_work);
 	del_gendisk(disk->gd);
 	cancel_work_sync(&disk->close_work);
 	cancel_work_sync(&disk->late_work);
@@ -472,6 +474,21 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	blk_mq_free_tag_set(&disk->tags);
 	put_disk(disk->gd);
 	blktap_tap_put(tap);
+}
+
+/*
+ * Tells user space of the disk's size. Neither with the tap's lock nor for the daemon to wait:
+ * this waits for memory, and for others who do, which may come only when requests of this very
+ * disk end, or somebody uses force.
+ */
+static void blktap_disk_resize_work(struct work_struct *work)
+{
+	struct blktap_disk *disk = container_of(work, struct blktap_disk, resize_work);
+	char *envp[2] = { "RESIZE=1" };
+	unsigned int noio = memalloc_noio_save();
+
+	kobject_uevent_env(&disk_to_dev(disk->gd)->kobj, KOBJ_CHANGE, envp);
+	memalloc_noio_restore(noio);
 }
 
 /* Nobody is served any more: with @force, not even by a session that goes on. */
@@ -701,6 +718,7 @@ static struct blktap_disk *blktap_disk_alloc(struct blktap_session *session,
 	spin_lock_init(&disk->lock);
 	INIT_WORK(&disk->add_work, blktap_disk_add_work);
 	INIT_WORK(&disk->remove_work, blktap_disk_remove_work);
+	INIT_WORK(&disk->resize_work, blktap_disk_resize_work);
 	INIT_WORK(&disk->close_work, blktap_disk_close_work);
 	INIT_WORK(&disk->late_work, blktap_disk_late_work);
 	INIT_DELAYED_WORK(&disk->watch_work, blktap_disk_watch_work);
@@ -967,8 +985,7 @@ int blktap_disk_hold(struct blktap_session *session, bool hold)
 	return err;
 }
 
-static int blktap_disk_resize_locked(struct blktap_disk *disk, u64 capacity,
-				     struct gendisk **resized)
+static int blktap_disk_resize_locked(struct blktap_disk *disk, u64 capacity)
 {
 	if (!capacity || capacity > S64_MAX ||
 	    !blktap_is_multiple(capacity, disk->logical_block_size))
@@ -981,39 +998,21 @@ static int blktap_disk_resize_locked(struct blktap_disk *disk, u64 capacity,
 	disk->capacity = capacity;
 	set_capacity(disk->gd, capacity >> SECTOR_SHIFT);
 	blktap_netlink_event(disk->tap, BLKTAP_EVENT_RESIZED);
-	*resized = disk->gd;
-	get_device(disk_to_dev(disk->gd));
+	queue_work(blktap_disk_wq, &disk->resize_work);
 	return 0;
-}
-
-/*
- * Without the tap's lock: this waits for memory, and for others who wait for memory, which
- * may come only when requests of this very disk end, or somebody uses force.
- */
-static void blktap_disk_tell_resized(struct gendisk *gd)
-{
-	char *envp[2] = { "RESIZE=1" };
-	unsigned int noio = memalloc_noio_save();
-
-	kobject_uevent_env(&disk_to_dev(gd)->kobj, KOBJ_CHANGE, envp);
-	memalloc_noio_restore(noio);
-	put_device(disk_to_dev(gd));
 }
 
 int blktap_disk_resize(struct blktap_session *session, u64 capacity)
 {
-	struct gendisk *resized = NULL;
 	struct blktap_disk *disk;
 	int err = -ENODEV;
 
 	blktap_tap_lock(session->tap);
 	disk = blktap_session_disk(session);
 	if (disk)
-		err = blktap_disk_resize_locked(disk, capacity, &resized);
+		err = blktap_disk_resize_locked(disk, capacity);
 	blktap_tap_unlock(session->tap);
 
-	if (resized)
-		blktap_disk_tell_resized(resized);
 	return err;
 }
 

@@ -36,22 +36,26 @@ done_without() {
 	check "$1 ($n times)" test "$n" -gt 0
 	same "$1: with the lock" 0 "$locked"
 }
+# traced EVENT TEXT COMMAND...: until that has been seen, which may be after it.
 traced() {
 	echo >$TRACING/trace
 	echo 1 >$TRACING/events/blktap_test/enable
-	check "$@"
+	check "${@:2}"
+	wait_for 10 grep -q " $1: " $TRACING/trace
 	echo 0 >$TRACING/events/blktap_test/enable
 	cat $TRACING/trace >"$WORK/trace"
 }
 
 image disk.img 8M
-traced "create" create -a "aio:$IMAGE"
+traced disk "create" create -a "aio:$IMAGE"
 check "the lock is seen" grep -q ' locked: ' "$WORK/trace"
 done_without "START: a tag set is made" tags
 done_without "START: a disk is made" disk
 must truncate -s 16M "$IMAGE"
-traced "resize" tap-ctl resize -p "$PID" -m "$MINOR"
+traced tells "resize" tap-ctl resize -p "$PID" -m "$MINOR"
 done_without "RESIZE: users of the disk are told" tells
+# Who holds them up may wait for the disk, and so for its daemon.
+same "RESIZE: the daemon does not wait for that" 0 "$(grep ' tells: ' "$WORK/trace" | grep -vc ' kworker/')"
 same "and the disk is larger" 16777216 "$(blockdev --getsize64 "$DISK")"
 check "destroy" destroy
 

@@ -175,7 +175,7 @@ static void free_with_disk(struct removal *removal)
 	struct blktap_tap tap;
 
 	if (!blktap_nl_get(removal->nl, removal->minor, &tap, NULL) && !tap.pid)
-		blktap_nl_free(removal->nl, removal->minor, true, 0, NULL);
+		blktap_free(removal->minor, true, 0, NULL);
 }
 
 int blktap_force_destroy(pid_t pid, unsigned int minor, int timeout_ms, pid_t *killed,

@@ -242,8 +242,8 @@ static int ask_open(struct recovery *recovery, struct blktap_error *err)
 	const struct serving *serving = &recovery->serving;
 
 	recovery->open.timeout_ms = deadline_left(recovery->deadline) ?: 1;
-	return vbd_ask_open(serving->pid, serving->minor, &recovery->open, OPEN_MARGIN_MS,
-			    &recovery->outcome, err);
+	return vbd_ask_open(serving->pid, serving->minor, &recovery->open, expected(recovery),
+			    OPEN_MARGIN_MS, &recovery->outcome, err);
 }
 
 /* Which image the disk had; whether the tapdisk knows what to do with that: older ones do not. */

@@ -49,12 +49,18 @@ int blktap_allocate(const struct blktap_tap_params *params, const char *link,
 	return ret;
 }
 
+/* Of one that goes by force nothing is needed any more, even if that takes longer. */
+static bool is_going(int code, bool force)
+{
+	return !code || (force && (code == -ETIMEDOUT || code == -EINTR));
+}
+
 int blktap_free(unsigned int minor, bool force, int timeout_ms, struct blktap_error *err)
 {
 	struct record_mark record;
 	struct link_mark mark;
 	struct blktap_nl *nl;
-	int ret;
+	int ret, link_ret;
 
 	ret = control_dir_check(err);
 	if (!ret)
@@ -64,9 +70,10 @@ int blktap_free(unsigned int minor, bool force, int timeout_ms, struct blktap_er
 	link_look(minor, &mark);
 	record_look(minor, &record);
 	ret = blktap_nl_free(nl, minor, force, timeout_ms, err);
-	if (!ret) {
+	if (is_going(ret, force)) {
 		record_forget(minor, &record);
-		ret = link_remove(minor, &mark, err);
+		link_ret = link_remove(minor, &mark, ret ? NULL : err);
+		ret = ret ?: link_ret;
 	}
 	blktap_nl_close(nl);
 	return ret;

@@ -151,6 +151,7 @@ struct opening {
 	unsigned int minor;
 	const char *image;	/* may be NULL */
 	bool read_only;
+	const char *identity;	/* what the image has to be, or NULL */
 	struct deadline deadline;	/* for the answer */
 	struct deadline limit;	/* for opening it here */
 	struct vbd_outcome *outcome;
@@ -252,12 +253,19 @@ static int image_params(const char *image, json_t **params, struct blktap_error 
 
 static int open_image(const struct opening *opening, struct blktap_error *err)
 {
-	return passing_image(opening->image, opening->read_only, opening->limit,
-			     opening->outcome->identity, err);
+	const char *found = opening->outcome->identity;
+	CLEANUP_CLOSE int fd = passing_image(opening->image, opening->read_only, opening->limit,
+					     opening->outcome->identity, err);
+
+	if (fd >= 0 && opening->identity && strcmp(found, opening->identity) != 0)
+		return blktap_error_set(err, -ESTALE, "tapdev%u: %s was replaced before it was "
+					"opened", opening->minor, opening->image);
+	return TAKE_FD(fd);
 }
 
 int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
-		 int margin_ms, struct vbd_outcome *outcome, struct blktap_error *err)
+		 const char *identity, int margin_ms, struct vbd_outcome *outcome,
+		 struct blktap_error *err)
 {
 	int timeout_ms = open_params->timeout_ms ? open_params->timeout_ms : CALL_MS;
 	const struct opening opening = {
@@ -266,6 +274,7 @@ int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params 
 		.minor = minor,
 		.image = open_params->image,
 		.read_only = open_params->read_only,
+		.identity = identity,
 		.deadline = deadline_in(with_margin(timeout_ms, margin_ms)),
 		.limit = deadline_in(timeout_ms),
 		.outcome = outcome,
@@ -307,7 +316,7 @@ int blktap_ctl_open(pid_t pid, unsigned int minor,
 	ret = record_order_open(&order, pid, minor, open_params, NULL, err);
 	if (ret)
 		return ret;
-	ret = vbd_ask_open(pid, minor, open_params, MARGIN_MS, &outcome, err);
+	ret = vbd_ask_open(pid, minor, open_params, NULL, MARGIN_MS, &outcome, err);
 	if (!ret)
 		record_opened(&order, open_params, outcome.identity);
 	record_order_end(&order, ret && !outcome.unsure);

@@ -27,9 +27,11 @@ struct vbd_outcome {
 
 /*
  * As blktap_ctl_open(), but for the record, and with so much time for the answer, past the
- * tapdisk's own limit.
+ * tapdisk's own limit. @identity: what the image has to be, which can be seen where it is
+ * opened here (ESTALE: it is not); NULL: anything.
  */
 int vbd_ask_open(pid_t pid, unsigned int minor, const struct blktap_open_params *open_params,
-		 int margin_ms, struct vbd_outcome *outcome, struct blktap_error *err);
+		 const char *identity, int margin_ms, struct vbd_outcome *outcome,
+		 struct blktap_error *err);
 
 #endif /* BLKTAP_VBD_H */

@@ -125,7 +125,6 @@ int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, bool force, int tim
 	size_t i;
 
 	(void)nl;
-	(void)force;
 	(void)timeout_ms;
 	for (i = 0; i < kernel.count; i++) {
 		if (kernel.taps[i].minor != minor)
@@ -133,7 +132,8 @@ int blktap_nl_free(struct blktap_nl *nl, unsigned int minor, bool force, int tim
 		kernel.taps[i] = kernel.taps[--kernel.count];
 		if (kernel.freed)
 			kernel.freed();
-		return 0;
+		/* It goes, when nobody waits for that any more. */
+		return force && kernel.disk_stays ? -ETIMEDOUT : 0;
 	}
 	return blktap_error_set(err, -ENODEV, "minor %u: no such minor", minor);
 }

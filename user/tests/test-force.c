@@ -14,6 +14,7 @@
 #include "fake-kernel.h"
 #include "fake-tapdisk.h"
 #include "image-identity.h"
+#include "links.h"
 
 #define RESULT	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n"
 #define ANSWER(result)	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}\n"
@@ -157,12 +158,16 @@ static void test_its_storage_is_stuck(void **state)
 	fake_stop(&fake);
 }
 
-/* So is that of one that was killed: when it answers the tap goes, too. */
+/* So is that of one that was killed: when it answers the tap goes, too. Its name goes now. */
 static void test_nobody_is_left(void **state)
 {
 	struct fake fake = { .pid = 9 };
+	char link[PATH_MAX], target[PATH_MAX];
 
 	(void)state;
+	snprintf(link, sizeof(link), "%s", path_of("name"));
+	assert_int_equal(link_renew(3, link, &err), 0);
+	put_record("false");
 	tap->pid = 9;
 	kernel.disk_stays = true;
 	stuck(3, BLKTAP_DISK_STATE_REMOVING);
@@ -170,6 +175,8 @@ static void test_nobody_is_left(void **state)
 	assert_int_equal(blktap_force_destroy(0, 3, 0, &killed, &err), -ETIMEDOUT);
 	assert_int_equal(killed, 9);
 	assert_int_equal(kernel.count, 0);
+	assert_false(is_recorded());
+	assert_int_equal(readlink(link, target, sizeof(target)), -1);
 	fake_stop(&fake);
 }
 
@@ -359,6 +366,36 @@ static void test_replaced_meanwhile(void **state)
 	fake_start(&fake);
 	assert_int_equal(recover_image(false), -ESTALE);
 	assert_non_null(strstr(fake.request, "\"detach\""));
+	fake_stop(&fake);
+}
+
+static bool replaces_before_it_is_passed(struct fake *fake)
+{
+	if (strstr(fake->request, "\"version\""))
+		move_file("new", "image");
+	return true;
+}
+
+/* The tapdisk may not open it: what is opened for it instead is looked at before it gets that. */
+static void test_replaced_before_it_is_passed(void **state)
+{
+	static const char *const answers[] = {
+		RESULT, ERROR("13"), ANSWER("{\"user\":\"u\",\"features\":[\"descriptors\"]}"),
+		RESULT, NULL,
+	};
+	struct fake fake = { .pid = 9, .answers = answers, .asked = replaces_before_it_is_passed };
+
+	(void)state;
+	if (geteuid())
+		skip();
+	make_file("image");
+	make_file("new");
+	put_record_of_image("false");
+	fake_start(&fake);
+	assert_int_equal(recover_image(false), -ESTALE);
+	assert_non_null(strstr(err.text, "was replaced before it was opened"));
+	assert_non_null(strstr(fake.request, "\"detach\""));
+	assert_int_equal(fake.requests, 4);
 	fake_stop(&fake);
 }
 
@@ -788,6 +825,7 @@ int main(void)
 		TEST(test_replaced),
 		TEST(test_replaced_while_paused),
 		TEST(test_replaced_meanwhile),
+		TEST(test_replaced_before_it_is_passed),
 		TEST(test_of_an_earlier_disk),
 		TEST(test_without_record),
 		TEST(test_paused),

@@ -325,7 +325,8 @@ struct blktap_stop {
 };
 
 /*
- * RESIZE: a new capacity, with a uevent RESIZE=1.
+ * RESIZE: a new capacity. A uevent RESIZE=1 follows, one for several that come together,
+ * and none if the disk goes first.
  *
  * EINVAL  not a multiple of the logical block size, or 0, or too large
  * EBUSY   the disk is being added or removed
