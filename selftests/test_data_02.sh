@@ -4,12 +4,15 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl fio
 
+# Each job's share of the disk.
+SHARE=$((8 / SLOWNESS))M
+
 # verify TEXT OPTIONS...
 verify() {
 	local text=$1
 	shift
 	check "fio verify, $text" fio --name=verify --filename="$DISK" --rw=randwrite \
-		--ioengine=libaio --iodepth=16 --numjobs=4 --size=8M --offset_increment=8M \
+		--ioengine=libaio --iodepth=16 --numjobs=4 --size="$SHARE" --offset_increment="$SHARE" \
 		--randrepeat=0 --verify=crc32c --verify_fatal=1 --do_verify=1 \
 		--verify_state_save=0 --group_reporting --output="$WORK/fio" "$@"
 }
