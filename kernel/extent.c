@@ -454,6 +454,17 @@ static void blktap_extents_drop(struct blktap_session *session, struct request *
 	}
 }
 
+/*
+ * What is in pieces that are no whole blocks some device below may not be able to cut into
+ * what it can do; anybody can make such requests, and others are to keep the extent.
+ */
+static bool blktap_extent_is_to_blame(struct request *rq)
+{
+	const struct blktap_rq *cmd = blk_mq_rq_to_pdu(rq);
+
+	return cmd->kio.error != -EINVAL || !blktap_kio_is_odd(rq, cmd->file);
+}
+
 static void blktap_extents_failed_work(struct work_struct *work)
 {
 	struct blktap_extents *extents = container_of(work, struct blktap_extents, failed_work);
@@ -466,7 +477,7 @@ static void blktap_extents_failed_work(struct work_struct *work)
 		struct request *rq = blk_mq_rq_from_pdu(cmd);
 
 		blktap_tap_lock(tap);
-		if (tap->session == session)
+		if (tap->session == session && blktap_extent_is_to_blame(rq))
 			blktap_extents_drop(session, rq);
 		blktap_tap_unlock(tap);
 

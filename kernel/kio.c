@@ -14,7 +14,8 @@
 #include <linux/uio.h>
 
 /* What a request's bios tell the disk below; not what they demand of this one. */
-#define BLKTAP_KIO_OPF	(REQ_SYNC | REQ_META | REQ_PRIO | REQ_FUA | REQ_IDLE | REQ_BACKGROUND)
+#define BLKTAP_KIO_OPF	(REQ_SYNC | REQ_META | REQ_PRIO | REQ_FUA | REQ_IDLE | REQ_BACKGROUND | \
+			 REQ_SWAP)
 
 /* Pieces of memory that need no array of their own. */
 #define BLKTAP_FEW	16
@@ -110,6 +111,18 @@ bool blktap_kio_suits(struct request *rq, const struct blktap_file *file, u32 at
 	}
 
 	return true;
+}
+
+bool blktap_kio_is_odd(struct request *rq, const struct blktap_file *file)
+{
+	struct req_iterator iter;
+	struct bio_vec bv;
+
+	rq_for_each_bvec(bv, rq, iter)
+		if ((bv.bv_offset | bv.bv_len) & file->block_mask)
+			return true;
+
+	return false;
 }
 
 /* --- block devices ---------------------------------------------------------- */
@@ -406,10 +419,21 @@ static struct blktap_fio *blktap_fio_new(struct request *rq, struct blktap_file 
 		nr = BLKTAP_FEW;
 	}
 	blktap_fio_gather(fio, nr, at, len);
+	/* The rest is to begin with a block, too. */
+	if (fio->bytes < len)
+		fio->bytes &= ~file->block_mask;
 
 	percpu_ref_get(&file->ref);
 	blktap_kio_get(rq);
 	return fio;
+}
+
+/* All that there is room for is less than a block: nothing has begun. */
+static void blktap_fio_drop(struct blktap_fio *fio)
+{
+	atomic_set(&fio->users, 1);
+	blktap_kio_put(fio->rq, -ENOMEM);
+	blktap_fio_put(fio);
 }
 
 static void blktap_kio_start_fios(struct request *rq, struct blktap_file *file, u32 at, u32 len,
@@ -419,6 +443,10 @@ static void blktap_kio_start_fios(struct request *rq, struct blktap_file *file, 
 		struct blktap_fio *fio = blktap_fio_new(rq, file, at, len);
 		u32 bytes = fio->bytes;
 
+		if (!bytes) {
+			blktap_fio_drop(fio);
+			return;
+		}
 		blktap_fio_submit(fio, offset);
 		at += bytes;
 		len -= bytes;

@@ -48,6 +48,9 @@ bool blktap_kio_try_hand_on(struct request *rq, struct blktap_file *file, u64 of
 bool blktap_kio_suits(struct request *rq, const struct blktap_file *file, u32 at, u32 len,
 		      u64 offset);
 
+/* Whether its memory is in pieces that are no whole blocks of the file's. */
+bool blktap_kio_is_odd(struct request *rq, const struct blktap_file *file);
+
 /* What must be there for a file's I/O: @nr of it never want for memory. */
 int blktap_kio_pools_init(struct blktap_file *file, unsigned int nr);
 void blktap_kio_pools_exit(struct blktap_file *file);

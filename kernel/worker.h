@@ -9,6 +9,7 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -27,7 +28,8 @@ struct blktap_worker {
 
 /*
  * One request at a time is best begun where its submitter is about to sleep, which
- * wakes no other processor; with more of them, submitter and worker go side by side.
+ * wakes no other processor; with more of them, submitter and worker go side by side. So do
+ * they if the submitter is of a real-time class: if he polls, nobody else runs there.
  */
 #define BLKTAP_ALONE	16
 
@@ -61,7 +63,7 @@ static inline void blktap_worker_kick(struct blktap_worker *worker)
 	if (list_empty(&worker->requests))
 		return;
 
-	if (READ_ONCE(worker->alone) < BLKTAP_ALONE)
+	if (READ_ONCE(worker->alone) < BLKTAP_ALONE || current->prio < MAX_RT_PRIO)
 		queue_work(worker->workers->far, &worker->far_work);
 	else
 		queue_work(worker->workers->near, &worker->near_work);

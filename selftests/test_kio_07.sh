@@ -4,7 +4,7 @@
 # I/O is charged to whoever made the request.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 setup tap-ctl jq fio mkfs.ext4 e2fsck mkswap swapon losetup
-log_expect 'Adding .* swap on|memory-cgroup|EXT4-fs'
+log_expect 'Adding .* swap on|memory-cgroup|EXT4-fs|a process writes what is swapped to it'
 
 modprobe -q loop
 CGROUPS=$WORK/cgroup
@@ -123,6 +123,18 @@ if group tight memory; then
 		check "$mode, swap: the kernel moved it" counts 'ios_redirect + .ios_extent > 100 and .ios_retry == 0'
 		check "$mode: destroy" destroy
 	done
+	# A tap below has to know what it is that it writes.
+	create -a "aio:$IMAGE" --kernel-io=off
+	lower=$MINOR lower_pid=$PID
+	create -a "aio:$DISK" --kernel-io=auto
+	must mkswap "$DISK"
+	must swapon "$DISK"
+	check "swap on a tap on a tap: a buffer goes there and back, and is right" swapped
+	must swapoff "$DISK"
+	check "the one below is told that it is swap" grep -q "tapdev$lower: a process writes what is swapped" <(dmesg)
+	check "destroy the upper one" destroy
+	PID=$lower_pid MINOR=$lower
+	check "and the lower one" destroy
 	rmdir "$CGROUPS/tight"
 else
 	skip "swap" "no memory controller"

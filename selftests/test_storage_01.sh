@@ -95,7 +95,7 @@ for mode in "${MODES[@]}"; do
 done
 
 # What passes: nobody is told.
-for errno in 11 16 4; do
+for errno in 11 16 4 12; do
 	wrong "write error $errno"
 	writers=()
 	for mode in "${MODES[@]}"; do

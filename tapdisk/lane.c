@@ -168,7 +168,7 @@ static int hand_over(struct lane *lane)
 
 static bool is_temporary(int error)
 {
-	return error == -EAGAIN || error == -EBUSY || error == -EINTR;
+	return error == -EAGAIN || error == -EBUSY || error == -EINTR || error == -ENOMEM;
 }
 
 static void set_retry_timer(struct lane *lane)

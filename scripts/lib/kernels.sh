@@ -16,7 +16,7 @@ WATCHING_KERNELS=(debug kcsan)
 BOOT_MODULES=(virtio_pci virtio_blk virtio_console squashfs overlay)
 GUEST_MODULES=("${BOOT_MODULES[@]}" virtio_rng ext4 xfs btrfs vfat nls_ascii nls_cp437 fuse loop brd
 	nbd null_blk ublk_drv dm_mod dm_flakey dm_delay dm_log_writes dm_snapshot scsi_debug sd_mod
-	target_core_user target_core_iblock tcm_loop crc32c_generic crc32c_intel configfs kyber-iosched
+	target_core_user target_core_iblock tcm_loop nvme crc32c_generic crc32c_intel configfs kyber-iosched
 	bfq autofs4 blktap)
 
 # Other modules for the guest, or other options, are another folder.

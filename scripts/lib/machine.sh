@@ -66,6 +66,10 @@ machine_command() {
 	# shellcheck disable=SC2054
 	machine_command+=(-drive "file=$dir/scratch,format=raw,if=none,id=scratch,cache=unsafe,discard=unmap"
 		-device virtio-blk-pci,drive=scratch,serial=scratch)
+	# Zeroes, 16 MiB of them, in commands of at most 8 KiB and three pieces of memory.
+	# shellcheck disable=SC2054
+	machine_command+=(-blockdev driver=null-co,node-name=zeroes,size=16777216,read-zeroes=on
+		-device nvme,drive=zeroes,serial=zeroes,mdts=1)
 	# shellcheck disable=SC2054
 	if [ -n "${interactive:-}" ]; then
 		machine_command+=(-chardev stdio,id=terminal,mux=on,signal=off
