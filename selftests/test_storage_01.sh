@@ -147,7 +147,7 @@ for mode in "${MODES[@]}"; do
 	check "$mode: events have told of each request that failed" wait_for 12 all_told 59
 done
 choose auto
-same "and once of each extent that was lost" 18 "$(events extent-dropped | wc -l)"
+same "and once of each extent that was lost" 19 "$(events extent-dropped | wc -l)"
 told_nothing other
 close_all
 let_go
