@@ -467,7 +467,7 @@ static const struct faults_step start_steps[] = {
 
 static const struct faults_step ring_steps[] = {
 	{ "GET_STATE", run_state, NULL, 0 },
-	{ "RESIZE", run_resize, NULL, 2 },
+	{ "RESIZE", run_resize, NULL, 0 },
 	{ "ENTER", run_enter, NULL, 0 },
 	{ "ENTER that waits", run_wait, NULL, 0 },
 	{ "REGISTER_FILE", run_register, undo_register, 5 },
