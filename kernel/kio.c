@@ -432,8 +432,7 @@ static struct blktap_fio *blktap_fio_new(struct request *rq, struct blktap_file 
 static void blktap_fio_drop(struct blktap_fio *fio)
 {
 	atomic_set(&fio->users, 1);
-	blktap_kio_put(fio->rq, -ENOMEM);
-	blktap_fio_put(fio);
+	blktap_fio_end(fio, -ENOMEM);
 }
 
 static void blktap_kio_start_fios(struct request *rq, struct blktap_file *file, u32 at, u32 len,

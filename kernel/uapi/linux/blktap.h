@@ -440,7 +440,8 @@ struct blktap_unregister_file {
  * Offsets and length are multiples of the logical block size.
  *
  * If I/O to an extent fails or is short, the extent is unmapped, the event
- * EXTENT_DROPPED is sent, and the request goes to the daemon with RETRY.
+ * EXTENT_DROPPED is sent, and the request goes to the daemon with RETRY. With EINVAL
+ * for memory in pieces that are no whole blocks, it goes to the daemon, and no more.
  *
  * EINVAL      a bad range, flag or slot
  * ENOMEM      nothing has changed
