@@ -102,7 +102,8 @@ static blk_status_t blktap_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk
 
 	if (taken)
 		blktap_extent_start(bd->rq, &disk->workers->queues[nr], blktap_disk_may_sleep(disk));
-	if (bd->last)
+	/* Those that were to follow may wait for the gate by now. */
+	if (bd->last || READ_ONCE(disk->gated))
 		blktap_disk_kick_worker(disk, nr);
 	return status;
 }

@@ -4,6 +4,7 @@
 #include "netlink.h"
 #include "session.h"
 #include "tap.h"
+#include "worker.h"
 
 #include <linux/blk-mq.h>
 #include <linux/jiffies.h>
@@ -30,9 +31,11 @@ void blktap_recovery_gate(struct blktap_disk *disk)
 
 	if (closed == disk->gated)
 		return;
-	disk->gated = closed;
+	WRITE_ONCE(disk->gated, closed);
 	if (closed) {
 		blk_mq_quiesce_queue_nowait(disk->gd->queue);
+		/* Who has promised to bring more, and then to kick, brings none now. */
+		blktap_workers_kick(disk->workers);
 	} else {
 		blk_mq_unquiesce_queue(disk->gd->queue);
 		blk_mq_kick_requeue_list(disk->gd->queue);

@@ -182,6 +182,19 @@ void blktap_worker_add(struct blktap_worker *worker, struct request *rq, bool ki
 		blktap_worker_give_back(rq);
 }
 
+void blktap_workers_kick(struct blktap_workers *workers)
+{
+	u32 i;
+
+	for (i = 0; workers && i < workers->nr; i++) {
+		struct blktap_worker *worker = &workers->queues[i];
+
+		spin_lock(&worker->lock);
+		blktap_worker_kick(worker);
+		spin_unlock(&worker->lock);
+	}
+}
+
 static void blktap_worker_recall(struct blktap_worker *worker)
 {
 	struct blktap_rq *cmd, *next;

@@ -69,6 +69,12 @@ static inline void blktap_worker_kick(struct blktap_worker *worker)
 		queue_work(worker->workers->near, &worker->near_work);
 }
 
+/*
+ * Kicks all that have requests. Who adds one and then finds that the gate is closed kicks
+ * himself; who does not is seen here. NULL is fine.
+ */
+void blktap_workers_kick(struct blktap_workers *workers);
+
 /* A request that was left to one is over. */
 void blktap_worker_done(struct request *rq);
 
