@@ -14,7 +14,7 @@ LIMIT=15
 MNT=$WORK/mnt
 mkdir "$MNT"
 
-happened() { jq -r .event "$WORK/job.$MONITOR" | grep -qx "$1"; }
+happened() { jq -es --arg event "$1" 'any(.event == $event)' "$WORK/job.$MONITOR"; }
 nobody_waits() { cat /proc/[0-9]*/stat 2>/dev/null | awk '{ sub(/.*\) /, "") } $1 == "D" { n++ } END { exit n > 0 }'; }
 durable_write() { background dd if=/dev/zero of="$MNT/durable" bs=4k count=1 oflag=direct conv=fsync; }
 

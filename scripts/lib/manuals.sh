@@ -45,7 +45,7 @@ same_options() {
 	done < <(diff <(page_options "$page") <("$@" | help_options) |
 		sed -n -e 's/^< /only the page has: /p' -e 's/^> /only the help has: /p')
 	while read -r option; do
-		page_section "$page" SYNOPSIS | grep -qE -e "(^|[][ ])$option([][ =]|$)" ||
+		grep -qE -e "(^|[][ ])$option([][ =]|$)" <<<"$(page_section "$page" SYNOPSIS)" ||
 			manual_is_wrong "$page" "SYNOPSIS lacks $option"
 	done < <("$@" | supported_options | grep -vxE -e '-h|--help|--version|--debug')
 }
@@ -81,7 +81,7 @@ lint_manuals() {
 		references "${page##*/}"
 	done
 	for command in $(tap_ctl_commands); do
-		page_section tap-ctl.8 COMMANDS | grep -qE "^ {7}(tap-ctl-$command\(8\)|tap-ctl $command)( |$)" ||
+		grep -qE "^ {7}(tap-ctl-$command\(8\)|tap-ctl $command)( |$)" <<<"$(page_section tap-ctl.8 COMMANDS)" ||
 			manual_is_wrong tap-ctl.8 "COMMANDS lacks $command"
 		[ "$command" != help ] || continue
 		if [ -e "$MANUALS/tap-ctl-$command.8" ]; then
@@ -92,7 +92,7 @@ lint_manuals() {
 	done
 	for page in "$MANUALS"/tap-ctl-*.8; do
 		command=${page##*/tap-ctl-} command=${command%.8}
-		tap_ctl_commands | grep -qx "$command" || manual_is_wrong "${page##*/}" "there is no such command"
+		grep -qx "$command" <<<"$(tap_ctl_commands)" || manual_is_wrong "${page##*/}" "there is no such command"
 	done
 	same_options tapdisk.8 "$TOP/build/tapdisk" -h
 	return "$wrong"
