@@ -29,6 +29,19 @@
 #define BLK_MQ_F_SHOULD_MERGE 0
 #endif
 
+/* Whoever saw a quiesced queue has acted on it: each queue waited for its own. */
+#ifdef BLKTAP_HAVE_SET_QUIESCE
+static inline void blktap_wait_quiesce_done(struct gendisk *gd)
+{
+	blk_mq_wait_quiesce_done(gd->queue->tag_set);
+}
+#else
+static inline void blktap_wait_quiesce_done(struct gendisk *gd)
+{
+	blk_mq_wait_quiesce_done(gd->queue);
+}
+#endif
+
 /* Before, workqueues were that by themselves. */
 #ifndef BLKTAP_HAVE_WQ_PERCPU
 #define WQ_PERCPU 0

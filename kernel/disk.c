@@ -90,14 +90,15 @@ static blk_status_t blktap_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk
 	session = rcu_dereference(disk->session);
 	if (session)
 		taken = blktap_extent_take(session, bd->rq);
-	if (taken && bd->last)
-		blktap_queue_kick_rest(&session->queues[nr]);
 	if (taken)
 		status = BLK_STS_OK;
 	else if (session)
 		status = blktap_queue_submit(&session->queues[nr], bd->rq, bd->last);
 	else
 		status = blktap_disk_status(disk);
+	/* Who comes after this one may not find the session, or nothing to kick for. */
+	if (session && (bd->last || status || rcu_access_pointer(disk->session) != session))
+		blktap_queue_kick_rest(&session->queues[nr]);
 	rcu_read_unlock();
 
 	if (taken)
@@ -410,6 +411,7 @@ static void blktap_disk_add_failed(struct blktap_disk *disk, int err)
 	blktap_disk_forget(disk);
 	blktap_tap_unlock(tap);
 	cancel_delayed_work_sync(&disk->watch_work);
+	cancel_work_sync(&disk->opened_work);
 	cancel_work_sync(&disk->close_work);
 	cancel_work_sync(&disk->late_work);
 	blktap_ioerrors_stop(&disk->errors);
@@ -469,8 +471,9 @@ static void blktap_disk_remove_work(struct work_struct *work)
 	blktap_tap_unlock(tap);
 	blktap_tap_try_remove(tap);
 
-	/* Nobody finds the disk any more, so that it is not queued again. */
+	/* Nobody finds the disk any more, so that they are not queued again. */
 	cancel_delayed_work_sync(&disk->watch_work);
+	cancel_work_sync(&disk->opened_work);
 	blktap_workers_free(disk->workers);
 	blk_mq_free_tag_set(&disk->tags);
 	put_disk(disk->gd);
@@ -502,6 +505,9 @@ static void blktap_disk_let_go(struct blktap_disk *disk, bool force)
 		WRITE_ONCE(session->holding, false);
 	if (force)
 		RCU_INIT_POINTER(disk->session, NULL);
+	/* Whoever brought it requests, and was to kick with the last, finds it no more. */
+	if (force && session)
+		blktap_session_kick(session);
 	if (force || !session)
 		blktap_recovery_fail(disk);
 	else
@@ -721,6 +727,7 @@ static struct blktap_disk *blktap_disk_alloc(struct blktap_session *session,
 	INIT_WORK(&disk->remove_work, blktap_disk_remove_work);
 	INIT_WORK(&disk->resize_work, blktap_disk_resize_work);
 	INIT_WORK(&disk->close_work, blktap_disk_close_work);
+	INIT_WORK(&disk->opened_work, blktap_recovery_opened_work);
 	INIT_WORK(&disk->late_work, blktap_disk_late_work);
 	INIT_DELAYED_WORK(&disk->watch_work, blktap_disk_watch_work);
 	blktap_ioerrors_init(&disk->errors);

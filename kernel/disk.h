@@ -45,6 +45,7 @@ struct blktap_disk {
 	struct work_struct remove_work;
 	struct work_struct resize_work;		/* its capacity has changed */
 	struct work_struct close_work;		/* the last opener has gone */
+	struct work_struct opened_work;		/* the gate has been opened */
 
 	/* A request is late: with the daemon, which may be dead, or with a device below. */
 	struct work_struct late_work;

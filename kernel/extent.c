@@ -14,6 +14,7 @@
 
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 
 /*
@@ -395,14 +396,13 @@ bool blktap_extent_take(struct blktap_session *session, struct request *rq)
 }
 
 /*
- * Who finds no tag starts the requests of others before he sleeps. Then hardly any tag
- * is free; with a scheduler it is one of those that he looks for.
+ * Who finds no tag starts the requests of others before he sleeps, and they may be what
+ * has the tags. A bio on his own stack is his own, so he has a tag; and the only one that he
+ * submits.
  */
-static bool blktap_extent_may_wait_for_tag(const struct request *rq)
+static bool blktap_extent_is_submitters(const struct request *rq)
 {
-	const struct sbitmap *tags = &rq->mq_hctx->tags->bitmap_tags.sb;
-
-	return rq->mq_hctx->sched_tags || sbitmap_weight(tags) > tags->depth / 2;
+	return object_is_on_stack(rq->bio);
 }
 
 /*
@@ -418,7 +418,7 @@ static bool blktap_extent_hand_on(struct request *rq)
 
 	if (!current->bio_list || !bio_list_empty(&current->bio_list[0]) || !cmd->file->bdev)
 		return false;
-	if (blktap_extent_may_wait_for_tag(rq))
+	if (!blktap_extent_is_submitters(rq))
 		return false;
 
 	cmd->worker = NULL;

@@ -39,7 +39,20 @@ void blktap_recovery_gate(struct blktap_disk *disk)
 	} else {
 		blk_mq_unquiesce_queue(disk->gd->queue);
 		blk_mq_kick_requeue_list(disk->gd->queue);
+		queue_work(blktap_retry_wq, &disk->opened_work);
 	}
+}
+
+/*
+ * Who found the gate closed just before it was opened may put a request behind it after that.
+ * Not all kernels have him look whether it still is.
+ */
+void blktap_recovery_opened_work(struct work_struct *work)
+{
+	struct blktap_disk *disk = container_of(work, struct blktap_disk, opened_work);
+
+	blktap_wait_quiesce_done(disk->gd);
+	blk_mq_run_hw_queues(disk->gd->queue, true);
 }
 
 /* --- the fence ------------------------------------------------------------- */

@@ -34,6 +34,8 @@ void blktap_recovery_start(struct blktap_tap *tap);
 
 /* Lets requests through to whom they are for, or keeps them. */
 void blktap_recovery_gate(struct blktap_disk *disk);
+/* The disk's opened_work. */
+void blktap_recovery_opened_work(struct work_struct *work);
 
 /* Requests fail from now on. */
 void blktap_recovery_fail(struct blktap_disk *disk);

@@ -48,6 +48,14 @@ bool blktap_session_attached(const struct blktap_session *session)
 	return smp_load_acquire(&session->state) == BLKTAP_SESSION_ATTACHED;
 }
 
+void blktap_session_kick(struct blktap_session *session)
+{
+	u32 i;
+
+	for (i = 0; i < session->nr_queues; i++)
+		blktap_queue_kick(&session->queues[i]);
+}
+
 void blktap_session_notify(struct blktap_session *session)
 {
 	WRITE_ONCE(session->event, true);

@@ -94,6 +94,9 @@ void blktap_session_supplant(struct blktap_session *session);
 /* The ring file goes: nothing is mapped any more. */
 void blktap_session_release(struct blktap_session *session);
 
+/* Wakes its daemon for all that was submitted. */
+void blktap_session_kick(struct blktap_session *session);
+
 /* Raises EPOLLPRI. */
 void blktap_session_notify(struct blktap_session *session);
 

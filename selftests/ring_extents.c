@@ -25,8 +25,6 @@
 #define RAM_BYTE 0xdd
 #define BOTH (BLKTAP_FILE_READ | BLKTAP_FILE_WRITE)
 #define WAIT BLKTAP_UNMAP_WAIT
-#define HOLDS 1000
-#define UNMAP_LIMIT 20		/* seconds */
 
 static struct nl nl, events;
 static unsigned int minor;
@@ -81,7 +79,7 @@ static void *daemon_thread(void *arg)
 
 static void daemon_start(uint32_t flags)
 {
-	tap_start(&ring, minor, BLKTAP_F_EXTENTS | BLKTAP_F_HOLD, flags, DISK_SIZE);
+	tap_start(&ring, minor, BLKTAP_F_EXTENTS, flags, DISK_SIZE);
 	slot = ring_register(ring.fd, backing, BOTH);
 	other_slot = ring_register(ring.fd, other, BOTH);
 	if (slot < 0 || other_slot < 0)
@@ -436,69 +434,6 @@ static void nothing(int sig)
 	(void)sig;
 }
 
-/* Every other block at once: many requests, none of which can be part of another. */
-static void write_back(int fd, const char *block)
-{
-	off_t at;
-
-	for (at = 0; at < DISK_SIZE; at += 2 * PAGE)
-		if (pwrite(fd, block, PAGE, at) != PAGE)
-			__atomic_store_n(&load.error, errno, __ATOMIC_RELAXED);
-	if (sync_file_range(fd, 0, DISK_SIZE, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER))
-		__atomic_store_n(&load.error, errno, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&load.writes, 1, __ATOMIC_RELAXED);
-}
-
-static void *write_back_thread(void *arg)
-{
-	int fd = ring_open_disk(minor, O_RDWR);
-	char *block = arg;
-
-	while (!__atomic_load_n(&load.stop, __ATOMIC_RELAXED))
-		write_back(fd, block);
-	close(fd);
-	return NULL;
-}
-
-static bool hold_and_unmap(void)
-{
-	int ret;
-
-	if (ring_hold(ring.fd))
-		return false;
-	alarm(UNMAP_LIMIT);
-	ret = ring_unmap_extent(ring.fd, WAIT, 0, UINT64_MAX);
-	alarm(0);
-	return !ring_release(ring.fd) && !ret;
-}
-
-/* As a pause does it, wherever it finds who brings one request after the other. */
-static void test_hold(void)
-{
-	struct timespec nap = { 0 };
-	struct sigaction act = { .sa_handler = nothing };
-	char *block = aligned_alloc(PAGE, PAGE);
-	pthread_t thread;
-	bool good = true;
-	int n;
-
-	memset(&load, 0, sizeof(load));
-	memset(block, 0x77, PAGE);
-	sigaction(SIGALRM, &act, NULL);
-	pthread_create(&thread, NULL, write_back_thread, block);
-	for (n = 0; n < HOLDS && good; n++) {
-		map(slot, BOTH, 0, DISK_SIZE, 0);
-		nap.tv_nsec = 1000 * (n * 37 % 3000);
-		nanosleep(&nap, NULL);
-		good = hold_and_unmap();
-	}
-	__atomic_store_n(&load.stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
-	ktap(good && load.writes && !load.error,
-	     "%d times held and unmapped while requests are submitted", n);
-	free(block);
-}
-
 /* A wait that takes long can be broken off, and begun again. */
 static void test_interrupted(const char *path)
 {
@@ -572,10 +507,8 @@ int main(int argc, char **argv)
 	test_barrier("the map moves to the daemon under load", leave_by_unmap, false);
 	test_barrier("the map moves to another file under load", leave_by_map, true);
 	test_churn();
-	if (argc == 4) {
-		test_hold();
+	if (argc == 4)
 		test_interrupted(argv[3]);
-	}
 	test_restart();
 	daemon_end();
 	ktap_is(nl_del_wait(&nl, minor), 0, "the tap can be freed");
