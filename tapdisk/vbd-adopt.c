@@ -85,7 +85,7 @@ static int open_image(struct vbd *vbd, const int *fds, unsigned int nr_fds)
 
 	if (!job) {
 		close_all(fds, nr_fds);
-		return -ENOMEM;
+		return vbd->failure.code;
 	}
 	memcpy(job->fds, fds, nr_fds * sizeof(*fds));
 	job->params.adopt = true;
@@ -117,7 +117,8 @@ void vbd_adopt(struct vbd *vbd, const struct vbd_offer *offer, const int *fds, u
 	vbd->spec = strdup(offer->image);
 	if (!begin_adopting(vbd, fds, nr_fds))
 		return;
-	blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+	if (!vbd->failure.code)
+		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
 	vbd_finish(vbd, VBD_IDLE);
 }
 

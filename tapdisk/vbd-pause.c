@@ -101,10 +101,8 @@ static void still_paused(struct vbd *vbd)
 
 static void reopen(struct vbd *vbd, const char *spec)
 {
-	if (!vbd_open_image(vbd, spec, VBD_REOPENING))
-		return;
-	blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
-	still_paused(vbd);
+	if (vbd_open_image(vbd, spec, VBD_REOPENING))
+		still_paused(vbd);
 }
 
 /* Requests came before HOLD that are still in the rings, and HOLD says that none is begun. */

@@ -648,7 +648,7 @@ static void open_done(struct work *work)
 	if (!vbd && job->image) {
 		job->work.run = close_in_worker;
 		job->work.done = close_done;
-		workers_submit(job->env->workers, &job->work);
+		vbd_job_go_on(job);
 		return;
 	}
 	image = TAKE_POINTER(job->image);
@@ -668,19 +668,23 @@ static void open_done(struct work *work)
 
 struct vbd_job *vbd_open_job(struct vbd *vbd, const char *spec)
 {
-	struct vbd_job *job = vbd_job_new(vbd, open_in_worker, open_done);
+	struct vbd_job *job;
 
-	if (!job)
+	if (vbd_job_check_abandoned(vbd, spec))
 		return NULL;
+	job = vbd_job_new(vbd, open_in_worker, open_done);
+	if (job)
+		job->spec = strdup(spec);
+	if (!job || !job->spec) {
+		free(job);
+		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+		return NULL;
+	}
 	job->params = vbd->params;
 	job->params.fds = job->fds;
 	if (vbd->passed >= 0)
 		job->fds[job->params.nr_fds++] = TAKE_FD(vbd->passed);
-	job->spec = strdup(spec);
-	if (job->spec)
-		return job;
-	vbd_job_free(job);
-	return NULL;
+	return job;
 }
 
 int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
@@ -688,7 +692,7 @@ int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
 	struct vbd_job *job = vbd_open_job(vbd, spec);
 
 	if (!job)
-		return -ENOMEM;
+		return vbd->failure.code;
 	vbd->state = state;
 	vbd_job_submit(job);
 	return 0;
@@ -733,10 +737,8 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
 	vbd->kernel_io = params->kernel_io ?: BLKTAP_KERNEL_IO_AUTO;
 	vbd->restart = params->restart;
 	vbd_begin(vbd, done, data, params->timeout_ms);
-	if (vbd_open_image(vbd, params->image, VBD_OPENING)) {
-		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+	if (vbd_open_image(vbd, params->image, VBD_OPENING))
 		vbd_finish(vbd, VBD_IDLE);
-	}
 }
 
 /* ----------------------------------------------------------------- deadlines */

@@ -21,6 +21,7 @@ struct vbd_offer;
 struct vbd_env {
 	struct loop *loop;
 	struct workers *workers;	/* for opening and closing images */
+	struct list *abandoned;		/* the opens among their jobs that nobody waits for */
 	struct image_table *images;	/* shared ones; or NULL */
 	int records;			/* the folder for them, see vbd-record.h; -1: none */
 	bool no_sandbox;		/* for the next tapdisk */
@@ -243,7 +244,7 @@ void vbd_close_image(struct vbd *vbd, enum vbd_state state);
 void vbd_stop_serving(struct vbd *vbd, enum vbd_state state);
 /* The worker for the image, in @state; vbd_opened() comes later. */
 int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state);
-/* What that is to do, without an owner yet. NULL: no memory. */
+/* What that is to do, without an owner yet. NULL: vbd->failure says why. */
 struct vbd_job *vbd_open_job(struct vbd *vbd, const char *spec);
 /* All that is counted, from zero. */
 int vbd_reset_stats(struct vbd *vbd);
@@ -276,10 +277,11 @@ void vbd_hand_over_drained(struct vbd *vbd);
 void vbd_hand_over_too_slow(struct vbd *vbd);
 void vbd_adopted(struct vbd *vbd, struct image *image, char *spec);
 
-/* Work that blocks. A VBD that stops waiting leaves its job behind. */
+/* Work that blocks. A VBD that stops waiting for an open leaves its job behind. */
 struct vbd_job {
 	struct work work;
 	struct vbd *vbd;	/* NULL: nobody waits */
+	struct list abandoned;	/* then: the env's */
 	const struct vbd_env *env;
 	struct image_params params;
 	char *spec;
@@ -300,7 +302,14 @@ void vbd_job_submit(struct vbd_job *job);
 /* The VBD of a job that is done, or NULL; it has no job any more. */
 struct vbd *vbd_job_end(struct vbd_job *job);
 void vbd_job_free(struct vbd_job *job);
-/* Nobody waits for the job of @vbd any more. */
+/* The open that @vbd waits for, if it does, is waited for by nobody any more. */
 void vbd_job_abandon(struct vbd *vbd);
+/* What is left of such an open, closing the image, is more work for @job. */
+void vbd_job_go_on(struct vbd_job *job);
+/*
+ * EBUSY: of vbd->minor, maybe when another VBD had it, opens were abandoned that are not over:
+ * one of @spec, or too many.
+ */
+int vbd_job_check_abandoned(struct vbd *vbd, const char *spec);
 
 #endif /* TAPDISK_VBD_H */
