@@ -57,17 +57,24 @@ static int prepare(struct vbd *vbd)
 	if (ret)
 		return ret;
 	merge_disk(vbd);
-	return vbd_serve(vbd);
+	return vbd_prepare(vbd, NULL);
 }
 
 void vbd_adopted(struct vbd *vbd, struct image *image, char *spec)
 {
 	free(spec);
 	vbd->image = image;
-	if (!image || prepare(vbd)) {
+	if (!image || prepare(vbd))
+		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
+}
+
+void vbd_adopt_prepared(struct vbd *vbd, bool ready)
+{
+	if (!ready) {
 		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
 		return;
 	}
+	server_resume(vbd->server, vbd->disk.capacity);
 	vbd->state = VBD_ADOPTED;
 	vbd_answer(vbd);
 }
