@@ -185,6 +185,7 @@ int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop)
 	*tapdisk = (struct tapdisk){ .loop = loop, .page_bytes = BLKTAP_RPC_MAX_LINE / 2 };
 	list_init(&tapdisk->vbds);
 	list_init(&tapdisk->rings);
+	list_init(&tapdisk->abandoned);
 	loop_task_init(&tapdisk->progress, progress);
 	ret = image_table_new(&tapdisk->images);
 	if (!ret)
@@ -192,6 +193,7 @@ int tapdisk_init(struct tapdisk *tapdisk, struct loop *loop)
 	tapdisk->env = (struct vbd_env){
 		.loop = loop,
 		.workers = tapdisk->workers,
+		.abandoned = &tapdisk->abandoned,
 		.images = tapdisk->images,
 		.records = -1,
 		.threads = true,

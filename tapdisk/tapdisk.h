@@ -15,6 +15,7 @@ struct tapdisk {
 	struct image_table *images;
 	struct vbd_env env;
 	struct vbd_env guest_env;	/* of one that is not yet here: the takeover's */
+	struct list abandoned;		/* see vbd_env */
 	struct list vbds;		/* by ascending minor */
 	const char *user;		/* that it runs as; NULL: the one who started it */
 	struct takeover *takeover;	/* under way; NULL: none */

@@ -57,17 +57,24 @@ static int prepare(struct vbd *vbd)
 	if (ret)
 		return ret;
 	merge_disk(vbd);
-	return vbd_serve(vbd);
+	return vbd_prepare(vbd, NULL);
 }
 
 void vbd_adopted(struct vbd *vbd, struct image *image, char *spec)
 {
 	free(spec);
 	vbd->image = image;
-	if (!image || prepare(vbd)) {
+	if (!image || prepare(vbd))
+		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
+}
+
+void vbd_adopt_prepared(struct vbd *vbd, bool ready)
+{
+	if (!ready) {
 		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
 		return;
 	}
+	server_resume(vbd->server, vbd->disk.capacity);
 	vbd->state = VBD_ADOPTED;
 	vbd_answer(vbd);
 }
@@ -85,7 +92,7 @@ static int open_image(struct vbd *vbd, const int *fds, unsigned int nr_fds)
 
 	if (!job) {
 		close_all(fds, nr_fds);
-		return -ENOMEM;
+		return vbd->failure.code;
 	}
 	memcpy(job->fds, fds, nr_fds * sizeof(*fds));
 	job->params.adopt = true;
@@ -117,7 +124,8 @@ void vbd_adopt(struct vbd *vbd, const struct vbd_offer *offer, const int *fds, u
 	vbd->spec = strdup(offer->image);
 	if (!begin_adopting(vbd, fds, nr_fds))
 		return;
-	blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+	if (!vbd->failure.code)
+		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
 	vbd_finish(vbd, VBD_IDLE);
 }
 

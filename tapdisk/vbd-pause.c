@@ -101,10 +101,8 @@ static void still_paused(struct vbd *vbd)
 
 static void reopen(struct vbd *vbd, const char *spec)
 {
-	if (!vbd_open_image(vbd, spec, VBD_REOPENING))
-		return;
-	blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
-	still_paused(vbd);
+	if (vbd_open_image(vbd, spec, VBD_REOPENING))
+		still_paused(vbd);
 }
 
 /* Requests came before HOLD that are still in the rings, and HOLD says that none is begun. */
@@ -128,10 +126,16 @@ static void close_or_keep(struct vbd *vbd)
 		return;
 	}
 	vbd->unwanted = false;
-	if (vbd_prepare(vbd))
+	if (vbd_prepare(vbd, NULL))
 		still_paused(vbd);
-	else
+}
+
+void vbd_keep_prepared(struct vbd *vbd, bool ready)
+{
+	if (ready)
 		serve_on(vbd);
+	else
+		still_paused(vbd);
 }
 
 static void closed(struct vbd *vbd)
@@ -229,7 +233,15 @@ void vbd_reopened(struct vbd *vbd, struct image *image, char *spec)
 	vbd->unwanted = false;
 	vbd->image = image;
 	if (!image || (undone && check_same_image(vbd, spec)) ||
-	    vbd_check_same_disk(vbd, spec) || vbd_prepare(vbd)) {
+	    vbd_check_same_disk(vbd, spec) || vbd_prepare(vbd, spec)) {
+		free(spec);
+		still_paused(vbd);
+	}
+}
+
+void vbd_reopen_prepared(struct vbd *vbd, bool ready, char *spec)
+{
+	if (!ready) {
 		free(spec);
 		still_paused(vbd);
 		return;
@@ -423,6 +435,10 @@ void vbd_pause_too_slow(struct vbd *vbd)
 		break;
 	case VBD_REOPENING:
 		too_slow(vbd, "has an image that took too long to open; it is still paused");
+		if (vbd_give_up_preparing(vbd)) {
+			vbd_answer(vbd);
+			break;
+		}
 		vbd_job_abandon(vbd);
 		vbd_finish(vbd, VBD_PAUSED);
 		break;

@@ -48,6 +48,8 @@ void vbd_answer(struct vbd *vbd)
 
 	vbd->op.done = NULL;
 	loop_timer_cancel(&vbd->deadline);
+	if (vbd->job)
+		workers_abandon(vbd->env->workers, &vbd->job->work);
 	if (op.done)
 		op.done(vbd, op.data, vbd->failure.code ? &vbd->failure : NULL);
 }
@@ -202,17 +204,6 @@ static void lost_in_server(void *data, int code)
 	vbd_session_lost(data, code == -EPROTO ? "its rings make no sense" : strerror(-code));
 }
 
-static int start_kernel_io(struct vbd *vbd)
-{
-	int ret = kernel_io_new(&vbd->kio, vbd->ring, vbd->image);
-
-	if (ret)
-		return blktap_error_set(&vbd->failure, ret, "no memory for tapdev%u", vbd->minor);
-	kernel_io_begin(vbd->kio, vbd->kernel_io);
-	kernel_io_prepare(vbd->kio, vbd->disk.capacity);
-	return 0;
-}
-
 static int start_server(struct vbd *vbd)
 {
 	struct server_params params = {
@@ -232,20 +223,83 @@ static int start_server(struct vbd *vbd)
 	return server_start(&vbd->server, &params, &vbd->failure);
 }
 
-int vbd_prepare(struct vbd *vbd)
+/* Without an image: requests fail. */
+static int serve_nothing(struct vbd *vbd)
 {
-	int ret = vbd->image ? start_kernel_io(vbd) : 0;
-
-	return ret ? ret : start_server(vbd);
-}
-
-int vbd_serve(struct vbd *vbd)
-{
-	int ret = vbd_prepare(vbd);
+	int ret = start_server(vbd);
 
 	if (!ret)
 		server_resume(vbd->server, vbd->disk.capacity);
 	return ret;
+}
+
+static void prepare_in_worker(struct work *work)
+{
+	struct vbd_job *job = container_of(work, struct vbd_job, work);
+
+	kernel_io_begin(job->kio, job->kernel_io);
+}
+
+static bool start_serving(struct vbd *vbd)
+{
+	kernel_io_prepare(vbd->kio, vbd->disk.capacity);
+	return start_server(vbd) == 0;
+}
+
+static void open_prepared(struct vbd *vbd, bool ready);
+
+static void prepare_done(struct work *work)
+{
+	struct vbd_job *job = container_of(work, struct vbd_job, work);
+	CLEANUP_FREE char *spec = TAKE_POINTER(job->spec);
+	bool given_up = job->given_up;
+	struct vbd *vbd = vbd_job_end(job);
+	bool ready;
+
+	vbd_job_free(job);
+	if (vbd->lost) {
+		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
+		return;
+	}
+	ready = !given_up && start_serving(vbd);
+	if (vbd->state == VBD_RELEASING)
+		vbd_keep_prepared(vbd, ready);
+	else if (vbd->state == VBD_REOPENING)
+		vbd_reopen_prepared(vbd, ready, TAKE_POINTER(spec));
+	else if (vbd->state == VBD_ADOPTING)
+		vbd_adopt_prepared(vbd, ready);
+	else
+		open_prepared(vbd, ready);
+}
+
+int vbd_prepare(struct vbd *vbd, char *spec)
+{
+	struct vbd_job *job = vbd_job_new(vbd, prepare_in_worker, prepare_done);
+
+	if (!job || kernel_io_new(&vbd->kio, vbd->ring, vbd->image)) {
+		free(job);
+		return blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u",
+					vbd->minor);
+	}
+	job->kio = vbd->kio;
+	job->kernel_io = vbd->kernel_io;
+	job->spec = spec;
+	vbd_job_submit(job);
+	return 0;
+}
+
+/* It has its image already: what a worker does with that is not left behind. */
+static bool is_preparing(const struct vbd *vbd)
+{
+	return vbd->job && vbd->image;
+}
+
+bool vbd_give_up_preparing(struct vbd *vbd)
+{
+	if (!is_preparing(vbd))
+		return false;
+	vbd->job->given_up = true;
+	return true;
 }
 
 /* ------------------------------------------------------------------ holding */
@@ -301,6 +355,8 @@ void vbd_session_lost(struct vbd *vbd, const char *reason)
 	case VBD_REOPENING:
 	case VBD_ADOPTING:
 	case VBD_PAUSED:
+		if (is_preparing(vbd))
+			break;
 		vbd_job_abandon(vbd);
 		vbd_finish(vbd, VBD_IDLE);
 		break;
@@ -346,7 +402,7 @@ static void disk_goes(struct vbd *vbd)
 		loop_timer_cancel(&vbd->deadline);
 	if (vbd->server && vbd->force)
 		server_fail_requests(vbd->server);
-	if (!vbd->server && vbd_serve(vbd))
+	if (!vbd->server && serve_nothing(vbd))
 		vbd_session_lost(vbd, vbd->failure.text);
 	else
 		check_state(vbd);
@@ -590,6 +646,16 @@ int vbd_reset_stats(struct vbd *vbd)
 	return 0;
 }
 
+static void open_prepared(struct vbd *vbd, bool ready)
+{
+	if (!ready) {
+		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
+		return;
+	}
+	server_resume(vbd->server, vbd->disk.capacity);
+	start_disk(vbd);
+}
+
 /* A new disk is to have all of its image. */
 static int check_odd_size(struct vbd *vbd)
 {
@@ -625,10 +691,8 @@ static void opened(struct vbd *vbd, struct image *image, char *spec)
 	vbd->image = image;
 	vbd->spec = spec;
 	vbd_disk_params(vbd, &vbd->disk);
-	if (choose_size(vbd) || vbd_reset_stats(vbd) || vbd_serve(vbd))
+	if (choose_size(vbd) || vbd_reset_stats(vbd) || vbd_prepare(vbd, NULL))
 		vbd_close_image(vbd, VBD_CLOSING_IMAGE);
-	else
-		start_disk(vbd);
 }
 
 static void open_in_worker(struct work *work)
@@ -648,7 +712,7 @@ static void open_done(struct work *work)
 	if (!vbd && job->image) {
 		job->work.run = close_in_worker;
 		job->work.done = close_done;
-		workers_submit(job->env->workers, &job->work);
+		vbd_job_go_on(job);
 		return;
 	}
 	image = TAKE_POINTER(job->image);
@@ -668,19 +732,23 @@ static void open_done(struct work *work)
 
 struct vbd_job *vbd_open_job(struct vbd *vbd, const char *spec)
 {
-	struct vbd_job *job = vbd_job_new(vbd, open_in_worker, open_done);
+	struct vbd_job *job;
 
-	if (!job)
+	if (vbd_job_check_abandoned(vbd, spec))
 		return NULL;
+	job = vbd_job_new(vbd, open_in_worker, open_done);
+	if (job)
+		job->spec = strdup(spec);
+	if (!job || !job->spec) {
+		free(job);
+		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+		return NULL;
+	}
 	job->params = vbd->params;
 	job->params.fds = job->fds;
 	if (vbd->passed >= 0)
 		job->fds[job->params.nr_fds++] = TAKE_FD(vbd->passed);
-	job->spec = strdup(spec);
-	if (job->spec)
-		return job;
-	vbd_job_free(job);
-	return NULL;
+	return job;
 }
 
 int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
@@ -688,7 +756,7 @@ int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state)
 	struct vbd_job *job = vbd_open_job(vbd, spec);
 
 	if (!job)
-		return -ENOMEM;
+		return vbd->failure.code;
 	vbd->state = state;
 	vbd_job_submit(job);
 	return 0;
@@ -733,10 +801,8 @@ void vbd_open(struct vbd *vbd, const struct vbd_open_params *params, vbd_done do
 	vbd->kernel_io = params->kernel_io ?: BLKTAP_KERNEL_IO_AUTO;
 	vbd->restart = params->restart;
 	vbd_begin(vbd, done, data, params->timeout_ms);
-	if (vbd_open_image(vbd, params->image, VBD_OPENING)) {
-		blktap_error_set(&vbd->failure, -ENOMEM, "no memory for tapdev%u", vbd->minor);
+	if (vbd_open_image(vbd, params->image, VBD_OPENING))
 		vbd_finish(vbd, VBD_IDLE);
-	}
 }
 
 /* ----------------------------------------------------------------- deadlines */
@@ -757,6 +823,18 @@ static void open_too_slow(struct vbd *vbd)
 	loop_timer_set(vbd->env->loop, &vbd->deadline, UNDO_GRACE_MS);
 }
 
+/* Who takes over can do nothing before it is undone, and hears of it then. */
+static void opening_too_slow(struct vbd *vbd)
+{
+	timed_out(vbd, "has an image that took too long to open");
+	if (!vbd_give_up_preparing(vbd)) {
+		vbd_job_abandon(vbd);
+		vbd_finish(vbd, VBD_IDLE);
+	} else if (vbd->state == VBD_OPENING) {
+		vbd_answer(vbd);
+	}
+}
+
 static void deadline_passed(struct loop_timer *timer)
 {
 	struct vbd *vbd = container_of(timer, struct vbd, deadline);
@@ -770,9 +848,7 @@ static void deadline_passed(struct loop_timer *timer)
 		break;
 	case VBD_OPENING:
 	case VBD_ADOPTING:
-		timed_out(vbd, "has an image that took too long to open");
-		vbd_job_abandon(vbd);
-		vbd_finish(vbd, VBD_IDLE);
+		opening_too_slow(vbd);
 		break;
 	case VBD_PAUSING:
 	case VBD_RELEASING:

@@ -21,6 +21,7 @@ struct vbd_offer;
 struct vbd_env {
 	struct loop *loop;
 	struct workers *workers;	/* for opening and closing images */
+	struct list *abandoned;		/* the opens among their jobs that nobody waits for */
 	struct image_table *images;	/* shared ones; or NULL */
 	int records;			/* the folder for them, see vbd-record.h; -1: none */
 	bool no_sandbox;		/* for the next tapdisk */
@@ -33,7 +34,7 @@ struct vbd_env {
 
 enum vbd_state {
 	VBD_IDLE,		/* no image */
-	VBD_OPENING,		/* a worker opens the image */
+	VBD_OPENING,		/* a worker opens the image, then gives its files to the kernel */
 	VBD_STARTING,		/* the kernel scans for partitions */
 	VBD_LIVE,
 	VBD_CLOSING,		/* waits for the disk's last close */
@@ -41,15 +42,17 @@ enum vbd_state {
 	VBD_DRAINING,		/* requests come back from the image, for the last time */
 	VBD_CLOSING_IMAGE,	/* a worker closes the image */
 	VBD_PAUSING,		/* requests come back, to go on later */
-	VBD_RELEASING,		/* a worker ends I/O, then closes the image, for a pause */
+	VBD_RELEASING,		/* a worker ends I/O, then closes the image, for a pause, or
+				 * gives its files to the kernel again
+				 */
 	VBD_PAUSED,
-	VBD_REOPENING,		/* a worker opens the image, after a pause */
+	VBD_REOPENING,		/* likewise, after a pause */
 	VBD_RESIZING,		/* requests come back, then a worker resizes the image */
 	VBD_SWITCHING,		/* likewise, then a worker waits for the kernel's I/O */
 	VBD_OFFERED,		/* to another tapdisk; served, or paused */
 	VBD_HANDING_OVER,	/* as SWITCHING, for the other one */
 	VBD_HELD,		/* requests are held until the other one begins */
-	VBD_ADOPTING,		/* a worker opens the image of another tapdisk */
+	VBD_ADOPTING,		/* likewise, with the image of another tapdisk */
 	VBD_ADOPTED,		/* all but the requests is here */
 };
 
@@ -231,10 +234,14 @@ void vbd_go_on(struct vbd *vbd);
 int vbd_hold(struct vbd *vbd, struct blktap_error *err);
 int vbd_release(struct vbd *vbd, struct blktap_error *err);
 
-/* All that serving with vbd->image needs, but no request is taken before vbd_go_on(). */
-int vbd_prepare(struct vbd *vbd);
-/* Starts serving with vbd->image; NULL: requests fail. */
-int vbd_serve(struct vbd *vbd);
+/*
+ * All that serving with vbd->image needs, by a worker and after it; vbd_*_prepared() comes then,
+ * unless the session was lost. The VBD waits for that whatever happens: the worker uses its ring.
+ * Takes @spec, for vbd_reopen_prepared(), if it works.
+ */
+int vbd_prepare(struct vbd *vbd, char *spec);
+/* It took too long: vbd_*_prepared() will say that it is not ready. False: it has not begun. */
+bool vbd_give_up_preparing(struct vbd *vbd);
 /* The end of the session; drained() will come. */
 void vbd_session_lost(struct vbd *vbd, const char *reason);
 /* After draining: a worker frees server and image, then vbd->state changes. */
@@ -243,7 +250,7 @@ void vbd_close_image(struct vbd *vbd, enum vbd_state state);
 void vbd_stop_serving(struct vbd *vbd, enum vbd_state state);
 /* The worker for the image, in @state; vbd_opened() comes later. */
 int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state);
-/* What that is to do, without an owner yet. NULL: no memory. */
+/* What that is to do, without an owner yet. NULL: vbd->failure says why. */
 struct vbd_job *vbd_open_job(struct vbd *vbd, const char *spec);
 /* All that is counted, from zero. */
 int vbd_reset_stats(struct vbd *vbd);
@@ -267,6 +274,9 @@ void vbd_drain(struct vbd *vbd);
 void vbd_pause_drained(struct vbd *vbd);
 void vbd_released(struct vbd *vbd);
 void vbd_reopened(struct vbd *vbd, struct image *image, char *spec);
+/* @ready: it can be served, but takes no request before server_resume(). */
+void vbd_reopen_prepared(struct vbd *vbd, bool ready, char *spec);
+void vbd_keep_prepared(struct vbd *vbd, bool ready);
 void vbd_change_drained(struct vbd *vbd);
 void vbd_pause_too_slow(struct vbd *vbd);
 bool vbd_pause_withdraw(struct vbd *vbd);
@@ -275,11 +285,14 @@ bool vbd_pause_withdraw(struct vbd *vbd);
 void vbd_hand_over_drained(struct vbd *vbd);
 void vbd_hand_over_too_slow(struct vbd *vbd);
 void vbd_adopted(struct vbd *vbd, struct image *image, char *spec);
+void vbd_adopt_prepared(struct vbd *vbd, bool ready);
 
-/* Work that blocks. A VBD that stops waiting leaves its job behind. */
+/* Work that blocks. A VBD that stops waiting for an open leaves its job behind. */
 struct vbd_job {
 	struct work work;
 	struct vbd *vbd;	/* NULL: nobody waits */
+	struct list abandoned;	/* then: the env's */
+	bool given_up;		/* the VBD waits, to undo it */
 	const struct vbd_env *env;
 	struct image_params params;
 	char *spec;
@@ -300,7 +313,14 @@ void vbd_job_submit(struct vbd_job *job);
 /* The VBD of a job that is done, or NULL; it has no job any more. */
 struct vbd *vbd_job_end(struct vbd_job *job);
 void vbd_job_free(struct vbd_job *job);
-/* Nobody waits for the job of @vbd any more. */
+/* The open that @vbd waits for, if it does, is waited for by nobody any more. */
 void vbd_job_abandon(struct vbd *vbd);
+/* What is left of such an open, closing the image, is more work for @job. */
+void vbd_job_go_on(struct vbd_job *job);
+/*
+ * EBUSY: of vbd->minor, maybe when another VBD had it, opens were abandoned that are not over:
+ * one of @spec, or too many.
+ */
+int vbd_job_check_abandoned(struct vbd *vbd, const char *spec);
 
 #endif /* TAPDISK_VBD_H */

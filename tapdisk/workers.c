@@ -27,7 +27,7 @@ struct workers {
 	unsigned int count;
 	bool ending;
 	unsigned int max;
-	pthread_t threads[];
+	pthread_t *threads;
 };
 
 static void signal_loop(const struct workers *workers)
@@ -88,9 +88,14 @@ static void *thread_main(void *arg)
 /* Signals belong to the loop's thread. */
 static int create_thread(struct workers *workers, pthread_attr_t *attr)
 {
+	size_t bytes = (workers->count + 1) * sizeof(pthread_t);
+	pthread_t *threads = realloc(workers->threads, bytes);
 	sigset_t all, old;
 	int ret;
 
+	if (!threads)
+		return ENOMEM;
+	workers->threads = threads;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	ret = pthread_create(&workers->threads[workers->count], attr, thread_main, workers);
@@ -98,11 +103,13 @@ static int create_thread(struct workers *workers, pthread_attr_t *attr)
 	return ret;
 }
 
+/* One more, if what is queued has to wait without. */
 static void start_thread(struct workers *workers)
 {
 	pthread_attr_t attr;
 
-	if (pthread_attr_init(&attr))
+	if (workers->queued <= workers->idle || workers->count >= workers->max ||
+	    pthread_attr_init(&attr))
 		return;
 	if (STACK_SIZE > PTHREAD_STACK_MIN)
 		pthread_attr_setstacksize(&attr, STACK_SIZE);
@@ -113,21 +120,41 @@ static void start_thread(struct workers *workers)
 
 void workers_submit(struct workers *workers, struct work *work)
 {
-	bool threads;
-
+	work->abandoned = false;
 	pthread_mutex_lock(&workers->lock);
-	if (workers->queued >= workers->idle && workers->count < workers->max)
-		start_thread(workers);
-	threads = workers->count;
-	if (threads) {
-		list_add_tail(&workers->queue, &work->link);
-		workers->queued++;
+	list_add_tail(&workers->queue, &work->link);
+	workers->queued++;
+	start_thread(workers);
+	if (workers->count) {
 		pthread_cond_signal(&workers->wake);
 	} else {
+		list_del(&work->link);
+		workers->queued--;
 		work->run(work);
 		finish(workers, work);
 	}
 	pthread_mutex_unlock(&workers->lock);
+}
+
+void workers_abandon(struct workers *workers, struct work *work)
+{
+	if (work->abandoned)
+		return;
+	work->abandoned = true;
+	pthread_mutex_lock(&workers->lock);
+	workers->max++;
+	start_thread(workers);
+	pthread_mutex_unlock(&workers->lock);
+}
+
+static void work_done(struct workers *workers, struct work *work)
+{
+	if (work->abandoned) {
+		pthread_mutex_lock(&workers->lock);
+		workers->max--;
+		pthread_mutex_unlock(&workers->lock);
+	}
+	work->done(work);
 }
 
 bool workers_busy(struct workers *workers)
@@ -158,13 +185,13 @@ static void work_finished(struct loop_fd *event, uint32_t events)
 		struct work *work = list_first(&finished, struct work, link);
 
 		list_del(&work->link);
-		work->done(work);
+		work_done(workers, work);
 	}
 }
 
 int workers_new(struct workers **workers, struct loop *loop, unsigned int max_threads)
 {
-	struct workers *new = calloc(1, sizeof(*new) + max_threads * sizeof(pthread_t));
+	struct workers *new = calloc(1, sizeof(*new));
 	int ret;
 
 	*workers = NULL;
@@ -204,5 +231,6 @@ void workers_free(struct workers *workers)
 		close(workers->event.fd);
 	pthread_cond_destroy(&workers->wake);
 	pthread_mutex_destroy(&workers->lock);
+	free(workers->threads);
 	free(workers);
 }

@@ -13,6 +13,7 @@ struct work {
 	struct list link;
 	void (*run)(struct work *work);		/* in a thread */
 	void (*done)(struct work *work);	/* later, in the loop */
+	bool abandoned;				/* the workers' own */
 };
 
 /* Threads start when they are needed, at most @max_threads of them. */
@@ -26,5 +27,12 @@ bool workers_busy(struct workers *workers);
 
 /* Without any thread to be had, run() is called here and now: slow, but right. */
 void workers_submit(struct workers *workers, struct work *work);
+
+/*
+ * Nobody waits for @work, whose done() has yet to be called, and it may never end: until then
+ * there may be one thread more, so that it is in nobody's way. From the loop's thread; once more
+ * changes nothing.
+ */
+void workers_abandon(struct workers *workers, struct work *work);
 
 #endif /* TAPDISK_WORKERS_H */

@@ -97,6 +97,7 @@ static struct fake_call fake_calls[FAKE_CALLS];
 static atomic_uint fake_nr_calls;
 static int fake_fd;		/* registered last */
 static void (*fake_unmapping)(void);	/* during each UNMAP that waits */
+static void (*fake_registering)(void);	/* before each REGISTER */
 static void (*fake_releasing)(struct blktap_ring *ring);	/* during each RELEASE */
 static void (*fake_resizing)(void);	/* during each RESIZE */
 static void (*fake_starting)(void);	/* during each START */
@@ -116,6 +117,7 @@ static void fake_reset(void)
 	fake_map_error = 0;
 	fake_nr_calls = 0;
 	fake_unmapping = NULL;
+	fake_registering = NULL;
 	fake_releasing = NULL;
 	fake_resizing = NULL;
 	fake_starting = NULL;
@@ -393,6 +395,8 @@ int blktap_ring_register_file(struct blktap_ring *ring, int fd, uint32_t flags, 
 {
 	struct fake_call *call;
 
+	if (fake_registering)
+		fake_registering();
 	if (fake_register_error)
 		return blktap_error_set(err, fake_register_error, "tapdev%u: no", ring->minor);
 	*slot = 5;

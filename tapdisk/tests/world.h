@@ -13,6 +13,7 @@
 struct world {
 	struct loop *loop;
 	struct workers *workers;
+	struct list abandoned;
 	struct image_table *images;
 	struct vbd_env env;
 	struct vbd *vbd;
@@ -59,9 +60,11 @@ static int set_up(void **state)
 	assert_int_equal(loop_new(&world.loop), 0);
 	assert_int_equal(workers_new(&world.workers, world.loop, 2), 0);
 	assert_int_equal(image_table_new(&world.images), 0);
+	list_init(&world.abandoned);
 	world.env = (struct vbd_env){
 		.loop = world.loop,
 		.workers = world.workers,
+		.abandoned = &world.abandoned,
 		.images = world.images,
 		.records = -1,
 		.changed = changed,
@@ -89,6 +92,7 @@ static int tear_down(void **state)
 	/* Jobs that nobody waits for any more are done, too. */
 	while (workers_busy(world.workers))
 		assert_int_equal(loop_turn(world.loop, 1), 0);
+	assert_true(list_empty(&world.abandoned));
 	workers_free(world.workers);
 	image_table_free(world.images);
 	loop_free(world.loop);
