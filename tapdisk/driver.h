@@ -71,6 +71,7 @@ struct image_params {
 	const char *path;	/* what follows "type:"; valid during open() */
 	bool read_only;
 	bool no_direct;		/* the page cache may be used */
+	bool damaged;		/* as image_driver.damaged() tells from the beginning */
 	unsigned int minor;	/* of the disk that it is for */
 	struct image_table *table;	/* read-only images are shared there; or NULL */
 	/*

@@ -106,7 +106,7 @@ void vbd_hand_over_too_slow(struct vbd *vbd)
 
 static int check_damage(struct vbd *vbd)
 {
-	if (!vbd->image || !image_damaged(vbd->image))
+	if (!vbd->params.damaged && (!vbd->image || !image_damaged(vbd->image)))
 		return 0;
 	return blktap_error_set(&vbd->failure, -EIO, "tapdev%u: %s has lost what was written to it, "
 				"and the other tapdisk would not know", vbd->minor, vbd->spec);

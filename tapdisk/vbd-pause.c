@@ -93,6 +93,9 @@ static void still_paused(struct vbd *vbd)
 {
 	blktap_log(LOG_ERR, "tapdev%u: still paused: %s", vbd->minor, vbd->failure.text);
 	vbd->unwanted = false;
+	/* It could not be kept, so that the next one has to know. */
+	if (vbd->image && image_damaged(vbd->image))
+		vbd->params.damaged = true;
 	if (vbd->image)
 		vbd_close_image(vbd, VBD_RELEASING);
 	else

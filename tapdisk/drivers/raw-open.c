@@ -223,6 +223,7 @@ int raw_open(struct raw *raw, struct image_limits *limits, const struct image_pa
 		.fd = -1,
 		.read_only = params->read_only,
 		.minor = params->minor,
+		.damaged = params->damaged,
 		.flushing = PTHREAD_MUTEX_INITIALIZER,
 	};
 	/* The daemon's folder is not the one where somebody typed the name. */

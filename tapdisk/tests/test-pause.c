@@ -434,6 +434,35 @@ static void test_pause_that_loses(void **state)
 	check_failed_pause(ENOSPC, -ENOSPC);
 }
 
+static int no_channel(struct image_channel **channel, struct image *image,
+		      const struct channel_params *params, struct blktap_error *error)
+{
+	(void)channel;
+	(void)params;
+	return blktap_error_set(error, -ENOMEM, "%s: no", image->path);
+}
+
+/* The image cannot even be kept: what is opened next has lost it, too. */
+static void test_paused_with_loss(void **state)
+{
+	(void)state;
+	assert_int_equal(open_page_cache(), 0);
+	hold_requests();
+	holding.channel_open = no_channel;
+	fake_sync.lost = EIO;
+	assert_int_equal(pause_now(), -ENOMEM);
+	assert_int_equal(world.vbd->state, VBD_PAUSED);
+	assert_int_equal(unpause_now(NULL), 0);
+	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), -EIO);
+	assert_int_equal(do_request(BLKTAP_OP_WRITE, 0, 0, 4096), 4096);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+	assert_int_equal(open_page_cache(), 0);
+	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), 0);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
 /* Nobody waits any more when it turns out. */
 static void test_slow_pause_that_loses(void **state)
 {
@@ -911,6 +940,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_session_ends_in_pause),
 	TEST(test_pause_writes_back),
 	cmocka_unit_test_setup_teardown(test_pause_that_loses, set_up_holding, tear_down),
+	TEST(test_paused_with_loss),
 	TEST(test_slow_pause_that_loses),
 	TEST(test_close_writes_back),
 	TEST(test_session_ends_in_page_cache),
