@@ -11,11 +11,14 @@
  * while no request is with the image. channel_open() and channel_close() come
  * while the channel's thread is not running, and may block. All other calls come
  * from the channel's thread and must not block longer than the device itself
- * does: they hold up one disk, and no other. The order is channel_open, {submit,
+ * does: they hold up one disk, and no other. sync() comes from any thread, and when no
+ * channel has a request; damaged() from any thread at any time. The order is channel_open, {submit,
  * kick}*, channel_close; that comes when no request is with the channel.
  */
 #ifndef TAPDISK_DRIVER_H
 #define TAPDISK_DRIVER_H
+
+#include <errno.h>
 
 #include "image-identity.h"
 #include "libblktap.h"
@@ -68,6 +71,7 @@ struct image_params {
 	const char *path;	/* what follows "type:"; valid during open() */
 	bool read_only;
 	bool no_direct;		/* the page cache may be used */
+	bool damaged;		/* as image_driver.damaged() tells from the beginning */
 	unsigned int minor;	/* of the disk that it is for */
 	struct image_table *table;	/* read-only images are shared there; or NULL */
 	/*
@@ -126,6 +130,12 @@ struct image_request {
 	void *owner;		/* the submitter's */
 };
 
+/* What the submitter tries again, as long as the request may take. */
+static inline bool image_error_may_pass(int error)
+{
+	return error == -EAGAIN || error == -EBUSY || error == -EINTR || error == -ENOMEM;
+}
+
 struct image_driver {
 	const char *name;	/* "aio" of "aio:/path" */
 	int type;		/* its number in statistics, which scripts know */
@@ -141,6 +151,13 @@ struct image_driver {
 	 * @params: 0, or a negative errno. NULL: images are never shared.
 	 */
 	int (*share)(struct image *image, const struct image_params *params);
+	/*
+	 * Brings what was written to the image itself, if it may be in the page cache: 0,
+	 * or a negative errno. NULL: it is there. May block.
+	 */
+	int (*sync)(struct image *image);
+	/* Something was lost on that way: FLUSH fails until @image is opened anew. NULL: never. */
+	bool (*damaged)(const struct image *image);
 	/*
 	 * Makes it @capacity bytes long (0: as it finds it); *@now is what it has
 	 * then. EINVAL: smaller than it is, without @shrink. NULL: not possible.

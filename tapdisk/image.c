@@ -285,6 +285,16 @@ int image_open(struct image **image, const char *spec, struct image_params *para
 	return ret;
 }
 
+int image_sync(struct image *image)
+{
+	return image->driver->sync ? image->driver->sync(image) : 0;
+}
+
+bool image_damaged(const struct image *image)
+{
+	return image->driver->damaged && image->driver->damaged(image);
+}
+
 void image_close(struct image *image)
 {
 	if (!image || !was_last_user(image))

@@ -27,6 +27,9 @@ void image_table_free(struct image_table *table);
  */
 int image_open(struct image **image, const char *spec, struct image_params *params,
 	       struct blktap_error *err);
+/* As image_driver.sync() and .damaged(). */
+int image_sync(struct image *image);
+bool image_damaged(const struct image *image);
 /* The last user closes it. May block. */
 void image_close(struct image *image);
 

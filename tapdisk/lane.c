@@ -166,11 +166,6 @@ static int hand_over(struct lane *lane)
 
 /* -------------------------------------------------------------- trying again */
 
-static bool is_temporary(int error)
-{
-	return error == -EAGAIN || error == -EBUSY || error == -EINTR || error == -ENOMEM;
-}
-
 static void set_retry_timer(struct lane *lane)
 {
 	uint64_t now = loop_now(), earliest = UINT64_MAX;
@@ -227,7 +222,7 @@ static void request_done(struct image_request *io, int error)
 {
 	struct lane_request *r = io->owner;
 
-	if (!is_temporary(error) || is_hopeless(r->lane) || !retry_later(r, error))
+	if (!image_error_may_pass(error) || is_hopeless(r->lane) || !retry_later(r, error))
 		request_over(r, error);
 }
 

@@ -121,6 +121,7 @@ void vbd_adopt(struct vbd *vbd, const struct vbd_offer *offer, const int *fds, u
 {
 	vbd_begin(vbd, done, data, timeout_ms);
 	take_params(vbd, offer);
+	vbd->foreign = true;
 	vbd->spec = strdup(offer->image);
 	if (!begin_adopting(vbd, fds, nr_fds))
 		return;
@@ -148,6 +149,7 @@ void vbd_take_on(struct vbd *vbd, vbd_done done, void *data)
 
 	vbd_begin(vbd, done, data, -1);
 	ret = blktap_ring_start(vbd->ring, &vbd->disk, &vbd->failure);
+	vbd->foreign = ret;
 	if (ret == -EBUSY)
 		vbd_answer(vbd);
 	else if (ret)

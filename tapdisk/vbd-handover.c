@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <syslog.h>
 
+#include "image.h"
 #include "vbd.h"
 
 /* From the offer on, and from the answer on: the other one only has to start. */
@@ -103,9 +104,17 @@ void vbd_hand_over_too_slow(struct vbd *vbd)
 
 /* ------------------------------------------------------------------- hand over */
 
+static int check_damage(struct vbd *vbd)
+{
+	if (!vbd->params.damaged && (!vbd->image || !image_damaged(vbd->image)))
+		return 0;
+	return blktap_error_set(&vbd->failure, -EIO, "tapdev%u: %s has lost what was written to it, "
+				"and the other tapdisk would not know", vbd->minor, vbd->spec);
+}
+
 static void hold(struct vbd *vbd)
 {
-	if (vbd_hold(vbd, &vbd->failure)) {
+	if (check_damage(vbd) || vbd_hold(vbd, &vbd->failure)) {
 		goes_on(vbd, vbd->failure.text);
 		list_del(&vbd->offer);
 		if (vbd->paused)

@@ -93,6 +93,9 @@ static void still_paused(struct vbd *vbd)
 {
 	blktap_log(LOG_ERR, "tapdev%u: still paused: %s", vbd->minor, vbd->failure.text);
 	vbd->unwanted = false;
+	/* It could not be kept, so that the next one has to know. */
+	if (vbd->image && image_damaged(vbd->image))
+		vbd->params.damaged = true;
 	if (vbd->image)
 		vbd_close_image(vbd, VBD_RELEASING);
 	else
@@ -117,9 +120,20 @@ static void serve_on(struct vbd *vbd)
 	vbd_go_on(vbd);
 }
 
-/* The image is open, and nothing is done with it: until here takes long what does. */
-static void close_or_keep(struct vbd *vbd)
+/* It would be lost with the image that knows of it: so that one stays, and its FLUSH fails. */
+static void not_written_back(struct vbd *vbd, int error)
 {
+	blktap_error_set(&vbd->failure, error, "tapdev%u: %s does not have all that was written to "
+			 "it: %s; it is not paused", vbd->minor, vbd->spec, strerror(-error));
+	blktap_log(LOG_ERR, "%s", vbd->failure.text);
+	vbd->unwanted = true;
+}
+
+/* The image is open, and nothing is done with it: until here takes long what does. */
+static void close_or_keep(struct vbd *vbd, int error)
+{
+	if (error && !vbd->lost)
+		not_written_back(vbd, error);
 	if (!vbd->unwanted || vbd->lost) {
 		strcpy(vbd->identity, vbd->image->identity);
 		vbd_close_image(vbd, VBD_RELEASING);
@@ -152,10 +166,10 @@ static void closed(struct vbd *vbd)
 	stay_paused(vbd);
 }
 
-void vbd_released(struct vbd *vbd)
+void vbd_released(struct vbd *vbd, int error)
 {
 	if (vbd->image)
-		close_or_keep(vbd);
+		close_or_keep(vbd, error);
 	else
 		closed(vbd);
 }

@@ -61,6 +61,7 @@ static void forget_image(struct vbd *vbd)
 	vbd->paused = false;
 	vbd->held = false;
 	vbd->aborting = false;
+	vbd->foreign = false;
 }
 
 void vbd_finish(struct vbd *vbd, enum vbd_state state)
@@ -94,73 +95,84 @@ static void timed_out(struct vbd *vbd, const char *what)
 
 /* ------------------------------------------------------- closing the image */
 
-static void image_closed(struct vbd *vbd)
+/* Who wanted it to be safe has asked for it by a flush, and was told. */
+static void image_closed(struct vbd *vbd, int error)
 {
 	if (vbd->state == VBD_RELEASING) {
-		vbd_released(vbd);
+		vbd_released(vbd, error);
 		return;
 	}
-	if (!vbd->failure.code && !vbd->lost)
+	if (error)
+		blktap_log(LOG_ERR, "tapdev%u: closed, but %s does not have all that was written to "
+			   "it: %s", vbd->minor, vbd->spec, strerror(-error));
+	else if (!vbd->failure.code && !vbd->lost)
 		blktap_log(LOG_INFO, "tapdev%u: closed", vbd->minor);
 	vbd_finish(vbd, VBD_IDLE);
 }
 
 /* The kernel is the last that lets go of the image, and then we do. */
-static void close_all(struct server *server, struct kernel_io *kio, struct image *image)
+static void close_all(struct vbd_job *job)
 {
-	server_free(server);
-	kernel_io_end(kio);
-	kernel_io_free(kio);
-	image_close(image);
+	server_free(job->server);
+	kernel_io_end(job->kio);
+	kernel_io_free(job->kio);
+	job->err.code = job->synced ? image_sync(job->synced) : 0;
+	image_close(job->image);
 }
 
 static void close_in_worker(struct work *work)
 {
-	struct vbd_job *job = container_of(work, struct vbd_job, work);
-
-	close_all(job->server, job->kio, job->image);
+	close_all(container_of(work, struct vbd_job, work));
 }
 
 static void close_done(struct work *work)
 {
 	struct vbd_job *job = container_of(work, struct vbd_job, work);
 	struct vbd *vbd = vbd_job_end(job);
+	int error = job->err.code;
 
 	vbd_job_free(job);
 	if (vbd)
-		image_closed(vbd);
+		image_closed(vbd, error);
 }
 
-static void close_by_worker(struct vbd *vbd, struct image *image, enum vbd_state state)
+static void close_by_worker(struct vbd *vbd, struct image *image, struct image *synced,
+			    enum vbd_state state)
 {
-	struct server *server = TAKE_POINTER(vbd->server);
-	struct kernel_io *kio = TAKE_POINTER(vbd->kio);
-	struct vbd_job *job;
+	struct vbd_job *job = vbd_job_new(vbd, close_in_worker, close_done);
+	struct vbd_job none = { 0 }, *parts = job ? job : &none;
 
 	vbd->state = state;
-	if (server && !server_threaded(server))
-		server_free(TAKE_POINTER(server));
-	job = vbd_job_new(vbd, close_in_worker, close_done);
-	if (!job) {
-		/* Slow, but right. */
-		close_all(server, kio, image);
-		image_closed(vbd);
+	if (vbd->server && !server_threaded(vbd->server))
+		server_free(TAKE_POINTER(vbd->server));
+	parts->server = TAKE_POINTER(vbd->server);
+	parts->kio = TAKE_POINTER(vbd->kio);
+	parts->image = image;
+	parts->synced = synced;
+	if (job) {
+		vbd_job_submit(job);
 		return;
 	}
-	job->server = server;
-	job->kio = kio;
-	job->image = image;
-	vbd_job_submit(job);
+	/* Slow, but right. */
+	close_all(parts);
+	image_closed(vbd, parts->err.code);
 }
 
+/*
+ * What could not be written back is told to one who asks, once: if others go on with the
+ * image, who serve the disk or recover it, that is for them to hear.
+ */
 void vbd_close_image(struct vbd *vbd, enum vbd_state state)
 {
-	close_by_worker(vbd, TAKE_POINTER(vbd->image), state);
+	struct image *image = TAKE_POINTER(vbd->image);
+	bool ours = state == VBD_CLOSING_IMAGE && !vbd->lost && !vbd->foreign;
+
+	close_by_worker(vbd, image, ours ? image : NULL, state);
 }
 
 void vbd_stop_serving(struct vbd *vbd, enum vbd_state state)
 {
-	close_by_worker(vbd, NULL, state);
+	close_by_worker(vbd, NULL, vbd->image, state);
 }
 
 /* ------------------------------------------------------------------ serving */

@@ -99,6 +99,7 @@ struct vbd {
 	bool aborting;			/* "open" failed: all is being undone */
 	bool lost;			/* the session has ended */
 	bool handed_over;		/* because another tapdisk serves the disk */
+	bool foreign;			/* the image: another tapdisk serves it so far */
 	struct vbd_operation op;
 	struct blktap_error failure;	/* what op will end with; code 0: success */
 	struct loop_timer deadline;
@@ -246,7 +247,7 @@ bool vbd_give_up_preparing(struct vbd *vbd);
 void vbd_session_lost(struct vbd *vbd, const char *reason);
 /* After draining: a worker frees server and image, then vbd->state changes. */
 void vbd_close_image(struct vbd *vbd, enum vbd_state state);
-/* Likewise, but the image stays open; no byte of it moves any more. */
+/* Likewise, but the image stays open and has all that was written; no byte of it moves any more. */
 void vbd_stop_serving(struct vbd *vbd, enum vbd_state state);
 /* The worker for the image, in @state; vbd_opened() comes later. */
 int vbd_open_image(struct vbd *vbd, const char *spec, enum vbd_state state);
@@ -272,7 +273,8 @@ void vbd_drain(struct vbd *vbd);
 
 /* Steps of vbd-pause.c. */
 void vbd_pause_drained(struct vbd *vbd);
-void vbd_released(struct vbd *vbd);
+/* @error: why the image does not have all that was written; or 0. */
+void vbd_released(struct vbd *vbd, int error);
 void vbd_reopened(struct vbd *vbd, struct image *image, char *spec);
 /* @ready: it can be served, but takes no request before server_resume(). */
 void vbd_reopen_prepared(struct vbd *vbd, bool ready, char *spec);
@@ -298,6 +300,7 @@ struct vbd_job {
 	char *spec;
 	int fds[IMAGE_MAX_FILES];	/* for params; closed with the job */
 	struct image *image;
+	struct image *synced;		/* before @image is closed; NULL: none */
 	struct kernel_io *kio;
 	struct server *server;
 	enum blktap_kernel_io kernel_io;

@@ -42,7 +42,7 @@ struct aio_image {
 
 struct aio_channel {
 	struct image_channel channel;
-	const struct raw *raw;
+	struct raw *raw;
 	struct workers *workers;
 	io_context_t ctx;	/* NULL: worker threads do it all */
 	bool ring;		/* completions can be read from memory */
@@ -141,6 +141,8 @@ static void request_failed(struct aio_request *r, int error)
 
 	if ((flush && error == -EINVAL) || (fua && error == -EOPNOTSUPP))
 		submit_to_worker(r);	/* no such asynchronous call here */
+	else if (flush)		/* a write with FUA is tried again, for it brings its data anew */
+		r->req.done(&r->req, raw_flush_error(raw_error(r->aio->raw, error, 0)));
 	else
 		r->req.done(&r->req, raw_error(r->aio->raw, error, r->req.offset + r->req.length));
 }
@@ -357,6 +359,16 @@ static int aio_resize(struct image *image, uint64_t capacity, bool shrink, uint6
 	return raw_resize(&to_image(image)->raw, image, capacity, shrink, now, err);
 }
 
+static int aio_sync(struct image *image)
+{
+	return raw_sync(&to_image(image)->raw);
+}
+
+static bool aio_damaged(const struct image *image)
+{
+	return container_of(image, struct aio_image, image)->raw.damaged;
+}
+
 /* Past the page cache alone: others may have the file open, and read it there. */
 static unsigned int aio_files(struct image *image, int fds[IMAGE_MAX_FILES])
 {
@@ -463,6 +475,8 @@ const struct image_driver aio_driver = {
 	.of_file = true,
 	.descriptors = aio_descriptors,
 	.share = aio_share,
+	.sync = aio_sync,
+	.damaged = aio_damaged,
 	.resize = aio_resize,
 	.channel_open = aio_channel_open,
 	.channel_close = aio_channel_close,

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Requests to a raw image by calls that block. What is worth another try (EAGAIN,
- * EINTR) is tried again by the lane, as long as the request may take.
+ * EINTR) is tried again by the lane, as long as the request may take; but no flush.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -70,12 +72,59 @@ static int write_all(const struct raw *raw, const char *data, uint64_t length, u
 	return transfer_all(raw, true, (char *)data, length, offset);
 }
 
-static int flush(const struct raw *raw)
+/* ----------------------------------------------------------------- flushing */
+
+/*
+ * What was lost is told once, and with O_DIRECT, too, there are pages to be written, where a
+ * hole begins or ends within a block: the second try would say that all is well.
+ */
+int raw_flush_error(int error)
 {
-	return fdatasync(raw->fd) ? -errno : 0;
+	return image_error_may_pass(error) ? -EIO : error;
 }
 
-static int write_request(const struct raw *raw, uint16_t flags, const char *data,
+static int sync_file(const struct raw *raw)
+{
+	return fdatasync(raw->fd) ? raw_flush_error(-errno) : 0;
+}
+
+static void note_damage(struct raw *raw, int error)
+{
+	raw->damaged = true;
+	blktap_log(LOG_ERR, "tapdev%u: %s has lost what was written to it: %s; from now on no "
+		   "flush succeeds, until it is opened anew", raw->minor, raw->path,
+		   strerror(-error));
+}
+
+/*
+ * What could not be written back is gone from the page cache, and who asks later is told
+ * nothing of it. Nor is who asks at the same time: so they come one by one.
+ */
+static int flush_page_cache(struct raw *raw)
+{
+	int ret = -EIO;
+
+	pthread_mutex_lock(&raw->flushing);
+	if (!raw->damaged) {
+		ret = sync_file(raw);
+		if (ret)
+			note_damage(raw, ret);
+	}
+	pthread_mutex_unlock(&raw->flushing);
+	return ret;
+}
+
+static int flush(struct raw *raw)
+{
+	return raw->direct ? sync_file(raw) : flush_page_cache(raw);
+}
+
+int raw_sync(struct raw *raw)
+{
+	return raw->direct || raw->read_only ? 0 : flush_page_cache(raw);
+}
+
+static int write_request(struct raw *raw, uint16_t flags, const char *data,
 			 uint64_t length, uint64_t offset)
 {
 	int ret = write_all(raw, data, length, offset);
@@ -128,7 +177,7 @@ static int write_zeroes(const struct raw *raw, uint16_t flags, uint64_t offset, 
 	return ret;
 }
 
-int raw_execute(const struct raw *raw, uint8_t op, uint16_t flags, uint64_t offset,
+int raw_execute(struct raw *raw, uint8_t op, uint16_t flags, uint64_t offset,
 		uint64_t length, void *data)
 {
 	switch (op) {

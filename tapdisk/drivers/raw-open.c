@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -201,6 +202,8 @@ void raw_close(struct raw *raw)
 		close(raw->fd);
 	}
 	raw->fd = -1;
+	pthread_mutex_destroy(&raw->flushing);
+	free(TAKE_POINTER(raw->path));
 }
 
 static int lock(const struct raw *raw, const struct image_params *params, struct blktap_error *err)
@@ -216,11 +219,20 @@ int raw_open(struct raw *raw, struct image_limits *limits, const struct image_pa
 {
 	int ret;
 
-	*raw = (struct raw){ .fd = -1, .read_only = params->read_only };
+	*raw = (struct raw){
+		.fd = -1,
+		.read_only = params->read_only,
+		.minor = params->minor,
+		.damaged = params->damaged,
+		.flushing = PTHREAD_MUTEX_INITIALIZER,
+	};
 	/* The daemon's folder is not the one where somebody typed the name. */
 	if (params->path[0] != '/')
 		return blktap_error_set(err, -EINVAL, "%s: give the whole path, from / on",
 					params->path);
+	raw->path = strdup(params->path);
+	if (!raw->path)
+		return blktap_error_set(err, -ENOMEM, "no memory for %s", params->path);
 	ret = params->adopt ? adopt_file(raw, params, err) : open_file(raw, params, err);
 	if (!ret)
 		ret = lock(raw, params, err);

@@ -6,6 +6,8 @@
 #ifndef TAPDISK_DRIVERS_RAW_H
 #define TAPDISK_DRIVERS_RAW_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "driver.h"
@@ -16,6 +18,10 @@ struct raw {
 	bool direct;		/* O_DIRECT is set */
 	bool read_only;
 	uint32_t block_size;	/* logical, bytes */
+	unsigned int minor;	/* for messages, as the path */
+	char *path;
+	pthread_mutex_t flushing;	/* the page cache: one at a time */
+	atomic_bool damaged;	/* the page cache has lost something; set under the lock */
 };
 
 /*
@@ -26,11 +32,12 @@ int raw_open(struct raw *raw, struct image_limits *limits, const struct image_pa
 	     struct blktap_error *err);
 void raw_close(struct raw *raw);
 
-/* As image_driver.share() and .resize(). */
+/* As image_driver.share(), .resize() and .sync(). */
 int raw_share(const struct raw *raw, const struct image_limits *limits,
 	      const struct image_params *params);
 int raw_resize(struct raw *raw, const struct image *image, uint64_t capacity, bool shrink,
 	       uint64_t *now, struct blktap_error *err);
+int raw_sync(struct raw *raw);
 
 /* Parts of raw_open(): */
 bool raw_same_file(const struct stat *a, const struct stat *b);
@@ -48,8 +55,11 @@ int raw_limits(struct raw *raw, struct image_limits *limits, const struct image_
  */
 int raw_error(const struct raw *raw, int error, uint64_t end);
 
+/* Likewise of a FLUSH: none that is worth another try. */
+int raw_flush_error(int error);
+
 /* BLKTAP_OP_*: 0 when all of it is done, or a negative errno. */
-int raw_execute(const struct raw *raw, uint8_t op, uint16_t flags, uint64_t offset,
+int raw_execute(struct raw *raw, uint8_t op, uint16_t flags, uint64_t offset,
 		uint64_t length, void *data);
 
 #endif /* TAPDISK_DRIVERS_RAW_H */

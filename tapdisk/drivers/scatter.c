@@ -194,27 +194,21 @@ static int adopt_map(struct scatter_image *s, int fd, uint64_t places, uint64_t 
 	return -ESTALE;
 }
 
-static struct scatter_image *new_image(const struct options *options,
-				       const struct image_limits *limits,
-				       const struct image_params *params)
+static int set_up(struct scatter_image *s, const struct options *options,
+		  const struct image_limits *limits, const struct image_params *params)
 {
 	uint64_t places = limits->capacity / options->block;
 	uint64_t capacity = options->size ? options->size : places * options->block;
 	uint64_t blocks = (capacity - 1) / options->block + 1;
-	struct scatter_image *s = calloc(1, sizeof(*s));
-	int ret;
+	int ret = params->adopt ? adopt_map(s, params->fds[1], places, blocks) :
+				  new_map(s, places, blocks);
 
-	if (!s)
-		return NULL;
+	if (ret)
+		return ret;
 	s->list = calloc(places, sizeof(*s->list));
-	ret = params->adopt ? adopt_map(s, params->fds[1], places, blocks) :
-			      new_map(s, places, blocks);
-	if (!s->list || ret) {
-		if (!ret)
-			memory_file_free(&s->memory);
-		free(s->list);
-		free(s);
-		return NULL;
+	if (!s->list) {
+		memory_file_free(&s->memory);
+		return -ENOMEM;
 	}
 	s->block = options->block;
 	s->blocks = blocks;
@@ -227,7 +221,7 @@ static struct scatter_image *new_image(const struct options *options,
 	s->image.limits.map_unit = options->block;
 	s->image.limits.discard_granularity = options->block;
 	s->image.limits.max_discard = limits->max_write_zeroes;
-	return s;
+	return 0;
 }
 
 static int scatter_open(struct image **image, const struct image_params *params,
@@ -237,25 +231,30 @@ static int scatter_open(struct image **image, const struct image_params *params,
 	struct image_limits limits;
 	struct scatter_image *s;
 	struct options options;
-	struct raw raw;
 	int ret;
 
 	ret = parse_options(params->path, &options, err);
 	if (ret)
 		return ret;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return blktap_error_set(err, -ENOMEM, "no memory for scatter:%s", options.path);
 	below.path = options.path;
-	ret = raw_open(&raw, &limits, &below, err);
-	if (ret)
+	ret = raw_open(&s->raw, &limits, &below, err);
+	if (ret) {
+		free(s);
 		return ret;
-	ret = check_options(&options, &limits, err);
-	s = ret ? NULL : new_image(&options, &limits, params);
-	if (!s) {
-		raw_close(&raw);
-		return ret ? ret : blktap_error_set(err, -ENOMEM, params->adopt ?
-						    "the map of scatter:%s cannot be used" :
-						    "no memory for scatter:%s", options.path);
 	}
-	s->raw = raw;
+	ret = check_options(&options, &limits, err);
+	if (!ret && set_up(s, &options, &limits, params))
+		ret = blktap_error_set(err, -ENOMEM, params->adopt ?
+				       "the map of scatter:%s cannot be used" :
+				       "no memory for scatter:%s", options.path);
+	if (ret) {
+		raw_close(&s->raw);
+		free(s);
+		return ret;
+	}
 	*image = &s->image;
 	return 0;
 }
@@ -278,6 +277,16 @@ static void scatter_descriptors(const struct image *image, int *fds)
 
 	fds[0] = s->raw.fd;
 	fds[1] = s->memory.fd;
+}
+
+static int scatter_sync(struct image *image)
+{
+	return raw_sync(&to_scatter(image)->raw);
+}
+
+static bool scatter_damaged(const struct image *image)
+{
+	return container_of(image, struct scatter_image, image)->raw.damaged;
 }
 
 /* -------------------------------------------------------------------- blocks */
@@ -511,6 +520,8 @@ const struct image_driver scatter_driver = {
 	.nr_descriptors = 2,
 	.of_file = true,
 	.descriptors = scatter_descriptors,
+	.sync = scatter_sync,
+	.damaged = scatter_damaged,
 	.channel_open = scatter_channel_open,
 	.channel_close = scatter_channel_close,
 	.submit = scatter_submit,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * aio: with a kernel that is short of memory, interrupted, or does things in parts.
- * What it says to io_submit() and of each request is the test's; only worker threads
- * touch the file.
+ * What it says to io_submit(), to fdatasync() and of each request is the test's; only
+ * worker threads touch the file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "drivers/aio-ring.h"
+#include "fake-sync.h"
 #include "harness.h"
 
 #define LENGTH	16384
@@ -118,6 +120,7 @@ static int set_up(void **state)
 
 	(void)state;
 	memset(&kernel, 0, sizeof(kernel));
+	fake_sync_reset();
 	kernel.magic = AIO_RING_MAGIC;
 	snprintf(path, sizeof(path), "%s/tapdisk-XXXXXX",
 		 base && strlen(base) < 32 ? base : "/var/tmp");
@@ -346,6 +349,113 @@ static void test_no_such_call(void **state)
 	harness_close(&h);
 }
 
+static int flush(void)
+{
+	return harness_do(&h, BLKTAP_OP_FLUSH, 0, 0, 0, NULL);
+}
+
+/* Where nothing is kept back the next one may succeed, but it is not for the lane to try. */
+static void test_flush_is_not_tried_again(void **state)
+{
+	static const int errnos[] = { EAGAIN, EBUSY, EINTR, ENOMEM };
+	unsigned int i;
+
+	(void)state;
+	begin();
+	for (i = 0; i < 4; i++) {
+		result_is(-errnos[i]);
+		assert_int_equal(flush(), -EIO);
+		assert_int_equal(flush(), 0);
+		result_is(WHOLE);
+		/* by a worker */
+		result_is(-EINVAL);
+		fake_sync.lost = errnos[i];
+		assert_int_equal(flush(), -EIO);
+		assert_int_equal(flush(), 0);
+		result_is(WHOLE);
+	}
+	assert_int_equal(fake_sync.calls, 4);
+	assert_false(image_damaged(h.image));
+	assert_int_equal(image_sync(h.image), 0);
+	assert_int_equal(fake_sync.calls, 4);
+	result_is(-ENOSPC);
+	assert_int_equal(flush(), -ENOSPC);
+	harness_close(&h);
+}
+
+/* What the page cache has lost stays lost, whoever asks. */
+static void check_loss(int error, int code, uint16_t flags)
+{
+	assert_int_equal(harness_open(&h, spec, false, true), 0);
+	assert_int_equal(write_all(0), 0);
+	assert_int_equal(flush(), 0);
+	assert_int_equal(write_all(BLKTAP_REQ_FUA), 0);
+	assert_false(image_damaged(h.image));
+	fake_sync.lost = error;
+	assert_int_equal(flags ? write_all(flags) : flush(), code);
+	assert_true(image_damaged(h.image));
+	assert_int_equal(flush(), -EIO);
+	assert_int_equal(write_all(BLKTAP_REQ_FUA), -EIO);
+	assert_int_equal(image_sync(h.image), -EIO);
+	/* The rest goes on. */
+	assert_int_equal(write_all(0), 0);
+	assert_int_equal(harness_do(&h, BLKTAP_OP_READ, 0, 0, LENGTH, data), 0);
+	harness_close(&h);
+	assert_int_equal(harness_open(&h, spec, false, true), 0);
+	assert_int_equal(flush(), 0);
+	harness_close(&h);
+}
+
+static void test_lost_in_page_cache(void **state)
+{
+	static const int errnos[] = { EAGAIN, EBUSY, EINTR, ENOMEM, EIO };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		check_loss(errnos[i], -EIO, 0);
+		check_loss(errnos[i], -EIO, BLKTAP_REQ_FUA);
+	}
+	check_loss(ENOSPC, -ENOSPC, 0);
+	check_loss(ENOSPC, -ENOSPC, BLKTAP_REQ_FUA);
+	assert_int_equal(kernel.setups, 0);
+}
+
+/* Two at the same time, of which the kernel tells one, and that one hears of it late. */
+static void test_flushes_side_by_side(void **state)
+{
+	struct harness_request r[2];
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(harness_open(&h, spec, false, true), 0);
+	fake_sync.lost = EIO;
+	fake_sync.slow_us = 100000;
+	for (i = 0; i < 2; i++)
+		harness_submit(&h, &r[i], BLKTAP_OP_FLUSH, 0, 0, 0, NULL);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(harness_wait(&h, &r[i]), -EIO);
+	harness_close(&h);
+}
+
+/* Who wants it to be there before the image goes. */
+static void test_sync(void **state)
+{
+	(void)state;
+	assert_int_equal(harness_open(&h, spec, false, true), 0);
+	assert_int_equal(image_sync(h.image), 0);
+	assert_int_equal(fake_sync.calls, 1);
+	fake_sync.lost = ENOMEM;
+	assert_int_equal(image_sync(h.image), -EIO);
+	assert_int_equal(flush(), -EIO);
+	harness_close(&h);
+	/* No page of it was written by a reader. */
+	fake_sync.lost = EIO;
+	assert_int_equal(harness_open(&h, spec, true, true), 0);
+	assert_int_equal(image_sync(h.image), 0);
+	harness_close(&h);
+}
+
 /* The contexts of all processes share what there is. */
 static void test_small_context(void **state)
 {
@@ -399,10 +509,15 @@ int main(void)
 		TEST(test_error),
 		TEST(test_again),
 		TEST(test_no_such_call),
+		TEST(test_flush_is_not_tried_again),
+		TEST(test_lost_in_page_cache),
+		TEST(test_flushes_side_by_side),
+		TEST(test_sync),
 		TEST(test_small_context),
 		TEST(test_no_context),
 		TEST(test_other_ring),
 	};
 
+	blktap_log_init("test", BLKTAP_LOG_STDERR, LOG_EMERG);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

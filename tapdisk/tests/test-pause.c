@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "fake-sync.h"
 #include "world.h"
 #include "../vbd-stats.h"
 
@@ -361,6 +362,164 @@ static void test_session_ends_in_pause(void **state)
 	while (!world.gone)
 		turn(2000);
 	assert_null(world.vbd);
+}
+
+/* ------------------------------------------------------------ the page cache */
+
+static int open_page_cache(void)
+{
+	struct vbd_open_params params = {
+		.image = make_image(0, 1 << 20), .no_direct = true, .request_timeout_ms = 5000,
+		.timeout_ms = -1,
+	};
+	struct outcome outcome = { 0 };
+
+	fake_sync_reset();
+	vbd_open(world.vbd, &params, done, &outcome);
+	wait_for(&outcome);
+	return outcome.err.code;
+}
+
+/* Before it is answered, all is in the image, which then is not written to any more. */
+static void test_pause_writes_back(void **state)
+{
+	(void)state;
+	assert_int_equal(open_page_cache(), 0);
+	assert_int_equal(do_request(BLKTAP_OP_WRITE, 0, 0, 4096), 4096);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(fake_sync.calls, 1);
+	assert_int_equal(unpause_now(NULL), 0);
+	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), 0);
+	assert_int_equal(pause_now(), 0);
+	assert_int_equal(fake_sync.calls, 3);
+	assert_int_equal(close_image(0), 0);
+	assert_int_equal(fake_sync.calls, 3);
+	remove_images();
+}
+
+/* What is lost is not forgotten by closing and opening the image. */
+static void check_failed_pause(int lost, int code)
+{
+	struct image *before;
+
+	assert_int_equal(open_page_cache(), 0);
+	before = world.vbd->image;
+	assert_int_equal(do_request(BLKTAP_OP_WRITE, 0, 0, 4096), 4096);
+	fake_sync.lost = lost;
+	assert_int_equal(pause_now(), code);
+	assert_int_equal(world.vbd->state, VBD_LIVE);
+	assert_int_equal(vbd_user_state(world.vbd), 0);
+	assert_ptr_equal(world.vbd->image, before);
+	assert_false(fake_ring->held);
+	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), -EIO);
+	assert_int_equal(do_request(BLKTAP_OP_WRITE, BLKTAP_REQ_FUA, 0, 4096), -EIO);
+	assert_int_equal(do_request(BLKTAP_OP_WRITE, 0, 0, 4096), 4096);
+	assert_int_equal(do_request(BLKTAP_OP_READ, 0, 0, 4096), 4096);
+	assert_int_equal(pause_now(), -EIO);
+	assert_int_equal(unpause_now(NULL), -EINVAL);
+	assert_int_equal(resize_now(2 << 20, false), 0);
+	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), -EIO);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+	assert_int_equal(open_page_cache(), 0);
+	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), 0);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
+static void test_pause_that_loses(void **state)
+{
+	(void)state;
+	check_failed_pause(ENOMEM, -EIO);
+	check_failed_pause(ENOSPC, -ENOSPC);
+}
+
+static int no_channel(struct image_channel **channel, struct image *image,
+		      const struct channel_params *params, struct blktap_error *error)
+{
+	(void)channel;
+	(void)params;
+	return blktap_error_set(error, -ENOMEM, "%s: no", image->path);
+}
+
+/* The image cannot even be kept: what is opened next has lost it, too. */
+static void test_paused_with_loss(void **state)
+{
+	(void)state;
+	assert_int_equal(open_page_cache(), 0);
+	hold_requests();
+	holding.channel_open = no_channel;
+	fake_sync.lost = EIO;
+	assert_int_equal(pause_now(), -ENOMEM);
+	assert_int_equal(world.vbd->state, VBD_PAUSED);
+	assert_int_equal(unpause_now(NULL), 0);
+	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), -EIO);
+	assert_int_equal(do_request(BLKTAP_OP_WRITE, 0, 0, 4096), 4096);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+	assert_int_equal(open_page_cache(), 0);
+	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), 0);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
+/* Nobody waits any more when it turns out. */
+static void test_slow_pause_that_loses(void **state)
+{
+	struct outcome outcome = { 0 };
+
+	(void)state;
+	assert_int_equal(open_page_cache(), 0);
+	fake_sync.lost = EIO;
+	fake_sync.slow_us = 300000;
+	vbd_pause(world.vbd, 20, done, &outcome);
+	wait_for(&outcome);
+	assert_int_equal(outcome.err.code, -ETIMEDOUT);
+	wait_for_state(VBD_LIVE);
+	assert_int_equal(outcome.calls, 1);
+	assert_int_equal(do_request(BLKTAP_OP_FLUSH, 0, 0, 0), -EIO);
+	assert_int_equal(close_image(0), 0);
+	remove_images();
+}
+
+/* It closes, whatever becomes of what was written. */
+static void test_close_writes_back(void **state)
+{
+	int fds[IMAGE_MAX_FILES];
+
+	(void)state;
+	assert_int_equal(open_page_cache(), 0);
+	fake_sync.lost = EIO;
+	assert_int_equal(close_image(0), 0);
+	assert_int_equal(fake_sync.calls, 1);
+	assert_int_equal(fake_sync.lost, 0);
+	assert_int_equal(world.vbd->state, VBD_IDLE);
+	remove_images();
+	assert_int_equal(open_image(make_image(0, 1 << 20)), 0);
+	fake_sync.lost = EIO;
+	if (aio_driver.files(world.vbd->image, fds)) {
+		/* It is there already. */
+		assert_int_equal(pause_now(), 0);
+		assert_int_equal(unpause_now(NULL), 0);
+		assert_int_equal(close_image(0), 0);
+		assert_int_equal(fake_sync.lost, EIO);
+	} else {
+		assert_int_equal(close_image(0), 0);
+	}
+	remove_images();
+}
+
+/* Who goes on with the image is to be told. */
+static void test_session_ends_in_page_cache(void **state)
+{
+	(void)state;
+	assert_int_equal(open_page_cache(), 0);
+	fake_sync.lost = EIO;
+	vbd_session_lost(world.vbd, "test");
+	while (!world.gone)
+		turn(2000);
+	assert_int_equal(fake_sync.lost, EIO);
+	remove_images();
 }
 
 /* -------------------------------------------------------------------- resize */
@@ -779,6 +938,12 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_odd_size),
 	TEST(test_close_while_paused),
 	TEST(test_session_ends_in_pause),
+	TEST(test_pause_writes_back),
+	cmocka_unit_test_setup_teardown(test_pause_that_loses, set_up_holding, tear_down),
+	TEST(test_paused_with_loss),
+	TEST(test_slow_pause_that_loses),
+	TEST(test_close_writes_back),
+	TEST(test_session_ends_in_page_cache),
 	TEST(test_resize),
 	TEST(test_resize_order),
 	TEST(test_retries),

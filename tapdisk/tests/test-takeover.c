@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fake-ring.h"
+#include "fake-sync.h"
 #include "../control.h"
 #include "../image.h"
 #include "../offer.h"
@@ -30,6 +31,7 @@ static char image[80];
 static struct blktap_error err;
 /* The kernel of the tests moves no bytes of files. */
 static enum blktap_kernel_io kernel_io;
+static bool no_direct;
 
 struct outcome {
 	unsigned int calls;
@@ -67,6 +69,8 @@ static int set_up(void **state)
 	fake_reset();
 	fake_features = FEATURES;
 	kernel_io = BLKTAP_KERNEL_IO_OFF;
+	no_direct = false;
+	fake_sync_reset();
 	old_ended = 0;
 	new_ended = 0;
 	strcpy(directory, "/tmp/tapdisk-XXXXXX");
@@ -137,6 +141,7 @@ static struct vbd *open_disk(unsigned int minor, const char *spec, bool read_onl
 		.image = spec,
 		.kernel_io = kernel_io,
 		.read_only = read_only,
+		.no_direct = no_direct,
 		.request_timeout_ms = 5000,
 		.max_spin_ns = 7000,
 		.timeout_ms = -1,
@@ -538,6 +543,62 @@ static void test_partly(void **state)
 	expect_byte(1, 0, 'a');
 }
 
+/* The open file changes hands, and what it has to tell is for the new one to hear. */
+static void test_page_cache(void **state)
+{
+	(void)state;
+	no_direct = true;
+	open_disk(3, image, false);
+	fake_sync.lost = EIO;
+	assert_int_equal(take_over(60000), 0);
+	await_end_of_old();
+	assert_int_equal(fake_sync.calls, 0);
+	assert_int_equal(do_request(3, BLKTAP_OP_FLUSH, 0, 0), -EIO);
+	assert_int_equal(do_request(3, BLKTAP_OP_FLUSH, 0, 0), -EIO);
+}
+
+/* The one that does not get it leaves that to be told to the one that has it. */
+static void test_page_cache_given_up(void **state)
+{
+	struct outcome outcome = { 0 };
+	struct vbd *vbd;
+
+	(void)state;
+	no_direct = true;
+	vbd = open_holding(3, image);
+	fake_sync.lost = EIO;
+	assert_int_equal(takeover_start(&new, OLD_PID, -1, 10000, taken_over, &outcome, &err), 0);
+	while (vbd->state != VBD_HANDING_OVER)
+		turn(10);
+	takeover_cancel(new.takeover, "test");
+	wait_for(&outcome);
+	assert_int_equal(new_ended, 1);
+	while (vbd->state != VBD_LIVE)
+		turn(10);
+	kept[0]->done(kept[0], 0);
+	turns(3);
+	assert_int_equal(fake_sync.calls, 0);
+}
+
+/* What was lost before is known here alone, so it stays here. */
+static void test_damaged(void **state)
+{
+	struct vbd *vbd;
+
+	(void)state;
+	no_direct = true;
+	vbd = open_disk(3, image, false);
+	fake_sync.lost = EIO;
+	assert_int_equal(do_request(3, BLKTAP_OP_FLUSH, 0, 0), -EIO);
+	assert_int_equal(take_over(60000), -EIO);
+	assert_non_null(strstr(err.text, "has lost what was written to it"));
+	while (vbd->state != VBD_LIVE)
+		turn(10);
+	assert_ptr_equal(tapdisk_find(&old, 3), vbd);
+	assert_int_equal(do_request(3, BLKTAP_OP_WRITE, 0, 'a'), 4096);
+	assert_int_equal(do_request(3, BLKTAP_OP_FLUSH, 0, 0), -EIO);
+}
+
 static void expect_refused(const char *text, int code)
 {
 	struct vbd_offer offer;
@@ -838,6 +899,9 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_older_module),
 	TEST(test_too_slow),
 	TEST(test_partly),
+	TEST(test_page_cache),
+	TEST(test_page_cache_given_up),
+	TEST(test_damaged),
 	TEST(test_offers),
 	TEST(test_wrong_descriptors),
 	TEST(test_offered_and_gone),
