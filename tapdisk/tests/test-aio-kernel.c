@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,6 +39,7 @@ static struct {
 	struct {
 		int64_t offset;
 		uint64_t length;
+		int rw_flags;
 		bool flush;
 	} asked[MANY];
 } kernel;
@@ -80,6 +82,7 @@ static void take(struct iocb *iocb)
 	assert_true(nr < MANY);
 	kernel.asked[nr].offset = flush ? 0 : iocb->u.c.offset;
 	kernel.asked[nr].length = flush ? 0 : iocb->u.c.nbytes;
+	kernel.asked[nr].rw_flags = iocb->aio_rw_flags;
 	kernel.asked[nr].flush = flush;
 	event->data = iocb->data;
 	event->res = result == WHOLE ? kernel.asked[nr].length : (unsigned long)result;
@@ -333,6 +336,7 @@ static void test_no_such_call(void **state)
 	result_is(-EINVAL);
 	assert_int_equal(harness_do(&h, BLKTAP_OP_FLUSH, 0, 0, 0, NULL), 0);
 	assert_true(kernel.asked[0].flush);
+	h.image->limits.fua_syncs = false;
 	result_is(-EOPNOTSUPP);
 	assert_int_equal(write_all(BLKTAP_REQ_FUA), 0);
 	assert_true(in_file());
@@ -343,6 +347,26 @@ static void test_no_such_call(void **state)
 	assert_int_equal(write_all(0), -EOPNOTSUPP);
 	result_is(-EIO);
 	assert_int_equal(harness_do(&h, BLKTAP_OP_FLUSH, 0, 0, 0, NULL), -EIO);
+	harness_close(&h);
+}
+
+/* Writing through is asked for where it can be relied on; elsewhere a thread writes and syncs. */
+static void test_durable(void **state)
+{
+	(void)state;
+	begin();
+	h.image->limits.fua_syncs = false;
+	assert_int_equal(write_all(BLKTAP_REQ_FUA), 0);
+	assert_int_equal(kernel.taken, 1);
+	assert_int_equal(kernel.asked[0].rw_flags, RWF_DSYNC);
+	h.image->limits.fua_syncs = true;
+	assert_int_equal(write_all(0), 0);
+	assert_int_equal(kernel.taken, 2);
+	assert_int_equal(kernel.asked[1].rw_flags, 0);
+	assert_false(in_file());
+	assert_int_equal(write_all(BLKTAP_REQ_FUA), 0);
+	assert_int_equal(kernel.taken, 2);
+	assert_true(in_file());
 	harness_close(&h);
 }
 
@@ -399,6 +423,7 @@ int main(void)
 		TEST(test_error),
 		TEST(test_again),
 		TEST(test_no_such_call),
+		TEST(test_durable),
 		TEST(test_small_context),
 		TEST(test_no_context),
 		TEST(test_other_ring),
