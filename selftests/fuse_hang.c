@@ -200,6 +200,13 @@ static void do_fallocate(const struct fuse_in_header *in, const struct fuse_fall
 		      NULL, 0);
 }
 
+static void do_statfs(const struct fuse_in_header *in)
+{
+	struct fuse_statfs_out out = { 0 };
+
+	reply(in, 0, &out, sizeof(out));
+}
+
 static void handle(const struct fuse_in_header *in)
 {
 	/* Otherwise the page cache reads what is missing after a short read, or takes it for the end. */
@@ -217,6 +224,9 @@ static void handle(const struct fuse_in_header *in)
 		break;
 	case FUSE_GETATTR:
 		do_getattr(in);
+		break;
+	case FUSE_STATFS:
+		do_statfs(in);
 		break;
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
