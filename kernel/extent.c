@@ -332,6 +332,8 @@ static struct blktap_file *blktap_extent_file(struct blktap_session *session, st
 	smp_rmb();
 	*offset = blktap_request_offset(rq) + extent->delta;
 	file = extent->file;
+	if ((rq->cmd_flags & REQ_FUA) && !file->durable)
+		return NULL;
 	if (!percpu_ref_tryget_live(&file->ref))
 		return NULL;
 	if (blktap_kio_suits(rq, file, 0, blk_rq_bytes(rq), *offset))

@@ -10,6 +10,7 @@
 #include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -180,6 +181,17 @@ static int blktap_file_ask(struct blktap_file *file)
 	return 0;
 }
 
+/*
+ * FUSE tells its server of IOCB_DSYNC, and does no more. What else has no block device of its
+ * own may be as careless.
+ */
+static bool blktap_file_honours_dsync(const struct blktap_file *file)
+{
+	const struct super_block *sb = file_inode(file->file)->i_sb;
+
+	return file->bdev || (sb->s_bdev && sb->s_magic != FUSE_SUPER_MAGIC);
+}
+
 /* --- life ------------------------------------------------------------------ */
 
 static void blktap_file_free(struct blktap_file *file)
@@ -225,6 +237,7 @@ static struct blktap_file *blktap_file_new(struct blktap_session *session, struc
 	file->flags = flags;
 	file->sync = f->f_flags & O_DSYNC;
 	file->bdev = S_ISBLK(f->f_mapping->host->i_mode) ? below : NULL;
+	file->durable = blktap_file_honours_dsync(file);
 	file->below = below ? blktap_disk_minor(below) : -1;
 	INIT_LIST_HEAD(&file->stacked);
 	INIT_WORK(&file->close_work, blktap_file_close_work);

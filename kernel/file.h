@@ -25,6 +25,7 @@ struct blktap_file {
 	struct block_device *bdev;	/* NULL: a regular file */
 	u32 flags;			/* BLKTAP_FILE_* */
 	bool sync;			/* O_DSYNC: each write is to be durable */
+	bool durable;			/* what is written with IOCB_DSYNC is, for certain */
 	u32 block_mask;			/* of offsets and lengths */
 	u32 memory_mask;		/* of addresses */
 

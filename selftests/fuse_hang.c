@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fuse_hang [-ns] [-o OPERATION[,OPERATION...]] [-f FAULTS] DIRECTORY FILE
+ * fuse_hang [-nst] [-b DEVICE] [-o OPERATION[,OPERATION...]] [-f FAULTS] DIRECTORY FILE
  *
  * A file system for tests that stops answering, as one of a dead server does.
  * DIRECTORY/image, and image0 to image99, are FILE. SIGUSR1: from now on what
@@ -8,10 +8,12 @@
  * is what has been held. -o limits that to some of lookup, getattr, open, read,
  * write, flush, fsync, fallocate. -f: reads, writes, fsyncs and fallocates (of which
  * discards are made) go wrong in the way that the file FAULTS tells at that moment, see
- * fuse_faults.h. -s: direct I/O is synchronous, and all there is.
+ * fuse_faults.h. -s: direct I/O is synchronous, and all there is. -t: tells of writes and
+ * fsyncs. O_DSYNC it takes from the open, as many servers do: what a write says of it is told,
+ * and no more. -b: it claims to be on that block device.
  *
- * Says "ready" when it is mounted, then "held OPERATION", "released N" and "failed
- * OPERATION". When it ends, however that comes about, everyone who waits gets an error.
+ * Says "ready" when it is mounted, then "held OPERATION", "released N", "failed OPERATION",
+ * and with -t, before the answer, "did write", "did write O_DSYNC" and "did fsync". When it ends, however that comes about, everyone who waits gets an error.
  */
 #include <err.h>
 #include <errno.h>
@@ -50,7 +52,8 @@ static const struct {
 
 static int fuse, file;
 static const char *faults;		/* NULL: nothing goes wrong */
-static bool hanging, synchronous;
+static const char *device;		/* NULL: on none */
+static bool hanging, synchronous, telling;
 static unsigned int selected = ~0U;	/* by index of operations[] */
 static char *held[MAX_HELD];
 static unsigned int nr_held;
@@ -169,6 +172,8 @@ static void do_write(const struct fuse_in_header *in, const struct fuse_write_in
 	if (goes_wrong(in, "write", &size))
 		return;
 	done = pwrite(file, arg + 1, size, arg->offset);
+	if (telling)
+		printf("did write%s\n", arg->flags & O_DSYNC ? " O_DSYNC" : "");
 	out.size = done;
 	reply(in, done < 0 ? -errno : 0, &out, done < 0 ? 0 : sizeof(out));
 }
@@ -176,9 +181,14 @@ static void do_write(const struct fuse_in_header *in, const struct fuse_write_in
 static void do_fsync(const struct fuse_in_header *in)
 {
 	size_t size = 0;
+	int ret;
 
-	if (!goes_wrong(in, "fsync", &size))
-		reply(in, fdatasync(file) ? -errno : 0, NULL, 0);
+	if (goes_wrong(in, "fsync", &size))
+		return;
+	ret = fdatasync(file) ? -errno : 0;
+	if (telling)
+		printf("did fsync\n");
+	reply(in, ret, NULL, 0);
 }
 
 static void do_fallocate(const struct fuse_in_header *in, const struct fuse_fallocate_in *arg)
@@ -188,6 +198,13 @@ static void do_fallocate(const struct fuse_in_header *in, const struct fuse_fall
 	if (!goes_wrong(in, "fallocate", &size))
 		reply(in, fallocate(file, arg->mode, arg->offset, arg->length) ? -errno : 0,
 		      NULL, 0);
+}
+
+static void do_statfs(const struct fuse_in_header *in)
+{
+	struct fuse_statfs_out out = { 0 };
+
+	reply(in, 0, &out, sizeof(out));
 }
 
 static void handle(const struct fuse_in_header *in)
@@ -207,6 +224,9 @@ static void handle(const struct fuse_in_header *in)
 		break;
 	case FUSE_GETATTR:
 		do_getattr(in);
+		break;
+	case FUSE_STATFS:
+		do_statfs(in);
 		break;
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
@@ -366,7 +386,8 @@ static void mount_at(const char *directory)
 		err(1, "/dev/fuse");
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other",
 		 fuse);
-	if (mount("fuse_hang", directory, "fuse", MS_NOSUID | MS_NODEV, options) != 0)
+	if (mount(device ? device : "fuse_hang", directory, device ? "fuseblk" : "fuse",
+		  MS_NOSUID | MS_NODEV, options) != 0)
 		err(1, "mount");
 }
 
@@ -375,15 +396,19 @@ int main(int argc, char **argv)
 	int option, signals;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	while ((option = getopt(argc, argv, "nso:f:")) != -1) {
+	while ((option = getopt(argc, argv, "nsto:f:b:")) != -1) {
 		if (option == 'n')
 			hanging = true;
 		else if (option == 's')
 			synchronous = true;
+		else if (option == 't')
+			telling = true;
 		else if (option == 'o')
 			select_operations(optarg);
 		else if (option == 'f')
 			faults = optarg;
+		else if (option == 'b')
+			device = optarg;
 		else
 			return 2;
 	}

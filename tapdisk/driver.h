@@ -41,6 +41,7 @@ struct image_limits {
 	uint64_t max_write_zeroes;	/* per request; 0: no WRITE_ZEROES */
 	bool write_cache;		/* completed writes need FLUSH to be durable */
 	bool fua;			/* honours BLKTAP_REQ_FUA */
+	bool fua_syncs;			/* by a sync of its own: O_DSYNC alone may not do */
 	bool rotational;
 	bool read_only;			/* whatever was asked for */
 	/*

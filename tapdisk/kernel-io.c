@@ -187,11 +187,17 @@ static bool transfers(const struct blktap_request *req)
 	return req->op == BLKTAP_OP_READ || req->op == BLKTAP_OP_WRITE;
 }
 
+/* The kernel would write with O_DSYNC, and no more. */
+static bool needs_sync(const struct kernel_io *kio, const struct blktap_request *req)
+{
+	return (req->flags & BLKTAP_REQ_FUA) && kio->image->limits.fua_syncs;
+}
+
 unsigned int kernel_io_redirect(struct kernel_io *kio, const struct blktap_request *req,
 				struct blktap_fragment *fragments, unsigned int max)
 {
 	if (kernel_io_mode(kio) < BLKTAP_KERNEL_IO_REDIRECT || !transfers(req) ||
-	    (req->flags & BLKTAP_REQ_RETRY))
+	    (req->flags & BLKTAP_REQ_RETRY) || needs_sync(kio, req))
 		return 0;
 	return fill_in(kio, req, fragments, max);
 }

@@ -84,6 +84,15 @@ static bool transfers(const struct aio_request *r)
 	return r->req.op == BLKTAP_OP_READ || r->req.op == BLKTAP_OP_WRITE;
 }
 
+/* For the others there is no call that does not block, or none that can be relied on. */
+static bool is_asynchronous(const struct aio_request *r)
+{
+	if (r->req.op == BLKTAP_OP_FLUSH)
+		return true;
+	return transfers(r) && !((r->req.flags & BLKTAP_REQ_FUA) &&
+				 r->aio->channel.image->limits.fua_syncs);
+}
+
 /* ------------------------------------------------------------------ workers */
 
 static void run_blocking(struct work *work)
@@ -310,7 +319,7 @@ static void aio_submit(struct image_channel *channel, struct image_request *req)
 
 	r->aio = aio;
 	r->transferred = 0;
-	if (aio->ctx && (transfers(r) || req->op == BLKTAP_OP_FLUSH))
+	if (aio->ctx && is_asynchronous(r))
 		queue_again(r);
 	else
 		submit_to_worker(r);

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -185,6 +187,19 @@ static int device_limits(struct raw *raw, const struct stat *st, struct image_li
 
 /* ---------------------------------------------------------------------- both */
 
+/*
+ * FUSE tells its server of O_DSYNC, and does no more: who takes his flags from the open
+ * does not sync. What else has no block device of its own may be as careless.
+ */
+static bool honours_dsync(const struct raw *raw, const struct stat *st)
+{
+	struct statfs fs;
+
+	if (raw->block_device)
+		return true;
+	return major(st->st_dev) && fstatfs(raw->fd, &fs) == 0 && fs.f_type != FUSE_SUPER_MAGIC;
+}
+
 static void refuse_requests_that_write(struct image_limits *limits)
 {
 	limits->max_discard = 0;
@@ -216,6 +231,7 @@ int raw_limits(struct raw *raw, struct image_limits *limits, const struct image_
 					strerror(-ret));
 	limits->write_cache = true;
 	limits->fua = true;
+	limits->fua_syncs = !honours_dsync(raw, &st);
 	limits->max_write_zeroes = MAX_WRITE_ZEROES;
 	if (raw->read_only || limits->read_only)
 		refuse_requests_that_write(limits);

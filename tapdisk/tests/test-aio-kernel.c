@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,6 +41,7 @@ static struct {
 	struct {
 		int64_t offset;
 		uint64_t length;
+		int rw_flags;
 		bool flush;
 	} asked[MANY];
 } kernel;
@@ -82,6 +84,7 @@ static void take(struct iocb *iocb)
 	assert_true(nr < MANY);
 	kernel.asked[nr].offset = flush ? 0 : iocb->u.c.offset;
 	kernel.asked[nr].length = flush ? 0 : iocb->u.c.nbytes;
+	kernel.asked[nr].rw_flags = iocb->aio_rw_flags;
 	kernel.asked[nr].flush = flush;
 	event->data = iocb->data;
 	event->res = result == WHOLE ? kernel.asked[nr].length : (unsigned long)result;
@@ -336,6 +339,7 @@ static void test_no_such_call(void **state)
 	result_is(-EINVAL);
 	assert_int_equal(harness_do(&h, BLKTAP_OP_FLUSH, 0, 0, 0, NULL), 0);
 	assert_true(kernel.asked[0].flush);
+	h.image->limits.fua_syncs = false;
 	result_is(-EOPNOTSUPP);
 	assert_int_equal(write_all(BLKTAP_REQ_FUA), 0);
 	assert_true(in_file());
@@ -456,6 +460,26 @@ static void test_sync(void **state)
 	harness_close(&h);
 }
 
+/* Writing through is asked for where it can be relied on; elsewhere a thread writes and syncs. */
+static void test_durable(void **state)
+{
+	(void)state;
+	begin();
+	h.image->limits.fua_syncs = false;
+	assert_int_equal(write_all(BLKTAP_REQ_FUA), 0);
+	assert_int_equal(kernel.taken, 1);
+	assert_int_equal(kernel.asked[0].rw_flags, RWF_DSYNC);
+	h.image->limits.fua_syncs = true;
+	assert_int_equal(write_all(0), 0);
+	assert_int_equal(kernel.taken, 2);
+	assert_int_equal(kernel.asked[1].rw_flags, 0);
+	assert_false(in_file());
+	assert_int_equal(write_all(BLKTAP_REQ_FUA), 0);
+	assert_int_equal(kernel.taken, 2);
+	assert_true(in_file());
+	harness_close(&h);
+}
+
 /* The contexts of all processes share what there is. */
 static void test_small_context(void **state)
 {
@@ -513,6 +537,7 @@ int main(void)
 		TEST(test_lost_in_page_cache),
 		TEST(test_flushes_side_by_side),
 		TEST(test_sync),
+		TEST(test_durable),
 		TEST(test_small_context),
 		TEST(test_no_context),
 		TEST(test_other_ring),

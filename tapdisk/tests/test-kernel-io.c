@@ -213,8 +213,13 @@ static void test_redirects(void **state)
 	assert_int_equal(fake_ring->start.flags & BLKTAP_DISK_DEMAND, 0);
 	assert_int_equal(request(BLKTAP_OP_READ, 0, 4096, 8192), 1);
 	expect_file(0, 4096, 8192);
+	world.vbd->image->limits.fua_syncs = false;
 	assert_int_equal(request(BLKTAP_OP_WRITE, BLKTAP_REQ_FUA, 512, 512), 1);
 	expect_file(0, 512, 512);
+	/* The kernel would not sync. */
+	world.vbd->image->limits.fua_syncs = true;
+	assert_int_equal(request(BLKTAP_OP_WRITE, BLKTAP_REQ_FUA, 512, 512), 0);
+	assert_int_equal(request(BLKTAP_OP_WRITE, 0, 512, 512), 1);
 	assert_int_equal(request(BLKTAP_OP_FLUSH, 0, 0, 0), 0);
 	assert_int_equal(request(BLKTAP_OP_WRITE_ZEROES, 0, 0, 4096), 0);
 	/* The checks come first. */

@@ -187,7 +187,8 @@ struct blktap_cqe {
  * may use them again once the completion has been taken). Their lengths add up to
  * the request's; offsets and lengths are multiples of the logical block size; its
  * result is the request's length. The kernel moves the bytes between the request's
- * own pages and the file, and ends the request. FUA is honoured; FLUSH stays the
+ * own pages and the file, and ends the request. FUA is done as O_DSYNC: whether the
+ * file system honours that is the daemon's to know; FUSE does not. FLUSH stays the
  * daemon's, and covers what the kernel wrote to a file that it syncs.
  *
  * If the kernel's I/O fails or is short, the request comes to the daemon once
@@ -435,7 +436,8 @@ struct blktap_unregister_file {
  * MAP_EXTENT: from now on the kernel serves this range of the disk from a file,
  * without the daemon: READ and WRITE that lie within mapped ranges that are next
  * to each other in one file. All else goes to the daemon: other operations, a
- * request that is mapped in parts, one whose memory does not suit the file. What
+ * request that is mapped in parts, one whose memory does not suit the file, a WRITE
+ * with FUA to a file of FUSE, or of a file system that has no block device. What
  * was mapped in the range before is replaced, without waiting for its I/O.
  * Offsets and length are multiples of the logical block size.
  *
